@@ -1,0 +1,51 @@
+# Every target makes .venv and installs what it needs by itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := app worker ml labelaudit migrations tests benchmarks
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Label Audit needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev,servers]'
+	touch $@
+
+.PHONY: install
+install: $(VENV)/.installed  ## make .venv and install everything
+
+.PHONY: demo
+demo: install  ## find planted wrong labels in real handwritten digits (a few minutes)
+	$(BIN)/labelaudit demo --out labelaudit-out
+
+.PHONY: serve
+serve: install  ## run the whole service on this machine
+	$(BIN)/labelaudit serve
+
+.PHONY: test
+test: install  ## run the tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not gpu'
+
+.PHONY: lint
+lint: install  ## style, types, import law, dependencies, house rules
+	$(BIN)/ruff format --check $(PACKAGES)
+	$(BIN)/ruff check $(PACKAGES)
+	$(BIN)/mypy $(PACKAGES)
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/python -m pytest -q tests/test_house_rules.py
+
+.PHONY: format
+format: install  ## rewrite the code in the house style
+	$(BIN)/ruff format $(PACKAGES)
+	$(BIN)/ruff check --fix $(PACKAGES)
+
+.PHONY: clean
+clean:  ## remove what the targets made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis labelaudit-out

@@ -1,0 +1,125 @@
+"""Tenants, keys, and the question who is calling."""
+
+import hmac
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.accounts.keys import find_key_id, hash_key, make_key
+from app.accounts.repository import KeyLookup, KeyRepository, TenantRepository
+from app.accounts.schemas import Principal, Scope
+from app.core.clock import utc_now
+from app.core.errors import UnauthenticatedError
+from app.core.ids import not_found
+from app.models import ApiKey, Tenant
+
+DEFAULT_TENANT = "default"
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+class AccountService:
+    """Administration and authentication inside one unit of work."""
+
+    def __init__(self, session: Session, pepper: bytes) -> None:
+        """Hash keys with `pepper`."""
+        self._session = session
+        self._pepper = pepper
+
+    def find_default_tenant(self) -> Tenant | None:
+        """Return the tenant of a service that has only one, if it was made yet."""
+        return TenantRepository(self._session).by_name(DEFAULT_TENANT)
+
+    def ensure_default_tenant(self) -> Tenant:
+        """Return the same, made on first use."""
+        tenant = self.find_default_tenant()
+        if tenant is None:
+            try:
+                with self._session.begin_nested():
+                    self._session.add(Tenant(name=DEFAULT_TENANT))
+            except IntegrityError:
+                pass  # another process was first
+            tenant = self.find_default_tenant()
+        if tenant is None:
+            raise RuntimeError("the default tenant vanished while it was made")
+        return tenant
+
+    def create_key(
+        self,
+        tenant_id: UUID,
+        *,
+        name: str,
+        scopes: Collection[Scope],
+        expires_at: datetime | None = None,
+    ) -> tuple[ApiKey, str]:
+        """Make a key; its whole text is returned here and kept nowhere."""
+        key_id, key = make_key()
+        row = ApiKey(
+            tenant_id=tenant_id,
+            name=name,
+            key_id=key_id,
+            key_hash=hash_key(key, self._pepper),
+            scopes=sorted(scope.value for scope in scopes),
+            expires_at=expires_at,
+        )
+        KeyRepository(self._session, tenant_id).add(row)
+        return row, key
+
+    def list_keys(self, tenant_id: UUID) -> list[ApiKey]:
+        """Return a tenant's keys, revoked ones too."""
+        return KeyRepository(self._session, tenant_id).all()
+
+    def revoke_key(self, tenant_id: UUID, key_id: str) -> None:
+        """End a key at once.
+
+        Raises:
+            NotFoundError: The tenant has no such key.
+        """
+        if not KeyRepository(self._session, tenant_id).revoke(key_id, utc_now()):
+            raise not_found("key")
+
+    def authenticate(self, key: str) -> Principal:
+        """Find out who calls.
+
+        Raises:
+            UnauthenticatedError: For any reason; the answer does not tell which.
+        """
+        key_id = find_key_id(key)
+        row = KeyLookup(self._session).by_key_id(key_id) if key_id else None
+        if row is None or not self._is_valid(row, key):
+            raise unauthenticated()
+        return Principal(
+            tenant_id=row.tenant_id,
+            scopes=frozenset(Scope(scope) for scope in row.scopes),
+            key_id=row.key_id,
+            last_used_at=row.last_used_at,
+        )
+
+    def touch(self, principal: Principal) -> None:
+        """Note that the caller's key was used."""
+        if principal.key_id is not None:
+            now = utc_now()
+            lookup = KeyLookup(self._session)
+            lookup.touch(principal.key_id, now=now, unless_after=now - _TOUCH_EVERY)
+
+    def _is_valid(self, row: ApiKey, key: str) -> bool:
+        expired = row.expires_at is not None and row.expires_at <= utc_now()
+        known = hmac.compare_digest(row.key_hash, hash_key(key, self._pepper))
+        return known and not expired and row.revoked_at is None
+
+
+def needs_touch(principal: Principal) -> bool:
+    """Tell whether the last use was noted more than a minute ago: a request seldom writes."""
+    if principal.key_id is None:
+        return False
+    return principal.last_used_at is None or principal.last_used_at <= utc_now() - _TOUCH_EVERY
+
+
+def unauthenticated() -> UnauthenticatedError:
+    """Return the one answer for all callers we do not know."""
+    return UnauthenticatedError(
+        "Send a valid API key as `Authorization: Bearer KEY`.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )

@@ -1,0 +1,60 @@
+"""Many rows at once: COPY on PostgreSQL, prepared batches on SQLite."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import JSON, Table, insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+ROWS_PER_TRANSACTION = 50_000
+"""So that a long write never keeps the others out of SQLite for long."""
+
+T = TypeVar("T")
+
+
+def batches(items: Iterable[T], size: int = ROWS_PER_TRANSACTION) -> Iterator[list[T]]:
+    """Cut an iterable of any length into lists of at most `size`."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def insert_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns."""
+    if not rows:
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        _copy(session, table, rows)
+    else:
+        session.execute(insert(table), [dict(row) for row in rows])
+
+
+def insert_missing(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose primary key is not there yet, also against parallel writers."""
+    if not rows:
+        return
+    on_postgres = session.get_bind().dialect.name == "postgresql"
+    statement = (
+        postgresql.insert(table).on_conflict_do_nothing()
+        if on_postgres
+        else sqlite.insert(table).on_conflict_do_nothing()
+    )
+    session.execute(statement, [dict(row) for row in rows])
+
+
+def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    columns = [table.columns[name] for name in rows[0]]
+    is_json = [isinstance(column.type, JSON) for column in columns]
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    cursor = session.connection().connection.cursor()
+    with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+        for row in rows:
+            copy.write_row(
+                [
+                    json.dumps(value) if as_json else value
+                    for value, as_json in zip(row.values(), is_json, strict=True)
+                ]
+            )

@@ -1,0 +1,78 @@
+"""Engine, sessions and the only place that commits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+_READ_ONLY = "labelaudit_read_only"
+_AFTER_COMMIT = "after_commit"
+
+
+def make_engine(url: str) -> Engine:
+    """Open SQLite (WAL, one host only) or PostgreSQL (psycopg 3)."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _make_sqlite_engine(url)
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return create_engine(parsed, pool_pre_ping=True, pool_size=10)
+
+
+def _make_sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 10.0, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # our begin hook decides, not the driver
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # In WAL a transaction that reads first and writes later fails at once with BUSY,
+        # whatever the busy timeout is: writers must say so when they begin.
+        read_only = connection.get_execution_options().get(_READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Run `action` once this unit of work is durable; dropped on rollback."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(action)
+
+
+class Database:
+    """Sessions over one engine: `unit_of_work()` to write, `read()` to look."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Wrap an engine made by `make_engine`."""
+        self.engine = engine
+        self._writing = sessionmaker(engine, expire_on_commit=False)
+        self._reading = sessionmaker(
+            engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False
+        )
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[Session]:
+        """One write transaction: all of it is kept, or nothing."""
+        with self._writing() as session:
+            with session.begin():
+                yield session
+            actions = session.info.pop(_AFTER_COMMIT, [])
+        for action in actions:
+            action()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent view; nothing written in it is kept."""
+        with self._reading() as session:
+            yield session
+
+    def dispose(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()

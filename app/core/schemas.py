@@ -1,0 +1,26 @@
+"""Bases of what goes in and out."""
+
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+T = TypeVar("T")
+
+
+class ReadModel(BaseModel):
+    """What a caller reads: every field is always there, so none has a default."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class InputModel(BaseModel):
+    """What a caller sends: a field we do not know is a mistake, not noise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Page(ReadModel, Generic[T]):
+    """A part of a list; `next_cursor` is null on the last page."""
+
+    items: list[T]
+    next_cursor: str | None

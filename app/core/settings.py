@@ -1,0 +1,61 @@
+"""The one settings object, read at the edge and passed down."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Settings(BaseSettings):
+    """Every value can be set as `LABELAUDIT_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="LABELAUDIT_", frozen=True, extra="ignore")
+
+    data_dir: Path = Path("labelaudit-data")
+    """Folder of everything that is kept: database, blobs, caches, the embedded broker."""
+    database_url: SecretStr | None = None
+    """`sqlite:///…` or `postgresql://…`; by default SQLite in the data folder."""
+    redis_url: SecretStr | None = None
+    """Broker. Without it Celery's filesystem transport in the data folder is used."""
+    secret: SecretStr | None = None
+    """Pepper of the key hashes; by default a file that is made on first start."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    auth: Literal["on", "off"] = "on"
+    """`off` is accepted on a loopback host only."""
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    max_attempts: int = Field(3, ge=1)
+    """A job whose trainer was lost this often fails with `worker_lost`."""
+    lease_seconds: float = Field(60.0, gt=0)
+    heartbeat_seconds: float = Field(10.0, gt=0)
+    sweep_seconds: float = Field(2.0, gt=0)
+    """Pause of the sweeper and first interval of its wake-ups."""
+    resend_max_seconds: float = Field(60.0, gt=0)
+    """Longest interval between two wake-ups of one queue."""
+
+    max_upload_bytes: int = Field(100 * 1024**3, gt=0)
+    min_free_bytes: int = Field(512 * 1024**2, ge=0)
+    """Disk space that an upload never uses up."""
+    max_files: int = Field(2_000_000, gt=0)
+    max_file_bytes: int = Field(64 * 1024**2, gt=0)
+    """Largest single image file, measured as it is read, not as its header says."""
+    max_unpacked_bytes: int = Field(400 * 1024**3, gt=0)
+    max_image_pixels: int = Field(50_000_000, gt=0)
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database to use, with its password: never log this."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'labelaudit.db'}"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in LOOPBACK_HOSTS

@@ -1,0 +1,103 @@
+"""Where files lie below the data folder, and the store of blobs by their SHA-256."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from uuid import UUID
+
+from app.core.durable import publish_file
+
+
+class DataFolder:
+    """Names of the places inside the data folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Use `root`, made absolute; folders appear when something is put in them."""
+        self.root = root.resolve()
+
+    @property
+    def incoming(self) -> Path:
+        """Uploads under way; what is left here after a crash may be removed."""
+        return self.root / "incoming"
+
+    def upload(self, dataset_id: UUID) -> Path:
+        """The archive as it was uploaded, kept until its samples are stored."""
+        return self.root / "uploads" / str(dataset_id)
+
+    def image_cache(self, dataset_id: UUID, image_size: int) -> Path:
+        """Decoded images, uint8, shape (num_samples, size, size, 3), rows by position."""
+        return self.root / "cache" / str(dataset_id) / f"images-{image_size}.u8"
+
+    def dataset_cache(self, dataset_id: UUID) -> Path:
+        """All caches of one data set."""
+        return self.root / "cache" / str(dataset_id)
+
+    def job(self, job_id: UUID) -> Path:
+        """Attempt folders and checkpoints of one job."""
+        return self.root / "jobs" / str(job_id)
+
+    def attempt(self, job_id: UUID, attempt: int, stage: str) -> Path:
+        """The folder that one attempt at one stage writes into, and nobody else."""
+        return self.job(job_id) / f"attempt-{attempt}-{stage}"
+
+    def blobs(self, tenant_id: UUID) -> Path:
+        """Root of one tenant's blobs."""
+        return self.root / "blobs" / str(tenant_id)
+
+
+class BlobStore:
+    """Content-addressed files of one tenant. Putting the same bytes twice is harmless."""
+
+    def __init__(self, root: Path) -> None:
+        """Keep blobs below `root`."""
+        self.root = root
+
+    def path(self, sha256: str) -> Path:
+        """Return where the blob of this name lies, or would lie."""
+        return self.root / sha256[:2] / sha256
+
+    def put(self, data: bytes) -> str:
+        """Store bytes without waiting for the disk; call `sync` before a row points to them.
+
+        Returns:
+            The blob's SHA-256, hexadecimal.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        target = self.path(sha256)
+        if not target.exists():
+            temporary = target.with_name(f".{sha256}.{os.getpid()}.tmp")
+            try:
+                temporary.write_bytes(data)
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(data)
+            temporary.replace(target)
+        return sha256
+
+    def adopt(self, source: Path) -> tuple[str, int]:
+        """Move a finished file into the store, durably.
+
+        Returns:
+            Its SHA-256 and its size in bytes.
+        """
+        with source.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        num_bytes = source.stat().st_size
+        publish_file(source, self.path(sha256))
+        return sha256, num_bytes
+
+    def remove(self, sha256: str) -> None:
+        """Forget a blob that no row points to."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    @staticmethod
+    def sync() -> None:
+        """Wait until all that was put is on disk: one sync for a whole batch."""
+        os.sync()
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the space left for us on the volume of `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(folder).free

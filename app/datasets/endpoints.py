@@ -1,0 +1,133 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.accounts.auth import Reader, Writer
+from app.core.errors import (
+    ForbiddenError,
+    InvalidCursorError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from app.core.schemas import Page
+from app.core.storage import BlobStore
+from app.datasets.errors import DatasetBusyError, DatasetNotReadyError, NoImageError
+from app.datasets.removal import DatasetRemoval
+from app.datasets.schemas import (
+    DatasetRead,
+    DatasetSummary,
+    ImageSize,
+    RejectedFileRead,
+    SampleRead,
+)
+from app.datasets.service import DatasetService
+from app.http.deps import ContextDep, ReadSession
+from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.files import file_response
+from app.http.pagination import PagingDep
+from app.http.problems import problems
+from app.models import Split
+
+_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
+
+datasets_router = APIRouter(prefix="/v1/datasets", tags=["data sets"], responses=problems(*_ALWAYS))
+samples_router = APIRouter(
+    prefix="/v1/samples", tags=["samples"], responses=problems(*_ALWAYS, NotFoundError)
+)
+
+# The bytes are a stranger's: a browser must never see more in them than a picture.
+_IMAGE_HEADERS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cache-Control": "private, max-age=31536000, immutable",
+}
+
+
+def _service(caller: Reader, session: ReadSession) -> DatasetService:
+    return DatasetService(session, caller.tenant_id)
+
+
+def _removal(caller: Writer, context: ContextDep) -> DatasetRemoval:
+    return DatasetRemoval(context.database, context.folder, caller.tenant_id)
+
+
+ServiceDep = Annotated[DatasetService, Depends(_service)]
+RemovalDep = Annotated[DatasetRemoval, Depends(_removal)]
+
+
+@datasets_router.get(
+    "",
+    summary="List data sets, newest first",
+    responses=problems(ValidationFailedError, InvalidCursorError),
+)
+def list_datasets(service: ServiceDep, paging: PagingDep) -> Page[DatasetSummary]:
+    return paging.reply(service.newest(paging.wanted))
+
+
+@datasets_router.get("/{dataset_id}", summary="Get a data set", responses=problems(NotFoundError))
+def get_dataset(dataset_id: str, service: ServiceDep) -> DatasetRead:
+    return service.read(dataset_id)
+
+
+@datasets_router.delete(
+    "/{dataset_id}",
+    status_code=204,
+    summary="Delete a data set with its jobs, findings and files",
+    responses=problems(NotFoundError, DatasetBusyError),
+)
+def delete_dataset(dataset_id: str, removal: RemovalDep) -> None:
+    removal.remove(dataset_id)
+
+
+@datasets_router.get(
+    "/{dataset_id}/samples",
+    summary="List the samples of a data set by position",
+    responses=problems(
+        NotFoundError, DatasetNotReadyError, ValidationFailedError, InvalidCursorError
+    ),
+)
+def list_samples(
+    dataset_id: str,
+    service: ServiceDep,
+    paging: PagingDep,
+    split: Split | None = None,
+    label: Annotated[str | None, Query(description="A class name")] = None,
+) -> Page[SampleRead]:
+    return paging.reply(service.samples(dataset_id, paging.wanted, split=split, label=label))
+
+
+@datasets_router.get(
+    "/{dataset_id}/rejected",
+    summary="List the files that became no sample, and why",
+    responses=problems(NotFoundError, ValidationFailedError, InvalidCursorError),
+)
+def list_rejected(
+    dataset_id: str, service: ServiceDep, paging: PagingDep
+) -> Page[RejectedFileRead]:
+    return paging.reply(service.rejected(dataset_id, paging.wanted))
+
+
+@samples_router.get("/{sample_id}", summary="Get a sample")
+def get_sample(sample_id: str, service: ServiceDep) -> SampleRead:
+    return service.read_sample(sample_id)
+
+
+@samples_router.get(
+    "/{sample_id}/image",
+    summary="Get a sample's image",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/*": {}}, "description": "The image"},
+        **problems(NotFoundError, NoImageError),
+    },
+)
+def get_image(
+    sample_id: str,
+    request: Request,
+    caller: Reader,
+    service: ServiceDep,
+    context: ContextDep,
+    size: ImageSize = ImageSize.FULL,
+) -> Response:
+    image = service.find_image(sample_id, size)
+    blobs = BlobStore(context.folder.blobs(caller.tenant_id))
+    return file_response(request, blobs.path(image.sha256), image, headers=_IMAGE_HEADERS)

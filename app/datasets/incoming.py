@@ -1,0 +1,116 @@
+"""An upload on its way in: a private file on the data volume, hashed while it is written."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from app.core.durable import publish_file
+from app.core.errors import NoSpaceError
+from app.core.storage import DataFolder, free_bytes
+from app.datasets.errors import EmptyUploadError
+from app.datasets.signatures import NUM_HEAD, require_archive
+
+CheckHead = Callable[[bytes], None]
+"""Raises an error for the user where a file's first bytes are not of a kind that is wanted."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """A whole upload, as its data set remembers it."""
+
+    file_name: str
+    sha256: str
+    num_bytes: int
+
+
+class IncomingFile:
+    """Takes bytes until it is published or discarded."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        *,
+        min_free_bytes: int,
+        expected_bytes: int,
+        check_head: CheckHead = require_archive,
+    ) -> None:
+        """Create the file; `check_head` sees its first bytes as soon as they are there.
+
+        Raises:
+            NoSpaceError: `expected_bytes` would leave less than `min_free_bytes`.
+        """
+        self._folder = folder.incoming
+        self._min_free_bytes = min_free_bytes
+        self._check_head = check_head
+        self._check_space(expected_bytes)
+        self._path = self._folder / f"{uuid4().hex}.part"
+        self._file = self._path.open("xb")
+        self._sha256 = hashlib.sha256()
+        self._head = b""
+        self._num_bytes = 0
+
+    def write(self, chunk: memoryview) -> None:
+        """Append bytes.
+
+        Raises:
+            NoSpaceError: The volume is full, up to the reserve.
+            AppError: The first bytes are of no kind that is wanted.
+        """
+        if len(self._head) < NUM_HEAD:
+            self._head += bytes(chunk[: NUM_HEAD - len(self._head)])
+            if len(self._head) == NUM_HEAD:
+                self._check_head(self._head)
+        self._check_space(len(chunk))
+        with _full_disk_told():
+            self._file.write(chunk)
+        self._sha256.update(chunk)
+        self._num_bytes += len(chunk)
+
+    def finish(self, file_name: str) -> StoredUpload:
+        """Close the file, with all its bytes on disk.
+
+        Raises:
+            EmptyUploadError: There were no bytes.
+            AppError: They are of no kind that is wanted.
+        """
+        if self._num_bytes == 0:
+            raise EmptyUploadError("The file is empty.")
+        self._check_head(self._head)
+        with _full_disk_told():
+            # Synced here, where nobody waits: `publish` runs inside a write transaction.
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        return StoredUpload(file_name, self._sha256.hexdigest(), self._num_bytes)
+
+    def publish(self, target: Path) -> None:
+        """Give the finished file its name, durably."""
+        with _full_disk_told():
+            publish_file(self._path, target)
+
+    def discard(self) -> None:
+        """Remove the file, unless it was published."""
+        with suppress(OSError):  # a full disk: the unwritten rest is to go anyway
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def _check_space(self, num_bytes: int) -> None:
+        if free_bytes(self._folder) - num_bytes < self._min_free_bytes:
+            raise NoSpaceError("There is not enough room for this upload on the data volume.")
+
+
+@contextmanager
+def _full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError("The data volume is full.") from error
+        raise

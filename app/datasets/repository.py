@@ -1,0 +1,211 @@
+"""Data sets, their samples and what was rejected, of one tenant."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, exists, select, tuple_, update
+from sqlalchemy.orm import Session, defer
+
+from app.models import (
+    Artifact,
+    Blob,
+    Dataset,
+    DatasetState,
+    Job,
+    JobState,
+    RejectedFile,
+    Sample,
+    Split,
+    Tenant,
+)
+
+_ACTIVE = (JobState.QUEUED, JobState.RUNNING)
+
+
+class DatasetRepository:
+    """Data sets as wholes."""
+
+    def __init__(self, session: Session, tenant_id: UUID) -> None:
+        """Work inside the caller's unit of work, for one tenant."""
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def add(self, dataset: Dataset) -> None:
+        """Store a new data set."""
+        self._session.add(dataset)
+        self._session.flush()
+
+    def get(self, dataset_id: UUID) -> Dataset | None:
+        """Find a data set."""
+        return self._session.scalar(
+            select(Dataset).where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
+        )
+
+    def lock(self, dataset_id: UUID) -> Dataset | None:
+        """Find a data set, and let nobody start a job for it until this unit of work ends."""
+        return self._session.scalar(
+            select(Dataset)
+            .where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
+            .with_for_update()
+        )
+
+    def newest(self, *, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[Dataset]:
+        """Return data sets, newest first, without their ingest reports."""
+        statement = (
+            select(Dataset)
+            .where(Dataset.tenant_id == self._tenant_id)
+            .options(defer(Dataset.ingest_report, raiseload=True))
+            .order_by(Dataset.created_at.desc(), Dataset.id.desc())
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(tuple_(Dataset.created_at, Dataset.id) < after)
+        return self._session.scalars(statement).all()
+
+    def reopen(self, dataset_id: UUID) -> None:
+        """Mark failed → pending; in any other state nothing changes."""
+        self._session.execute(
+            update(Dataset)
+            .where(
+                Dataset.id == dataset_id,
+                Dataset.tenant_id == self._tenant_id,
+                Dataset.state == DatasetState.FAILED,
+            )
+            .values(state=DatasetState.PENDING)
+        )
+
+    def job_ids(self, dataset_id: UUID) -> Sequence[UUID]:
+        """Return all jobs of a data set."""
+        return self._session.scalars(
+            select(Job.id).where(Job.dataset_id == dataset_id, Job.tenant_id == self._tenant_id)
+        ).all()
+
+    def is_busy(self, dataset_id: UUID) -> bool:
+        """Tell whether a job of the data set waits or runs."""
+        return (
+            self._session.scalar(
+                select(
+                    exists().where(
+                        Job.dataset_id == dataset_id,
+                        Job.tenant_id == self._tenant_id,
+                        Job.state.in_(_ACTIVE),
+                    )
+                )
+            )
+            is True
+        )
+
+    def remove(self, dataset_id: UUID) -> None:
+        """Delete a data set with everything that hangs on it."""
+        self._session.execute(
+            delete(Dataset).where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
+        )
+
+    def rejected(
+        self, dataset_id: UUID, *, after: int | None, limit: int
+    ) -> Sequence[RejectedFile]:
+        """Return rejected files in the order of their ids."""
+        statement = (
+            select(RejectedFile)
+            .where(RejectedFile.dataset_id == dataset_id, RejectedFile.tenant_id == self._tenant_id)
+            .order_by(RejectedFile.id)
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(RejectedFile.id > after)
+        return self._session.scalars(statement).all()
+
+
+class SampleRepository:
+    """Single samples."""
+
+    def __init__(self, session: Session, tenant_id: UUID) -> None:
+        """Work inside the caller's unit of work, for one tenant."""
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def get(self, sample_id: int) -> tuple[Sample, list[str]] | None:
+        """Find a sample and the class names of its data set."""
+        row = self._session.execute(
+            select(Sample, Dataset.classes)
+            .join(Dataset, Dataset.id == Sample.dataset_id)
+            .where(Sample.id == sample_id, Sample.tenant_id == self._tenant_id)
+        ).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    def by_position(
+        self,
+        dataset_id: UUID,
+        *,
+        split: Split | None,
+        label: int | None,
+        after: int | None,
+        limit: int,
+    ) -> Sequence[Sample]:
+        """Return samples in the order of their positions."""
+        statement = (
+            select(Sample)
+            .where(Sample.dataset_id == dataset_id, Sample.tenant_id == self._tenant_id)
+            .order_by(Sample.position)
+            .limit(limit)
+        )
+        if split is not None:
+            statement = statement.where(Sample.split == split)
+        if label is not None:
+            statement = statement.where(Sample.given_label == label)
+        if after is not None:
+            statement = statement.where(Sample.position > after)
+        return self._session.scalars(statement).all()
+
+
+class BlobRepository:
+    """The stored bytes that rows point to."""
+
+    def __init__(self, session: Session, tenant_id: UUID) -> None:
+        """Work inside the caller's unit of work, for one tenant."""
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def lock_against_new_jobs(self) -> bool:
+        """Keep new jobs of the tenant out until this unit of work ends.
+
+        Returns:
+            Whether none waits or runs already.
+        """
+        # A new job's foreign key needs a share of this row (SQLite has one writer anyway).
+        self._session.execute(
+            select(Tenant.id).where(Tenant.id == self._tenant_id).with_for_update()
+        )
+        active = exists().where(Job.tenant_id == self._tenant_id, Job.state.in_(_ACTIVE))
+        return self._session.scalar(select(active)) is not True
+
+    def names(self, *, after: str, limit: int) -> Sequence[str]:
+        """Return the tenant's blobs in the order of their names."""
+        return self._session.scalars(
+            select(Blob.sha256)
+            .where(Blob.tenant_id == self._tenant_id, Blob.sha256 > after)
+            .order_by(Blob.sha256)
+            .limit(limit)
+        ).all()
+
+    def in_use(self, sha256s: Sequence[str]) -> set[str | None]:
+        """Return those of these blobs that a row points to."""
+        # Three look-ups by index: as one anti-join, SQLite would scan the samples for each blob.
+        return {
+            used
+            for table, pointer in (
+                (Sample, Sample.sha256),
+                (Sample, Sample.thumb_sha256),
+                (Artifact, Artifact.sha256),
+            )
+            for used in self._session.scalars(
+                select(pointer).where(table.tenant_id == self._tenant_id, pointer.in_(sha256s))
+            )
+        }
+
+    def forget(self, sha256s: Sequence[str]) -> None:
+        """Delete rows of blobs."""
+        self._session.execute(
+            delete(Blob).where(Blob.tenant_id == self._tenant_id, Blob.sha256.in_(sha256s))
+        )

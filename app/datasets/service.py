@@ -1,0 +1,164 @@
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.core.ids import not_found, parse_sample_id, parse_uuid
+from app.core.pagination import CREATED_KEY, NUMBER_KEY, Cursors, PageRequest
+from app.core.schemas import Page
+from app.datasets.errors import DatasetNotReadyError, NoImageError
+from app.datasets.incoming import StoredUpload
+from app.datasets.repository import DatasetRepository, SampleRepository
+from app.datasets.schemas import (
+    DatasetRead,
+    DatasetSummary,
+    ImageFile,
+    ImageSize,
+    RejectedFileRead,
+    SampleRead,
+)
+from app.models import Dataset, DatasetState, Sample, Split
+
+_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+_MAX_NAME = 200
+_THUMB_TYPE = "image/webp"
+
+
+class DatasetService:
+    """Data sets and samples of one tenant, inside one unit of work."""
+
+    def __init__(self, session: Session, tenant_id: UUID) -> None:
+        """Work for one tenant."""
+        self._tenant_id = tenant_id
+        self._datasets = DatasetRepository(session, tenant_id)
+        self._samples = SampleRepository(session, tenant_id)
+
+    def create(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Dataset:
+        """Register an upload as a data set that is yet to be taken in."""
+        dataset = Dataset(
+            id=dataset_id,
+            tenant_id=self._tenant_id,
+            name=name or default_name(upload.file_name),
+            state=DatasetState.PENDING,
+            upload_name=upload.file_name,
+            upload_sha256=upload.sha256,
+            upload_bytes=upload.num_bytes,
+        )
+        self._datasets.add(dataset)
+        return dataset
+
+    def find(self, dataset_id: str) -> Dataset:
+        """Return a row.
+
+        Raises:
+            NotFoundError: The tenant has no such data set.
+        """
+        dataset = self._datasets.get(parse_uuid(dataset_id, "data set"))
+        if dataset is None:
+            raise not_found("data set")
+        return dataset
+
+    def find_ready(self, dataset_id: str) -> Dataset:
+        """Return the row of a data set whose samples are stored.
+
+        Raises:
+            NotFoundError: The tenant has no such data set.
+            DatasetNotReadyError: It is not taken in yet, or could not be.
+        """
+        dataset = self.find(dataset_id)
+        if dataset.state != DatasetState.READY:
+            raise DatasetNotReadyError(f"The data set is {dataset.state}.", state=dataset.state)
+        return dataset
+
+    def reopen(self, dataset_id: UUID) -> bool:
+        """Let a failed data set be taken in once more.
+
+        Returns:
+            Whether it still has to be.
+        """
+        self._datasets.reopen(dataset_id)
+        dataset = self._datasets.get(dataset_id)
+        return dataset is None or dataset.state != DatasetState.READY
+
+    def read(self, dataset_id: str) -> DatasetRead:
+        """Describe a data set."""
+        return DatasetRead.of(self.find(dataset_id))
+
+    def newest(self, page: PageRequest) -> Page[DatasetSummary]:
+        """List data sets, newest first."""
+        cursors = Cursors(CREATED_KEY, {"list": "datasets"})
+        rows = self._datasets.newest(after=cursors.decode(page.cursor), limit=page.limit + 1)
+        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
+        return Page(items=[DatasetSummary.of(row) for row in kept], next_cursor=cursor)
+
+    def rejected(self, dataset_id: str, page: PageRequest) -> Page[RejectedFileRead]:
+        """List the files that became no sample."""
+        dataset = self.find(dataset_id)
+        cursors = Cursors(NUMBER_KEY, {"list": "rejected", "dataset": dataset.id})
+        rows = self._datasets.rejected(
+            dataset.id, after=cursors.decode(page.cursor), limit=page.limit + 1
+        )
+        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row.id)
+        items = [RejectedFileRead.model_validate(row) for row in kept]
+        return Page(items=items, next_cursor=cursor)
+
+    def samples(
+        self, dataset_id: str, page: PageRequest, *, split: Split | None, label: str | None
+    ) -> Page[SampleRead]:
+        """List samples by their place in the data set."""
+        dataset = self.find_ready(dataset_id)
+        query = {"list": "samples", "dataset": dataset.id, "split": split, "label": label}
+        cursors = Cursors(NUMBER_KEY, query)
+        after = cursors.decode(page.cursor)
+        rows: Sequence[Sample] = []
+        if label is None or label in dataset.classes:
+            rows = self._samples.by_position(
+                dataset.id,
+                split=split,
+                label=None if label is None else dataset.classes.index(label),
+                after=after,
+                limit=page.limit + 1,
+            )
+        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row.position)
+        items = [SampleRead.of(row, dataset.classes) for row in kept]
+        return Page(items=items, next_cursor=cursor)
+
+    def find_sample(self, sample_id: str) -> tuple[Sample, list[str]]:
+        """Return a sample and the class names of its data set.
+
+        Raises:
+            NotFoundError: The tenant has no such sample.
+        """
+        found = self._samples.get(parse_sample_id(sample_id))
+        if found is None:
+            raise not_found("sample")
+        return found
+
+    def read_sample(self, sample_id: str) -> SampleRead:
+        """Describe a sample."""
+        return SampleRead.of(*self.find_sample(sample_id))
+
+    def find_image(self, sample_id: str, size: ImageSize) -> ImageFile:
+        """Return which bytes to show; a small image is its own thumbnail.
+
+        Raises:
+            NotFoundError: The tenant has no such sample.
+            NoImageError: It is a row of uploaded scores.
+        """
+        sample, _ = self.find_sample(sample_id)
+        if sample.sha256 is None or sample.media_type is None:
+            raise NoImageError("This sample is a row of uploaded scores and has no image.")
+        name = PurePosixPath(sample.path).name
+        if size == ImageSize.THUMB and sample.thumb_sha256 is not None:
+            return ImageFile(f"{name}.webp", sample.thumb_sha256, _THUMB_TYPE)
+        return ImageFile(name, sample.sha256, sample.media_type)
+
+
+def default_name(file_name: str) -> str:
+    """Name a data set after its file."""
+    stem = next(
+        (file_name[: -len(end)] for end in _SUFFIXES if file_name.lower().endswith(end)),
+        Path(file_name).stem,
+    )
+    return stem[:_MAX_NAME] or "data set"

@@ -1,0 +1,152 @@
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.accounts.auth import Reader
+from app.core.errors import (
+    ForbiddenError,
+    InvalidCursorError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from app.core.schemas import Page
+from app.core.storage import BlobStore
+from app.findings.errors import (
+    FormatNotAvailableError,
+    NoFindingsError,
+    NoModelError,
+    NotFinishedError,
+    UnknownSortError,
+)
+from app.findings.query import DecisionFilter, FindingQuery, Sort
+from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
+from app.findings.service import FindingService
+from app.http.deps import ContextDep, ReadSession
+from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.files import file_response
+from app.http.pagination import PagingDep
+from app.http.problems import problems
+from app.models import Artifact
+
+_ALWAYS = (
+    UnauthenticatedError,
+    ForbiddenError,
+    NotFoundError,
+    ValidationFailedError,
+    DatabaseUnavailableError,
+)
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["findings"], responses=problems(*_ALWAYS))
+
+Flagged = Annotated[bool | None, Query()]
+Probability = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]
+
+
+def _service(caller: Reader, session: ReadSession, context: ContextDep) -> FindingService:
+    return FindingService(session, caller.tenant_id, context.wake_ups)
+
+
+def _read_sort(
+    sort: Annotated[str, Query(json_schema_extra={"enum": [*Sort]})] = Sort.WORST_FIRST,
+) -> Sort:
+    try:
+        return Sort(sort)
+    except ValueError:
+        raise UnknownSortError(f"Use one of: {', '.join(Sort)}.", known=[*Sort]) from None
+
+
+def _query(
+    sort: Annotated[Sort, Depends(_read_sort)],
+    flagged: Flagged = None,
+    min_p: Probability = None,
+    max_p: Probability = None,
+    label: str | None = None,
+    suggested_label: str | None = None,
+    decision: DecisionFilter | None = None,
+) -> FindingQuery:
+    return FindingQuery(
+        flagged=flagged,
+        min_p=min_p,
+        max_p=max_p,
+        label=label,
+        suggested_label=suggested_label,
+        decision=decision,
+        sort=sort,
+    )
+
+
+class FileSender:
+    """Sends a stored artifact."""
+
+    def __init__(self, request: Request, caller: Reader, context: ContextDep) -> None:
+        """Serve one request."""
+        self._request = request
+        self._blobs = BlobStore(context.folder.blobs(caller.tenant_id))
+
+    def send(self, artifact: Artifact, disposition: Literal["inline", "attachment"]) -> Response:
+        """Send whole or in ranges."""
+        path = self._blobs.path(artifact.sha256)
+        return file_response(self._request, path, artifact, disposition=disposition)
+
+
+ServiceDep = Annotated[FindingService, Depends(_service)]
+QueryDep = Annotated[FindingQuery, Depends(_query)]
+SenderDep = Annotated[FileSender, Depends()]
+
+
+@router.get(
+    "/samples",
+    summary="List what the audit says of each training sample, worst first",
+    responses=problems(
+        NotFinishedError,
+        NoFindingsError,
+        ValidationFailedError,
+        InvalidCursorError,
+        UnknownSortError,
+    ),
+)
+def list_findings(
+    job_id: str, service: ServiceDep, query: QueryDep, paging: PagingDep
+) -> Page[FindingRead]:
+    return paging.reply(service.page(job_id, query, paging.wanted))
+
+
+@router.get("/artifacts", summary="List the files that the job made")
+def list_artifacts(job_id: str, service: ServiceDep) -> Page[ArtifactRead]:
+    return service.artifacts(job_id)
+
+
+@router.get(
+    "/report",
+    summary="Get the report: noise rate, mixture per epoch, classes, warnings",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/json": {}}, "description": "The report"},
+        **problems(NotFinishedError, NoFindingsError),
+    },
+)
+def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
+    return sender.send(service.report(job_id), "inline")
+
+
+@router.get(
+    "/model",
+    summary="Download the robustly trained model or its card",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"application/octet-stream": {}, "application/json": {}},
+            "description": "The model",
+        },
+        **problems(
+            NotFoundError, NoModelError, NotFinishedError, NoFindingsError, FormatNotAvailableError
+        ),
+    },
+)
+def get_model(
+    job_id: str,
+    service: ServiceDep,
+    sender: SenderDep,
+    model_format: Annotated[ModelFormat, Query(alias="format")] = ModelFormat.SAFETENSORS,
+) -> Response:
+    return sender.send(service.model(job_id, model_format), "attachment")

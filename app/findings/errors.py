@@ -1,0 +1,41 @@
+from app.core.errors import AppError
+
+
+class NotFinishedError(AppError):
+    """Results are shown once the job has succeeded, never in part."""
+
+    status = 409
+    code = "not_finished"
+    title = "Job not finished"
+
+
+class NoFindingsError(AppError):
+    """A job that only took a data set in judges no labels."""
+
+    status = 409
+    code = "no_findings"
+    title = "Job without findings"
+
+
+class NoModelError(AppError):
+    """A job that judged uploaded probabilities trains no model."""
+
+    status = 404
+    code = "no_model"
+    title = "Job without a model"
+
+
+class UnknownSortError(AppError):
+    """An order that the list does not have."""
+
+    status = 422
+    code = "unknown_sort"
+    title = "Unknown order"
+
+
+class FormatNotAvailableError(AppError):
+    """A known form of the model that this service cannot make."""
+
+    status = 501
+    code = "format_not_available"
+    title = "Format not available"

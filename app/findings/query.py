@@ -1,0 +1,58 @@
+"""What can be asked of the findings."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.models import Finding
+
+
+class Sort(StrEnum):
+    """Orders of the findings; a minus puts the largest first."""
+
+    WORST_FIRST = "-p_mislabeled"
+    BEST_FIRST = "p_mislabeled"
+    LARGEST_LOSS = "-loss"
+    SMALLEST_LOSS = "loss"
+
+    @property
+    def by_loss(self) -> bool:
+        """Whether the loss decides, not the rank."""
+        return self in (Sort.LARGEST_LOSS, Sort.SMALLEST_LOSS)
+
+    @property
+    def ascending(self) -> bool:
+        """Whether the deciding column grows; rank 1 has the largest p_mislabeled."""
+        return self in (Sort.WORST_FIRST, Sort.SMALLEST_LOSS)
+
+
+class DecisionFilter(StrEnum):
+    """What reviewers decided; `none` is nothing yet."""
+
+    KEEP = "keep"
+    RELABEL = "relabel"
+    EXCLUDE = "exclude"
+    UNSURE = "unsure"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingQuery:
+    """Filters and order of a list of findings; labels are class names."""
+
+    flagged: bool | None = None
+    min_p: float | None = None
+    max_p: float | None = None
+    label: str | None = None
+    suggested_label: str | None = None
+    decision: DecisionFilter | None = None
+    sort: Sort = Sort.WORST_FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """A finding with what its sample adds."""
+
+    finding: Finding
+    path: str
+    decision: str | None
+    version: int

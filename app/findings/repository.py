@@ -1,0 +1,90 @@
+"""Published findings and artifacts, of one tenant."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, literal_column, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Sort
+from app.models import Artifact, Finding, Sample
+
+# Written out: SQLite uses the partial index only for these very words, and SQLAlchemy would
+# write `flagged = 1` there.
+_FLAGGED: ColumnElement[bool] = literal_column("findings.flagged")
+
+
+class FindingRepository:
+    """Results that a job row points to."""
+
+    def __init__(self, session: Session, tenant_id: UUID) -> None:
+        """Work inside the caller's unit of work, for one tenant."""
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def page(
+        self,
+        version_id: int,
+        query: FindingQuery,
+        *,
+        classes: list[str],
+        after: tuple[float, int] | None,
+        limit: int,
+    ) -> list[FindingRow]:
+        """Return findings in the wanted order, after the key (loss, rank)."""
+        statement = (
+            select(Finding, Sample.path, Sample.decision, Sample.version)
+            .join(Sample, Sample.id == Finding.sample_id)
+            .where(Finding.version_id == version_id, Sample.tenant_id == self._tenant_id)
+            .where(*_conditions(query, classes))
+            .limit(limit)
+        )
+        rows = self._session.execute(_ordered(statement, query.sort, after))
+        return [FindingRow(*row) for row in rows]
+
+    def artifacts(self, version_id: int) -> Sequence[Artifact]:
+        """Return the files of one result."""
+        return self._session.scalars(
+            select(Artifact)
+            .where(Artifact.version_id == version_id, Artifact.tenant_id == self._tenant_id)
+            .order_by(Artifact.kind)
+        ).all()
+
+
+def _ordered(
+    statement: Select[Finding, str, str | None, int],
+    sort: Sort,
+    after: tuple[float, int] | None,
+) -> Select[Finding, str, str | None, int]:
+    columns = (Finding.loss, Finding.rank) if sort.by_loss else (Finding.rank,)
+    if after is not None:
+        # Columns of one index in one direction: a row comparison seeks straight to the place.
+        key = tuple_(*columns)
+        bound = after if sort.by_loss else after[1:]
+        statement = statement.where(key > bound if sort.ascending else key < bound)
+    return statement.order_by(
+        *(column.asc() if sort.ascending else column.desc() for column in columns)
+    )
+
+
+def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.flagged is not None:
+        conditions.append(_FLAGGED if query.flagged else ~Finding.flagged)
+    if query.min_p is not None:
+        conditions.append(Finding.p_mislabeled >= query.min_p)
+    if query.max_p is not None:
+        conditions.append(Finding.p_mislabeled <= query.max_p)
+    if query.label is not None:
+        conditions.append(Finding.given_label == classes.index(query.label))
+    if query.suggested_label is not None:
+        conditions.append(Finding.suggested_label == classes.index(query.suggested_label))
+    if query.decision is not None:
+        conditions.append(_decided(query.decision))
+    return conditions
+
+
+def _decided(decision: DecisionFilter) -> ColumnElement[bool]:
+    if decision == DecisionFilter.NONE:
+        return Sample.decision.is_(None)
+    return Sample.decision == decision.value

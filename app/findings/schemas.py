@@ -1,0 +1,81 @@
+from enum import StrEnum
+
+from app.core.ids import format_sample_id
+from app.core.schemas import ReadModel
+from app.findings.query import FindingRow
+from app.models import Artifact
+
+
+class ModelFormat(StrEnum):
+    """Forms of the trained model."""
+
+    SAFETENSORS = "safetensors"
+    CARD = "card"
+    TORCHSCRIPT = "torchscript"
+    ONNX = "onnx"
+
+
+class FindingRead(ReadModel):
+    """What an audit says of one sample. `p_mislabeled`: high is bad, null is not judged."""
+
+    sample_id: str
+    path: str
+    given_label: str
+    suggested_label: str
+    suggested_confidence: float
+    p_mislabeled: float | None
+    p_clean: float | None
+    flagged: bool
+    rank: int
+    loss: float
+    signals: dict[str, float]
+    verdict: str
+    decision: str | None
+    version: int
+
+    @classmethod
+    def of(cls, row: FindingRow, classes: list[str]) -> "FindingRead":
+        """Describe a row; `classes` are the names that labels point into."""
+        finding = row.finding
+        p_mislabeled = finding.p_mislabeled
+        return cls(
+            sample_id=format_sample_id(finding.sample_id),
+            path=row.path,
+            given_label=classes[finding.given_label],
+            suggested_label=classes[finding.suggested_label],
+            suggested_confidence=finding.suggested_confidence,
+            p_mislabeled=p_mislabeled,
+            p_clean=None if p_mislabeled is None else 1.0 - p_mislabeled,
+            flagged=finding.flagged,
+            rank=finding.rank,
+            loss=finding.loss,
+            signals=finding.signals,
+            verdict=finding.verdict,
+            decision=row.decision,
+            version=row.version,
+        )
+
+
+class ArtifactRead(ReadModel):
+    """A file that an audit made."""
+
+    name: str
+    kind: str
+    size: int
+    sha256: str
+    media_type: str
+    url: str
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> "ArtifactRead":
+        """Describe a row."""
+        job = f"/v1/jobs/{artifact.job_id}"
+        is_report = artifact.kind == "report"
+        return cls(
+            name=artifact.name,
+            kind=artifact.kind,
+            size=artifact.num_bytes,
+            sha256=artifact.sha256,
+            media_type=artifact.media_type,
+            url=f"{job}/report" if is_report else f"{job}/model?format={artifact.kind}",
+        )

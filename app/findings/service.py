@@ -1,0 +1,102 @@
+from dataclasses import asdict
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
+
+from app.core.ids import not_found
+from app.core.pagination import Cursors, FiniteNumber, PageRequest, RowNumber
+from app.core.queue import WakeUps
+from app.core.schemas import Page
+from app.datasets.service import DatasetService
+from app.findings.errors import (
+    FormatNotAvailableError,
+    NoFindingsError,
+    NoModelError,
+    NotFinishedError,
+)
+from app.findings.query import FindingQuery, FindingRow
+from app.findings.repository import FindingRepository
+from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
+from app.jobs.service import JobService
+from app.models import Artifact, Job, JobKind, JobState
+
+_REPORT = "report"
+_STORED_FORMATS = (ModelFormat.SAFETENSORS, ModelFormat.CARD)
+_LOSS_AND_RANK: TypeAdapter[tuple[float, int]] = TypeAdapter(tuple[FiniteNumber, RowNumber])
+
+
+class FindingService:
+    """Results of one tenant's jobs, inside one unit of work."""
+
+    def __init__(self, session: Session, tenant_id: UUID, wake_ups: WakeUps) -> None:
+        """Work for one tenant."""
+        self._findings = FindingRepository(session, tenant_id)
+        self._jobs = JobService(session, tenant_id, wake_ups)
+        self._datasets = DatasetService(session, tenant_id)
+
+    def page(self, job_id: str, query: FindingQuery, page: PageRequest) -> Page[FindingRead]:
+        """List findings.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            NotFinishedError: It has not succeeded.
+            InvalidCursorError: The cursor is of another query, or of replaced results.
+        """
+        job, version_id = self._published(job_id)
+        classes = self._datasets.find(str(job.dataset_id)).classes
+        # Pinned to the version: a walk never mixes two results.
+        cursors = Cursors(_LOSS_AND_RANK, {"version": version_id, **asdict(query)})
+        after = cursors.decode(page.cursor)
+        rows: list[FindingRow] = []
+        if {query.label, query.suggested_label} <= {None, *classes}:
+            rows = self._findings.page(
+                version_id, query, classes=classes, after=after, limit=page.limit + 1
+            )
+        kept, cursor = cursors.cut(
+            rows, page.limit, key=lambda row: (row.finding.loss, row.finding.rank)
+        )
+        return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
+
+    def artifacts(self, job_id: str) -> Page[ArtifactRead]:
+        """List the files of a job; none before it has succeeded."""
+        job = self._jobs.find(job_id)
+        if job.result_version is None:
+            return Page(items=[], next_cursor=None)
+        rows = self._findings.artifacts(job.result_version)
+        return Page(items=[ArtifactRead.of(row) for row in rows], next_cursor=None)
+
+    def report(self, job_id: str) -> Artifact:
+        """Return the report's row."""
+        return self._artifact(job_id, _REPORT)
+
+    def model(self, job_id: str, model_format: ModelFormat) -> Artifact:
+        """Return the row of the model in one of its forms.
+
+        Raises:
+            NoModelError: The job judged uploaded probabilities.
+            FormatNotAvailableError: This version cannot make that form.
+        """
+        if self._jobs.find(job_id).kind == JobKind.SCORE:
+            raise NoModelError("This job judged uploaded probabilities; it trained no model.")
+        if model_format not in _STORED_FORMATS:
+            raise FormatNotAvailableError(
+                f"{model_format} is not part of this version; use safetensors, which loads in "
+                "plain PyTorch."
+            )
+        return self._artifact(job_id, model_format.value)
+
+    def _artifact(self, job_id: str, kind: str) -> Artifact:
+        _, version_id = self._published(job_id)
+        for artifact in self._findings.artifacts(version_id):
+            if artifact.kind == kind:
+                return artifact
+        raise not_found(kind)
+
+    def _published(self, job_id: str) -> tuple[Job, int]:
+        job = self._jobs.find(job_id)
+        if job.state != JobState.SUCCEEDED:
+            raise NotFinishedError(f"The job is {job.state}.", state=job.state)
+        if job.kind == JobKind.INGEST or job.result_version is None:
+            raise NoFindingsError("This job only took the data set in.")
+        return job, job.result_version

@@ -1,0 +1,25 @@
+"""What one API process shares between its requests."""
+
+from dataclasses import dataclass
+
+from celery import Celery
+from prometheus_client import CollectorRegistry
+
+from app.core.db import Database
+from app.core.queue import WakeUps
+from app.core.settings import Settings
+from app.core.storage import DataFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppContext:
+    """Made once in `create_app`; requests get at it through `ContextDep`."""
+
+    settings: Settings
+    database: Database
+    folder: DataFolder
+    celery: Celery
+    wake_ups: WakeUps
+    metrics: CollectorRegistry
+    pepper: bytes
+    """Key of the API-key hashes."""

@@ -1,0 +1,43 @@
+"""Errors of the transport itself."""
+
+from app.core.errors import AppError
+
+
+class ValidationFailedError(AppError):
+    """A parameter or field has no acceptable value; `errors` says which."""
+
+    status = 422
+    code = "validation_error"
+    title = "Invalid input"
+
+
+class MethodNotAllowedError(AppError):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "Method not allowed"
+
+
+class TruncatedUploadError(AppError):
+    """The body ended before its last boundary."""
+
+    status = 400
+    code = "truncated_upload"
+    title = "Upload cut short"
+
+
+class UnsupportedMediaTypeError(AppError):
+    """A body of a type that this route does not read."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+
+
+class DatabaseUnavailableError(AppError):
+    """The database does not answer; worth another try soon."""
+
+    status = 503
+    code = "database_unavailable"
+    title = "Database unavailable"

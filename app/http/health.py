@@ -1,0 +1,77 @@
+"""For load balancers and people: is it alive, can it work?"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+from celery import Celery
+from fastapi import APIRouter, Response, status
+
+from app.core.migrate import is_current
+from app.core.schemas import ReadModel
+from app.core.storage import free_bytes
+from app.http.context import AppContext
+from app.http.deps import ContextDep
+
+router = APIRouter(tags=["operation"])
+_log = structlog.get_logger(__name__)
+
+CheckState = Literal["ok", "degraded", "failed"]
+
+
+class Health(ReadModel):
+    """A process that answers is alive."""
+
+    status: Literal["ok"]
+
+
+class Readiness(ReadModel):
+    """`degraded` still takes work: what it lacks is made up for later."""
+
+    status: CheckState
+    checks: dict[str, CheckState]
+
+
+@router.get("/healthz", summary="Whether the process is alive")
+def get_health() -> Health:
+    """Answer without looking at anything."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    summary="Whether the service can take work",
+    responses={503: {"model": Readiness, "description": "It cannot"}},
+)
+def get_readiness(context: ContextDep, response: Response) -> Readiness:
+    """Look at everything that a request may need."""
+    readiness = _readiness(context)
+    if readiness.status == "failed":
+        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    return readiness
+
+
+def _readiness(context: AppContext) -> Readiness:
+    settings = context.settings
+    checks: dict[str, CheckState] = {
+        "database": _check(lambda: is_current(context.database.engine), "failed"),
+        "disk": _check(lambda: free_bytes(settings.data_dir) >= settings.min_free_bytes, "failed"),
+        # Jobs wait in their table: the sweeper sends the wake-ups once the broker is back.
+        "broker": _check(lambda: _broker_answers(context.celery), "degraded"),
+    }
+    worst = next((state for state in ("failed", "degraded") if state in checks.values()), "ok")
+    return Readiness.model_validate({"status": worst, "checks": checks})
+
+
+def _check(probe: Callable[[], bool], otherwise: CheckState) -> CheckState:
+    try:
+        return "ok" if probe() else otherwise
+    except Exception as error:  # noqa: BLE001 - whatever a probe dies of is its answer
+        _log.warning("readiness_probe_failed", error=type(error).__name__)
+        return otherwise
+
+
+def _broker_answers(celery: Celery) -> bool:
+    with celery.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, timeout=2)
+    return True

@@ -1,0 +1,55 @@
+"""Prometheus: what requests cost, by route."""
+
+import time
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
+
+from app.http.deps import ContextDep
+from app.http.middleware import HttpMiddleware
+
+router = APIRouter(tags=["operation"])
+_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.3, 0.5, 1, 3, 10, 60, 600)
+
+
+@router.get("/metrics", summary="Metrics in Prometheus text format")
+def get_metrics(context: ContextDep) -> Response:
+    """Jobs are counted now; requests were counted as they came."""
+    return Response(generate_latest(context.metrics), media_type=CONTENT_TYPE_LATEST)
+
+
+class MetricsMiddleware(HttpMiddleware):
+    """Counts and times requests."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        """Wrap `app` and report to `registry`."""
+        super().__init__(app)
+        self._seconds = Histogram(
+            "labelaudit_http_request_seconds",
+            "Seconds until the last byte of the reply; its count is the number of requests.",
+            ("method", "route", "status"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    @override
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start, status = time.perf_counter(), 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            # The template, not the path: one time series a route. Anything may be asked for,
+            # so unknown paths and methods share one.
+            route = getattr(scope.get("route"), "path", None)
+            method = scope["method"] if route else "any"
+            self._seconds.labels(method, route or "unmatched", status).observe(
+                time.perf_counter() - start
+            )

@@ -1,0 +1,113 @@
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from app.accounts.auth import Reader, Trainer
+from app.core.errors import (
+    ForbiddenError,
+    InvalidCursorError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from app.core.schemas import Page
+from app.datasets.errors import DatasetNotReadyError, NoImagesError
+from app.http.deps import ContextDep, ReadSession, WriteSession
+from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.pagination import PagingDep
+from app.http.problems import problems
+from app.jobs.errors import JobFinishedError, JobNotRetryableError
+from app.jobs.event_stream import EventStream
+from app.jobs.schemas import JobCreate, JobCreated, JobRead
+from app.jobs.service import JobService
+from app.models import JobState
+
+_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
+_MAX_SEQ = 2**31 - 1
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=problems(*_ALWAYS))
+
+
+def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> JobService:
+    return JobService(session, caller.tenant_id, context.wake_ups)
+
+
+def _writing(caller: Trainer, session: WriteSession, context: ContextDep) -> JobService:
+    return JobService(session, caller.tenant_id, context.wake_ups)
+
+
+def _event_stream(job_id: str, caller: Reader, context: ContextDep) -> EventStream:
+    return EventStream.open(context.database, caller.tenant_id, job_id)
+
+
+ReadingDep = Annotated[JobService, Depends(_reading)]
+WritingDep = Annotated[JobService, Depends(_writing)]
+EventStreamDep = Annotated[EventStream, Depends(_event_stream)]
+Seq = Annotated[int, Query(ge=0, le=_MAX_SEQ)]
+LastEventId = Annotated[int | None, Header(ge=0, le=_MAX_SEQ)]
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Audit a data set again",
+    responses=problems(NotFoundError, DatasetNotReadyError, NoImagesError),
+)
+def create_job(wanted: JobCreate, service: WritingDep, response: Response) -> JobCreated:
+    job = service.create(wanted)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return JobCreated(job_id=job.id)
+
+
+@router.get(
+    "",
+    summary="List jobs, newest first",
+    responses=problems(ValidationFailedError, InvalidCursorError),
+)
+def list_jobs(
+    service: ReadingDep,
+    paging: PagingDep,
+    state: JobState | None = None,
+    dataset_id: str | None = None,
+) -> Page[JobRead]:
+    return paging.reply(service.newest(paging.wanted, state=state, dataset_id=dataset_id))
+
+
+@router.get("/{job_id}", summary="Get a job", responses=problems(NotFoundError))
+def get_job(job_id: str, service: ReadingDep) -> JobRead:
+    return service.read(job_id)
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=202,
+    summary="Cancel a job: at once while it waits, within seconds while it runs",
+    responses=problems(NotFoundError, JobFinishedError),
+)
+def cancel_job(job_id: str, service: WritingDep) -> JobRead:
+    return service.cancel(job_id)
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    summary="Queue a failed or cancelled job again",
+    responses=problems(NotFoundError, JobNotRetryableError),
+)
+def retry_job(job_id: str, service: WritingDep) -> JobRead:
+    return service.retry(job_id)
+
+
+@router.get(
+    "/{job_id}/events",  # noqa: FAST003 - the dependency takes job_id
+    summary="Follow a job as server-sent events; ends with the job",
+    response_class=EventSourceResponse,
+    responses=problems(NotFoundError),
+)
+async def stream_events(
+    stream: EventStreamDep, after: Seq = 0, last_event_id: LastEventId = None
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream what happened and what happens."""
+    async for event in stream.follow(after if last_event_id is None else last_event_id):
+        yield ServerSentEvent(id=str(event.seq), event=event.type, data=event.data)

@@ -1,0 +1,58 @@
+"""A job's history as it grows."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import anyio
+from anyio import to_thread
+
+from app.core.db import Database
+from app.core.ids import not_found, parse_uuid
+from app.jobs.repository import JobRepository
+from app.models import FINAL_STATES, JobEvent
+
+_POLL_SECONDS = 0.5
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """Follows one job; holds no connection while it waits."""
+
+    database: Database
+    tenant_id: UUID
+    job_id: UUID
+
+    @classmethod
+    def open(cls, database: Database, tenant_id: UUID, job_id: str) -> "EventStream":
+        """Get ready to follow a job.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        known_id = parse_uuid(job_id, "job")
+        with database.read() as session:
+            if JobRepository(session, tenant_id).get(known_id) is None:
+                raise not_found("job")
+        return cls(database, tenant_id, known_id)
+
+    async def follow(self, after: int) -> AsyncIterator[JobEvent]:
+        """Yield the events after `after`, up to and with the one that ends the job."""
+        is_over = False
+        while not is_over:
+            events, is_over = await to_thread.run_sync(self._look, after)
+            for event in events:
+                after = event.seq
+                yield event
+            if not events and not is_over:
+                await anyio.sleep(_POLL_SECONDS)
+
+    def _look(self, after: int) -> tuple[Sequence[JobEvent], bool]:
+        with self.database.read() as session:
+            jobs = JobRepository(session, self.tenant_id)
+            # State first: events that came with a final state are then sure to be seen below.
+            job = jobs.get(self.job_id)
+            events = jobs.events_after(self.job_id, after, limit=_BATCH)
+        is_final = job is None or job.state in FINAL_STATES
+        return events, is_final and len(events) < _BATCH

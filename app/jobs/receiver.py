@@ -1,0 +1,126 @@
+"""One uploaded file on its way from the network to a data set with its first job."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import anyio
+from anyio import to_thread
+from fastapi import Request
+
+from app.accounts.auth import Writer
+from app.accounts.schemas import Principal
+from app.core.errors import (
+    AppError,
+    ForbiddenError,
+    InvalidRequestError,
+    NoSpaceError,
+    PayloadTooLargeError,
+    UnauthenticatedError,
+)
+from app.datasets.errors import EmptyUploadError, MissingFileError
+from app.datasets.incoming import CheckHead, IncomingFile, StoredUpload
+from app.http.context import AppContext
+from app.http.deps import ContextDep
+from app.http.errors import (
+    DatabaseUnavailableError,
+    TruncatedUploadError,
+    UnsupportedMediaTypeError,
+    ValidationFailedError,
+)
+from app.http.multipart import FormReader, announced_bytes, body_batches
+from app.jobs.schemas import SubmissionRead
+from app.jobs.service import JobService
+from app.jobs.upload_form import FileForm
+from app.models import Job
+
+F = TypeVar("F", bound=FileForm)
+RECEIVING_ERRORS: tuple[type[AppError], ...] = (
+    InvalidRequestError,
+    TruncatedUploadError,
+    UnauthenticatedError,
+    ForbiddenError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+    ValidationFailedError,
+    MissingFileError,
+    EmptyUploadError,
+    NoSpaceError,
+    DatabaseUnavailableError,
+)
+"""What any upload may be answered with."""
+Submit = Callable[[JobService, UUID, StoredUpload], Job]
+"""Makes the rows of an upload that will have this id as a data set."""
+
+
+def form_body(file_description: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what OpenAPI says of a form with a file, a name and further fields."""
+    file = {"type": "string", "format": "binary", "description": file_description}
+    schema = {
+        "type": "object",
+        "required": ["file"],
+        "additionalProperties": False,
+        "properties": {"file": file, "name": {"type": "string", "maxLength": 200}, **fields},
+    }
+    content = {"multipart/form-data": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+class Receiver:
+    """Takes one upload in and registers it."""
+
+    def __init__(self, request: Request, caller: Writer, context: ContextDep) -> None:
+        """Serve one request."""
+        self.caller: Principal = caller
+        self._request = request
+        self._context: AppContext = context
+
+    @asynccontextmanager
+    async def receive(
+        self, make_form: Callable[[IncomingFile], F], check_head: CheckHead
+    ) -> AsyncIterator[F]:
+        """Stream the body to disk: nothing is registered before it is whole."""
+        async with self._incoming_file(check_head) as file:
+            form = make_form(file)
+            reader = FormReader(self._request.headers.get("content-type", ""), form)
+            limit = self._context.settings.max_upload_bytes
+            async with aclosing(body_batches(self._request, max_bytes=limit)) as batches:
+                async for batch in batches:
+                    await to_thread.run_sync(reader.feed, batch)
+            reader.finish()
+            yield form
+
+    def register(self, form: FileForm, submit: Submit) -> SubmissionRead:
+        """Give the file its place and the database its rows: both or neither."""
+        upload = form.require_upload()
+        dataset_id = uuid4()
+        target = self._context.folder.upload(dataset_id)
+        try:
+            with self._context.database.unit_of_work() as session:
+                jobs = JobService(session, self.caller.tenant_id, self._context.wake_ups)
+                job = submit(jobs, dataset_id, upload)
+                form.file.publish(target)  # before the commit: no row without its file
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        return SubmissionRead(dataset_id=dataset_id, job_id=job.id)
+
+    @asynccontextmanager
+    async def _incoming_file(self, check_head: CheckHead) -> AsyncIterator[IncomingFile]:
+        file = await to_thread.run_sync(self._open, check_head)
+        try:
+            yield file
+        finally:
+            # Shielded: a client that hangs up must not leave its bytes behind.
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(file.discard)
+
+    def _open(self, check_head: CheckHead) -> IncomingFile:
+        settings = self._context.settings
+        return IncomingFile(
+            self._context.folder,
+            min_free_bytes=settings.min_free_bytes,
+            expected_bytes=announced_bytes(self._request, max_bytes=settings.max_upload_bytes),
+            check_head=check_head,
+        )

@@ -1,0 +1,173 @@
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from app.core.schemas import InputModel, ReadModel
+from app.models import Job, JobKind, JobState
+
+MAX_EPOCHS = 10_000
+MAX_SEED = 2**31 - 1
+NO_AUDIT = "none"
+"""Value of the upload's `audit` field: only take the data set in."""
+
+OPTION_CODES = frozenset(
+    {
+        "unknown_preset",
+        "unknown_method",
+        "invalid_epochs",
+        "invalid_seed",
+        "invalid_audit_options",
+    }
+)
+"""Validation errors that are a problem's own code."""
+
+
+class Preset(StrEnum):
+    """How much to spend. `auto` picks for the machine; for now that is `standard`.
+
+    `paper` is the published setting: a large network for up to 300 epochs, so for a GPU.
+    """
+
+    AUTO = "auto"
+    STANDARD = "standard"
+    PAPER = "paper"
+
+
+class Method(StrEnum):
+    """How to train on labels that may be wrong: the variants of Arazo et al. 2019."""
+
+    CE = "ce"
+    MIXUP = "mixup"
+    ST_S = "st-s"
+    ST_H = "st-h"
+    DY_S = "dy-s"
+    DY_H = "dy-h"
+    DY_GMM = "dy-gmm"
+    M_DYR_S = "m-dyr-s"
+    M_DYR_H = "m-dyr-h"
+    MD_DYR_H = "md-dyr-h"
+    MD_DYR_SH = "md-dyr-sh"
+
+
+def _one_of(choices: type[StrEnum], code: str) -> Callable[[object], object]:
+    known = ", ".join(choices)
+
+    def check(value: object) -> object:
+        if value not in list(choices):
+            raise PydanticCustomError(code, "Use one of: {known}.", {"known": known})
+        return value
+
+    return check
+
+
+def _whole_number(low: int, high: int, code: str) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        # True is an int to Python, not to a user.
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if is_number and value in range(low, high + 1):
+            return value
+        raise PydanticCustomError(
+            code, "Use a whole number from {low} to {high}.", {"low": low, "high": high}
+        )
+
+    return check
+
+
+class JobOptions(InputModel):
+    """What an audit can be told; all of it is kept with the job."""
+
+    preset: Annotated[Preset, BeforeValidator(_one_of(Preset, "unknown_preset"))] = Preset.AUTO
+    method: Annotated[Method, BeforeValidator(_one_of(Method, "unknown_method"))] = Method.M_DYR_H
+    epochs: (
+        Annotated[
+            int,
+            Field(ge=1, le=MAX_EPOCHS),
+            BeforeValidator(_whole_number(1, MAX_EPOCHS, "invalid_epochs")),
+        ]
+        | None
+    ) = None
+    """Null means as many as the preset says."""
+    seed: Annotated[
+        int,
+        Field(ge=0, le=MAX_SEED),
+        BeforeValidator(_whole_number(0, MAX_SEED, "invalid_seed")),
+    ] = 0
+
+
+class JobCreate(JobOptions):
+    """Another audit of a data set that is there already."""
+
+    dataset_id: str
+
+    @property
+    def options(self) -> JobOptions:
+        """Everything but the data set."""
+        return JobOptions.model_validate(self.model_dump(exclude={"dataset_id"}))
+
+
+class SubmissionRead(ReadModel):
+    """What an upload started."""
+
+    dataset_id: UUID
+    job_id: UUID
+
+
+class JobCreated(ReadModel):
+    """What a request for an audit started."""
+
+    job_id: UUID
+
+
+class ProgressRead(ReadModel):
+    """How far a job is; the fraction is of the whole job."""
+
+    fraction: float
+    epoch: int | None
+    epochs: int | None
+    eta_seconds: float | None
+    images_per_second: float | None
+
+
+class JobErrorRead(ReadModel):
+    """Why a job failed."""
+
+    code: str
+    detail: str
+
+
+class JobRead(ReadModel):
+    """A job as its row stands."""
+
+    id: UUID
+    kind: JobKind
+    dataset_id: UUID
+    state: JobState
+    stage: str
+    attempt: int
+    lost_attempts: int
+    cancel_requested: bool
+    options: dict[str, Any]
+    progress: ProgressRead
+    error: JobErrorRead | None
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, job: Job) -> "JobRead":
+        """Describe a row."""
+        nested = {"progress": ProgressRead.model_validate(job), "error": _error(job)}
+        plain = {name: getattr(job, name) for name in cls.model_fields if name not in nested}
+        return cls.model_validate(plain | nested)
+
+
+def _error(job: Job) -> JobErrorRead | None:
+    if job.error_code is None:
+        return None
+    return JobErrorRead(code=job.error_code, detail=job.error_detail or "")

@@ -1,0 +1,151 @@
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.core.clock import utc_now
+from app.core.db import after_commit
+from app.core.errors import NotFoundError
+from app.core.ids import not_found, parse_uuid
+from app.core.pagination import CREATED_KEY, Cursors, PageRequest
+from app.core.queue import WakeUps
+from app.core.schemas import Page
+from app.datasets.errors import NoImagesError
+from app.datasets.incoming import StoredUpload
+from app.datasets.service import DatasetService
+from app.jobs.errors import JobFinishedError, JobNotRetryableError
+from app.jobs.lease_repository import LeaseRepository
+from app.jobs.repository import JobFilter, JobRepository
+from app.jobs.schemas import JobCreate, JobOptions, JobRead
+from app.models import Job, JobKind, JobState, Queue
+
+
+class JobService:
+    """Jobs of one tenant, inside one unit of work."""
+
+    def __init__(self, session: Session, tenant_id: UUID, wake_ups: WakeUps) -> None:
+        """Wake workers through `wake_ups`, once the unit of work is durable."""
+        self._session = session
+        self._tenant_id = tenant_id
+        self._wake_ups = wake_ups
+        self._jobs = JobRepository(session, tenant_id)
+        self._datasets = DatasetService(session, tenant_id)
+
+    def submit_upload(
+        self,
+        dataset_id: UUID,
+        upload: StoredUpload,
+        *,
+        name: str | None,
+        options: JobOptions | None,
+    ) -> Job:
+        """Register an upload, to be taken in and, unless `options` is none, audited."""
+        dataset = self._datasets.create(dataset_id, upload, name=name)
+        kind = JobKind.INGEST if options is None else JobKind.AUDIT
+        return self._enqueue(dataset.id, kind, Queue.CPU, options)
+
+    def submit_scores(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Job:
+        """Register uploaded probabilities, to be judged without any training."""
+        dataset = self._datasets.create(dataset_id, upload, name=name)
+        return self._enqueue(dataset.id, JobKind.SCORE, Queue.CPU, None)
+
+    def create(self, wanted: JobCreate) -> Job:
+        """Start another audit of a data set.
+
+        Raises:
+            NotFoundError: The tenant has no such data set.
+            DatasetNotReadyError: It is not taken in yet, or could not be.
+            NoImagesError: It is one of uploaded scores.
+        """
+        dataset = self._datasets.find_ready(wanted.dataset_id)
+        if dataset.image_size is None:
+            raise NoImagesError("This data set holds scores, no images that could be trained on.")
+        return self._enqueue(dataset.id, JobKind.AUDIT, Queue.GPU, wanted.options)
+
+    def find(self, job_id: str) -> Job:
+        """Return a row.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        job = self._jobs.get(parse_uuid(job_id, "job"))
+        if job is None:
+            raise not_found("job")
+        return job
+
+    def read(self, job_id: str) -> JobRead:
+        """Describe a job."""
+        return JobRead.of(self.find(job_id))
+
+    def newest(
+        self, page: PageRequest, *, state: JobState | None, dataset_id: str | None
+    ) -> Page[JobRead]:
+        """List jobs, newest first."""
+        cursors = Cursors(CREATED_KEY, {"list": "jobs", "state": state, "dataset": dataset_id})
+        after = cursors.decode(page.cursor)
+        try:
+            known_id = parse_uuid(dataset_id, "data set") if dataset_id is not None else None
+        except NotFoundError:
+            return Page(items=[], next_cursor=None)
+        rows = self._jobs.newest(JobFilter(state, known_id), after=after, limit=page.limit + 1)
+        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
+        return Page(items=[JobRead.of(row) for row in kept], next_cursor=cursor)
+
+    def cancel(self, job_id: str) -> JobRead:
+        """End a waiting job now, ask a running one to end.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            JobFinishedError: It ended already.
+        """
+        job = self._lock(job_id)
+        if self._jobs.mark_cancelled(job):
+            LeaseRepository(self._session).give_up_ingest(job.id)
+        elif not self._jobs.request_cancel(job):
+            raise JobFinishedError(f"The job is {job.state} already.", state=job.state)
+        return JobRead.of(job)
+
+    def retry(self, job_id: str) -> JobRead:
+        """Queue a failed or cancelled job again; it goes on from its last checkpoint.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            JobNotRetryableError: It is in another state.
+        """
+        job = self._lock(job_id)
+        needs_ingest = self._datasets.reopen(job.dataset_id)
+        queue = Queue.GPU if job.kind == JobKind.AUDIT and not needs_ingest else Queue.CPU
+        if not self._jobs.mark_requeued(job, queue):
+            raise JobNotRetryableError(
+                f"The job is {job.state}; only a failed or cancelled one can be retried.",
+                state=job.state,
+            )
+        self._wake(queue)
+        return JobRead.of(job)
+
+    def _lock(self, job_id: str) -> Job:
+        job = self._jobs.lock(parse_uuid(job_id, "job"))
+        if job is None:
+            raise not_found("job")
+        return job
+
+    def _enqueue(
+        self, dataset_id: UUID, kind: JobKind, queue: Queue, options: JobOptions | None
+    ) -> Job:
+        now = utc_now()
+        job = Job(
+            tenant_id=self._tenant_id,
+            dataset_id=dataset_id,
+            kind=kind,
+            queue=queue,
+            state=JobState.QUEUED,
+            stage="queued",
+            options=options.model_dump(mode="json") if options is not None else {},
+            created_at=now,
+            queued_at=now,
+        )
+        self._jobs.add(job)
+        self._wake(queue)
+        return job
+
+    def _wake(self, queue: Queue) -> None:
+        after_commit(self._session, lambda: self._wake_ups.wake(queue.value))

@@ -1,0 +1,66 @@
+"""`POST /v1/datasets`: an upload starts a job, so it belongs to this slice."""
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Response
+
+from app.accounts.schemas import Scope
+from app.datasets.errors import UnknownArchiveError
+from app.datasets.signatures import require_archive
+from app.http.problems import problems
+from app.jobs.receiver import RECEIVING_ERRORS, Receiver, form_body
+from app.jobs.schemas import JobOptions, SubmissionRead
+from app.jobs.upload_form import UploadForm
+
+UPLOAD_PATH = "/v1/datasets"
+
+router = APIRouter(tags=["data sets"])
+
+_BODY = form_body(
+    "zip or tar(.gz) of `[train|test/]<class>/<image>`",
+    audit={
+        "description": "JSON of job options, or `none` to only store the set",
+        "oneOf": [JobOptions.model_json_schema(), {"type": "string", "const": "none"}],
+    },
+)
+
+
+class Submitter:
+    """Takes one upload in and registers it."""
+
+    def __init__(self, receiver: Annotated[Receiver, Depends()]) -> None:
+        """Serve one request."""
+        self._receiver = receiver
+
+    async def submit(self) -> SubmissionRead:
+        """Take the file in, then queue what is to be done with it."""
+        async with self._receiver.receive(UploadForm, require_archive) as form:
+            return await to_thread.run_sync(self._register, form)
+
+    def _register(self, form: UploadForm) -> SubmissionRead:
+        form.require_upload()
+        if form.options is not None:
+            self._receiver.caller.require(Scope.TRAIN)
+        return self._receiver.register(
+            form,
+            lambda jobs, dataset_id, upload: jobs.submit_upload(
+                dataset_id, upload, name=form.name, options=form.options
+            ),
+        )
+
+
+@router.post(
+    UPLOAD_PATH,
+    status_code=202,
+    summary="Upload a data set and audit it",
+    openapi_extra=_BODY,
+    responses=problems(*RECEIVING_ERRORS, UnknownArchiveError),
+)
+async def create_dataset(
+    submitter: Annotated[Submitter, Depends()], response: Response
+) -> SubmissionRead:
+    """Answer once the upload is on disk and its job is queued."""
+    submission = await submitter.submit()
+    response.headers["Location"] = f"/v1/jobs/{submission.job_id}"
+    return submission

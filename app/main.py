@@ -1,0 +1,115 @@
+"""The API process: `uvicorn app.main:create_app --factory`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+
+from app.accounts.auth import AuthenticationMiddleware
+from app.accounts.secrets import load_pepper
+from app.core.db import Database, make_engine
+from app.core.queue import WakeUps, make_celery
+from app.core.settings import Settings
+from app.core.storage import DataFolder
+from app.datasets.endpoints import datasets_router, samples_router
+from app.findings import endpoints as findings
+from app.http import health, metrics, openapi
+from app.http.context import AppContext
+from app.http.metrics import MetricsMiddleware
+from app.http.origin import LoopbackOnlyMiddleware
+from app.http.problems import ProblemMiddleware, ProblemRenderer
+from app.http.requests import BodyLimitMiddleware, RequestIdMiddleware, SecurityHeadersMiddleware
+from app.jobs import endpoints as jobs
+from app.jobs import score_endpoints as scores
+from app.jobs import upload_endpoints as uploads
+from app.jobs.gauges import JobGauges
+from app.jobs.schemas import OPTION_CODES
+from app.web import docs
+
+_ROUTERS = (
+    uploads.router,
+    scores.router,
+    datasets_router,
+    samples_router,
+    jobs.router,
+    findings.router,
+    health.router,
+    metrics.router,
+    docs.router,
+)
+_STREAMING_PATHS = frozenset({uploads.UPLOAD_PATH, scores.SCORES_PATH})
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application; it expects a migrated database.
+
+    Raises:
+        ValueError: It would be open to everybody who can reach this machine.
+    """
+    settings = settings or Settings()
+    if settings.auth == "off" and not settings.on_loopback:
+        raise ValueError(f"LABELAUDIT_AUTH=off is for a loopback host only, not {settings.host}")
+    context = _make_context(settings)
+    renderer = ProblemRenderer(own_codes=OPTION_CODES)
+    app = FastAPI(
+        title="Label Audit",
+        summary="Finds the wrong labels in an image data set.",
+        version=version("labelaudit"),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        middleware=_middleware(context, renderer),
+        exception_handlers={
+            HTTPException: renderer.handle,
+            RequestValidationError: renderer.handle,
+        },
+    )
+    app.state.context = context
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=docs.STATIC_FOLDER), name="static")
+    openapi.install(app)
+    return app
+
+
+def _make_context(settings: Settings) -> AppContext:
+    database = Database(make_engine(settings.resolved_database_url))
+    celery = make_celery(settings)
+    registry = CollectorRegistry()
+    registry.register(JobGauges(database))
+    return AppContext(
+        settings=settings,
+        database=database,
+        folder=DataFolder(settings.data_dir),
+        celery=celery,
+        wake_ups=WakeUps(celery),
+        metrics=registry,
+        pepper=load_pepper(settings),
+    )
+
+
+def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middleware]:
+    """Return the layers around the routes, outermost first."""
+    open_to_all = context.settings.auth == "off"
+    return [
+        Middleware(RequestIdMiddleware),
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(MetricsMiddleware, registry=context.metrics),
+        Middleware(ProblemMiddleware, renderer=renderer),
+        *([Middleware(LoopbackOnlyMiddleware)] if open_to_all else []),
+        Middleware(AuthenticationMiddleware, context=context),
+        Middleware(BodyLimitMiddleware, streaming_paths=_STREAMING_PATHS),
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    context: AppContext = app.state.context
+    context.database.dispose()

@@ -1,0 +1,55 @@
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, BigInt, HasCreatedAt
+
+
+class ResultVersion(HasCreatedAt, Base):
+    """The results of one attempt: invisible until the job row points here."""
+
+    __tablename__ = "result_versions"
+    __table_args__ = (Index(None, "job_id"),)
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+
+
+class Finding(Base):
+    """What one audit says of one training sample."""
+
+    __tablename__ = "findings"
+    __table_args__ = (
+        Index(None, "version_id", "rank", unique=True),
+        # Made after the one above: of two that fit, SQLite prefers the later one.
+        Index(
+            "ix_findings_flagged",
+            "version_id",
+            "rank",
+            sqlite_where=text("flagged"),
+            postgresql_where=text("flagged"),
+        ),
+        Index(None, "version_id", "loss", "rank"),
+        {"sqlite_with_rowid": False},
+    )
+
+    version_id: Mapped[int] = mapped_column(
+        BigInt, ForeignKey("result_versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    sample_id: Mapped[int] = mapped_column(
+        BigInt, ForeignKey("samples.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    rank: Mapped[int]
+    """1 = worst: the total order (p_mislabeled descending, sample_id), unjudged samples last."""
+    given_label: Mapped[int]
+    suggested_label: Mapped[int]
+    suggested_confidence: Mapped[float]
+    p_mislabeled: Mapped[float | None]
+    """Empty where there is not enough to judge."""
+    flagged: Mapped[bool]
+    loss: Mapped[float]
+    verdict: Mapped[str] = mapped_column(String(24))
+    signals: Mapped[dict[str, float]]

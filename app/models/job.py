@@ -1,0 +1,101 @@
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, HasCreatedAt, HasId, HasTenant, enum_type
+
+
+class JobKind(StrEnum):
+    """What a job is for. An upload that is also audited is one `audit`."""
+
+    INGEST = "ingest"
+    AUDIT = "audit"
+    SCORE = "score"
+    """Judges uploaded probabilities: no images, no training."""
+
+
+class JobState(StrEnum):
+    """The states of a job; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+class Queue(StrEnum):
+    """Training waits on `gpu`; short work never waits behind it."""
+
+    GPU = "gpu"
+    CPU = "cpu"
+
+
+class Job(HasId, HasTenant, HasCreatedAt, Base):
+    """The only truth about a piece of work (see docs/decisions on the job protocol)."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(None, "tenant_id", "created_at", "id"),
+        Index(None, "state", "queue", "queued_at"),
+        Index(None, "dataset_id"),
+    )
+
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    kind: Mapped[JobKind] = mapped_column(enum_type(JobKind, length=16))
+    queue: Mapped[Queue] = mapped_column(enum_type(Queue, length=8))
+    state: Mapped[JobState] = mapped_column(
+        enum_type(JobState, length=16),
+        default=JobState.QUEUED,
+    )
+    stage: Mapped[str] = mapped_column(String(24), default="queued")
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    attempt: Mapped[int] = mapped_column(default=0)
+    """Counts the claims; with `owner` the fencing token that every later write carries."""
+    lost_attempts: Mapped[int] = mapped_column(default=0)
+    """Attempts that ended without a word; the budget is `max_attempts`."""
+    handed_over: Mapped[bool] = mapped_column(default=False)
+    """Set between ingest and training: the next claim goes on with the same attempt."""
+    owner: Mapped[str | None] = mapped_column(String(120))
+    lease_until: Mapped[float | None]
+    """Seconds since 1970 by the database clock."""
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    checkpoint: Mapped[str | None] = mapped_column(String(255))
+    """Last good checkpoint, relative to the data folder."""
+
+    fraction: Mapped[float] = mapped_column(default=0.0)
+    epoch: Mapped[int | None]
+    epochs: Mapped[int | None]
+    eta_seconds: Mapped[float | None]
+    images_per_second: Mapped[float | None]
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error_detail: Mapped[str | None]
+
+    queued_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    result_version: Mapped[int | None] = mapped_column(BigInteger)
+    """The published results; swapped in by one fenced write."""
+
+
+class JobEvent(Base):
+    """What happened to a job, in order: the source of the event stream."""
+
+    __tablename__ = "job_events"
+
+    job_id: Mapped[UUID] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    type: Mapped[str] = mapped_column(String(24))
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]

@@ -1,0 +1,53 @@
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, BigInt, enum_type
+
+
+class Split(StrEnum):
+    """Train samples are audited; test samples only measure accuracy."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+class Sample(Base):
+    """One image with the label it came with, or one row of uploaded scores, which has no image."""
+
+    __tablename__ = "samples"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "position"),
+        # Is a blob still in use?
+        Index(None, "tenant_id", "sha256"),
+        Index(
+            "ix_samples_tenant_id_thumb_sha256",
+            "tenant_id",
+            "thumb_sha256",
+            sqlite_where=text("thumb_sha256 IS NOT NULL"),
+            postgresql_where=text("thumb_sha256 IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    """Place in the data set by path, and row in the decoded image cache."""
+    path: Mapped[str]
+    """The member's path inside the upload; for a row of scores its number, from 0."""
+    split: Mapped[Split] = mapped_column(enum_type(Split, length=16))
+    given_label: Mapped[int]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    """The image's blob; this and what follows is empty where there is no image."""
+    thumb_sha256: Mapped[str | None] = mapped_column(String(64))
+    """A small re-encoded copy; none where the image itself is small."""
+    media_type: Mapped[str | None] = mapped_column(String(20))
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    decision: Mapped[str | None] = mapped_column(String(16))
+    """The reviewers' latest decision."""
+    version: Mapped[int] = mapped_column(default=1)
+    """Counts the decisions; what `If-Match` compares."""

@@ -1,0 +1,122 @@
+"""`labelaudit audit` on CIFAR-10 images with planted wrong labels, against the truth.
+
+    python -m benchmarks.cifar_detection [--per-class 500] [--noise 0.3] [--seed 0] [--out FILE]
+
+Takes the class-folder zip of CIFAR-10 (`CIFAR10_ZIP`, or `shared/data/cifar10-train.zip` beside
+the project); without it there is nothing to measure. Each chosen label moves to one of the
+other classes, evenly. Prints one table and writes it as JSON where `--out` says.
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.machine import facts
+
+_ROOT = Path(__file__).resolve().parents[1]
+_DEFAULT = _ROOT.parent / "shared" / "data" / "cifar10-train.zip"
+
+
+def main() -> None:
+    """Make the upload, run the program, compare."""
+    options = _options()
+    source = Path(os.environ.get("CIFAR10_ZIP", _DEFAULT))
+    if not source.exists():
+        sys.exit(f"no CIFAR-10 at {source}: nothing to measure")
+    given = vars(options) | _origin()  # before the run: of the code that is run
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        truth = make_upload(
+            source, folder / "upload.zip",
+            per_class=options.per_class, noise=options.noise, seed=options.seed,
+        )  # fmt: skip
+        started = time.perf_counter()
+        run_audit(folder, options.epochs, options.seed)
+        result = describe(folder / "out", truth) | {"wall_seconds": time.perf_counter() - started}
+    result = {name: given[name] for name in given if name != "out"} | result
+    for name, value in result.items():
+        print(f"{name:22} {value:.4g}" if isinstance(value, float) else f"{name:22} {value}")
+    if options.out:
+        options.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def make_upload(
+    source: Path, target: Path, *, per_class: int, noise: float, seed: int
+) -> dict[str, bool]:
+    """Write the upload; return for each path whether its label is wrong."""
+    generator = random.Random(seed)  # noqa: S311 - not for secrets
+    truth = {}
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w") as upload:
+        members = [entry for entry in archive.namelist() if entry.endswith(".jpg")]
+        by_class: dict[str, list[str]] = {}
+        for member in sorted(members):
+            by_class.setdefault(member.split("/")[-2], []).append(member)
+        for true_label, names in by_class.items():
+            others = [label for label in by_class if label != true_label]
+            for member in names[:per_class]:
+                is_wrong = generator.random() < noise
+                label = generator.choice(others) if is_wrong else true_label
+                path = f"{label}/{generator.getrandbits(48):012x}.jpg"
+                upload.writestr(path, archive.read(member))
+                truth[path] = is_wrong
+    return truth
+
+
+def run_audit(folder: Path, epochs: int | None, seed: int) -> None:
+    """Run the program as a user does."""
+    command = [sys.executable, "-P", "-m", "labelaudit", "audit", "upload.zip"]
+    command += ["--preset", "standard", "--out", "out", "--seed", str(seed)]
+    command += ["--epochs", str(epochs)] if epochs else []
+    subprocess.run(command, cwd=folder, check=True)
+
+
+def describe(out: Path, truth: dict[str, bool]) -> dict[str, Any]:
+    """Compare findings with the truth."""
+    with (out / "findings.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    is_wrong = np.array([truth[row["path"]] for row in rows])
+    chance = np.array([float(row["p_mislabeled"]) for row in rows])
+    is_flagged = np.array([row["flagged"] == "true" for row in rows])
+    num_hits = int((is_flagged & is_wrong).sum())
+    report = json.loads((out / "report.json").read_text())
+    return {
+        "num_samples": len(rows),
+        "actual_noise": float(is_wrong.mean()),
+        "estimated_noise": report["noise_rate"],
+        "estimated_interval": report["noise_rate_interval"],
+        "roc_auc": float(roc_auc_score(is_wrong, chance)),
+        "precision": num_hits / max(int(is_flagged.sum()), 1),
+        "recall": num_hits / int(is_wrong.sum()),
+    }
+
+
+def _origin() -> dict[str, Any]:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return {**facts(), "torch": torch.__version__, "device": device}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--per-class", type=int, default=500)
+    parser.add_argument("--noise", type=float, default=0.3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""The program `labelaudit`: what can be said on its command line."""
+# ruff: noqa: PLC0415 - each command loads what it needs, so that --help answers at once
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from labelaudit.errors import EXIT_OURS, LabelAuditError, ServiceError
+from labelaudit.parent import follow_parent
+from labelaudit.terminal import say, show_error
+
+app = typer.Typer(
+    help="Finds the wrong labels in an image data set.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+db_app = typer.Typer(help="Look after the database.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+app.add_typer(db_app, name="db")
+
+OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
+
+
+def main() -> None:
+    """Run the program; expected failures end in one line, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # class names may not suit the terminal
+    try:
+        app()
+    except LabelAuditError as error:
+        show_error(error)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        show_error(ServiceError(f"{where}{error.strerror or error}", code="os_error"))
+        sys.exit(EXIT_OURS)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if value:
+        from importlib.metadata import version
+
+        say(f"labelaudit {version('labelaudit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    follow_parent(os.environ)
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; else LABELAUDIT_HOST, 127.0.0.1.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Else LABELAUDIT_PORT, 8000; 0 takes a free one.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="All that is kept; else LABELAUDIT_DATA_DIR, ./labelaudit-data."),
+    ] = None,
+) -> None:
+    """Run the whole service on this machine until Ctrl-C."""
+    from labelaudit.serve import serve as run
+
+    run(host, port, data_dir)
+
+
+@app.command()
+def audit(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="Folder of class folders, or an archive of one.")
+    ],
+    *,
+    preset: Annotated[str | None, typer.Option(help="How thorough: such as standard.")] = None,
+    method: Annotated[str | None, typer.Option(help="Training method, such as m-dyr-h.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.")] = None,
+    out: OutOption = Path("labelaudit-out"),
+    url: Annotated[
+        str | None, typer.Option(help="A running service; its key in LABELAUDIT_API_KEY.")
+    ] = None,
+) -> None:
+    """Find the wrong labels of a data set."""
+    from labelaudit.audit import AuditRequest, run_audit
+
+    _end_as_by_ctrl_c()
+    given = {"preset": preset, "method": method, "epochs": epochs, "seed": seed}
+    options = {name: value for name, value in given.items() if value is not None}
+    run_audit(AuditRequest(path, out, options, url))
+
+
+@app.command()
+def score(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="npz or Parquet: pred_probs and given_label.")
+    ],
+    *,
+    out: OutOption = Path("labelaudit-out"),
+    url: Annotated[
+        str | None, typer.Option(help="A running service; its key in LABELAUDIT_API_KEY.")
+    ] = None,
+) -> None:
+    """Find the wrong labels by predicted probabilities, without training.
+
+    The path in findings.csv is the number of the row in FILE, from 0.
+    """
+    from labelaudit.score import ScoreRequest, run_score
+
+    _end_as_by_ctrl_c()
+    run_score(ScoreRequest(file, out, url))
+
+
+@app.command()
+def demo(out: OutOption = Path("labelaudit-out")) -> None:
+    """Find planted wrong labels in real handwritten digits."""
+    from labelaudit.demo import run_demo
+
+    _end_as_by_ctrl_c()
+    run_demo(out)
+
+
+@app.command()
+def study(  # noqa: PLR0913 - options of the command line
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="PATH", help="Class folders with right labels, or their archive."),
+    ] = None,
+    *,
+    methods: Annotated[str, typer.Option(help="Parted by commas.")] = "ce,mixup,m-dyr-h",
+    noise: Annotated[str, typer.Option(help="Shares of labels to spoil.")] = "0,0.5,0.8",
+    noise_kind: Annotated[str, typer.Option(help="How labels are spoilt.")] = "uniform",
+    seeds: Annotated[str, typer.Option(help="Each method runs once with each.")] = "0,1",
+    preset: Annotated[str, typer.Option(help="standard, or paper: as published.")] = "standard",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Network.")] = None,
+    width: Annotated[int | None, typer.Option(help="Channels of its first layer.")] = None,
+    weights: Annotated[str | None, typer.Option(help="stored or live.")] = None,
+    mixture: Annotated[str | None, typer.Option(help="robust or faithful.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="name=value of any training option.")
+    ] = None,
+    max_samples: Annotated[int | None, typer.Option(min=2, help="To train on.")] = None,
+    max_test: Annotated[int | None, typer.Option(min=1, help="To test on.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
+    table_only: Annotated[
+        bool, typer.Option("--table-only", help="Show the finished ones; run nothing.")
+    ] = False,
+    out: OutOption = Path("labelaudit-study"),
+) -> None:
+    """Compare methods under planted label noise; ended early, it goes on where it was."""
+    from labelaudit.study.command import StudyRequest, run_requested_study, show_study
+
+    _end_as_by_ctrl_c()
+    if table_only:
+        show_study(out)
+        return
+    options = {
+        "epochs": epochs, "architecture": architecture, "width": width,
+        "weights": weights, "mixture_mode": mixture,
+    }  # fmt: skip
+    request = StudyRequest(
+        source=path, out=out, methods=methods, noise_levels=noise, noise_kind=noise_kind,
+        seeds=seeds, preset=preset, options=options, option_texts=setting or (),
+        max_train=max_samples, max_test=max_test, processes=processes,
+    )  # fmt: skip
+    run_requested_study(request)
+
+
+@app.command()
+def doctor() -> None:
+    """Look for what is missing, and say how to mend it."""
+    from labelaudit.doctor import run_doctor
+
+    if not run_doctor():
+        raise typer.Exit(EXIT_OURS)
+
+
+@app.command()
+def worker(
+    queue: Annotated[Literal["gpu", "cpu"], typer.Option(help="gpu trains; cpu: short jobs.")],
+) -> None:
+    """Work on one queue of jobs until SIGTERM."""
+    from worker.main import run
+
+    run(queue)
+
+
+@app.command()
+def sweeper() -> None:
+    """Heal jobs whose worker or wake-up was lost, until SIGTERM."""
+    from worker.sweeper import run
+
+    run()
+
+
+@app.command(hidden=True)
+def api(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    listener: Annotated[int | None, typer.Option()] = None,
+) -> None:
+    """Run the HTTP front end alone; `listener` is an open socket to use."""
+    from labelaudit.serve import run_api
+
+    run_api(host, port, listener)
+
+
+@keys_app.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="To know it by.")],
+    scope: Annotated[
+        list[str], typer.Option(help="read, review, write, train or admin; may be repeated.")
+    ],
+    expires_days: Annotated[int | None, typer.Option(min=1, help="Days that it is good.")] = None,
+) -> None:
+    """Make a key and print it, this once."""
+    from labelaudit.keys import create_key as run
+
+    run(name, scope, expires_days)
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """List all keys, without their secrets."""
+    from labelaudit.keys import list_keys as run
+
+    run()
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="Id, as `keys list` shows it.")]) -> None:
+    """Take a key back for good."""
+    from labelaudit.keys import revoke_key as run
+
+    run(key_id)
+
+
+@db_app.command("upgrade")
+def upgrade() -> None:
+    """Bring the database to the newest schema; a fresh one is made."""
+    from labelaudit.configuration import load_settings
+    from labelaudit.database import upgrade_database
+
+    upgrade_database(load_settings())
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Make SIGTERM and a closed terminal cancel the job too, and remove what is temporary."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)

@@ -1,0 +1,240 @@
+"""A small client of the HTTP service."""
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, cast
+
+import httpx2
+from typing_extensions import override
+
+from labelaudit.errors import ApiError, InputError, UnreachableError
+from labelaudit.files import replacing
+from labelaudit.schemas import Dataset, Finding, Job, RejectedFile, Report, Upload
+
+_PAGE = 500
+# An upload may take hours, and the service answers it only when all is on disk.
+_TIMEOUT = httpx2.Timeout(connect=10, read=60, write=60, pool=10)
+_UPLOAD_TIMEOUT = httpx2.Timeout(connect=10, read=600, write=None, pool=10)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Client:
+    """Calls one service with one key. Use it in a `with` block, or close it."""
+
+    def __init__(
+        self, url: str, key: str | None = None, *, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        """Speak to the service at `url`; nothing is sent yet."""
+        base = _parse_url(url)
+        self._http = httpx2.Client(
+            base_url=base,
+            headers={"Authorization": f"Bearer {_checked_key(key)}"} if key else {},
+            timeout=_TIMEOUT,
+            follow_redirects=False,  # a redirect must not carry the key elsewhere
+            trust_env=base.host not in _LOOPBACK,  # no proxy stands before this machine itself
+            transport=transport,
+        )
+
+    def upload_dataset(
+        self,
+        path: Path | str,
+        *,
+        name: str | None = None,
+        options: Mapping[str, object] | None = None,
+        audit: bool = True,
+        on_sent: Callable[[int], None] | None = None,
+    ) -> Upload:
+        """Send an archive in a stream; by default it is audited too, with these options.
+
+        Args:
+            path: The archive.
+            name: Name of the data set.
+            options: Options of the audit, such as `method` and `epochs`.
+            audit: Whether to audit the data set once it is taken in.
+            on_sent: Called with the number of bytes sent so far.
+        """
+        form = {"audit": json.dumps(dict(options or {})) if audit else "none"}
+        if name is not None:
+            form["name"] = name
+        return self._upload("v1/datasets", Path(path), form, on_sent)
+
+    def upload_scores(
+        self,
+        path: Path | str,
+        *,
+        name: str | None = None,
+        on_sent: Callable[[int], None] | None = None,
+    ) -> Upload:
+        """Send predicted probabilities in a stream; they are judged without training.
+
+        Args:
+            path: An npz or Parquet file with `pred_probs` and `given_label`.
+            name: Name of the data set that its rows become.
+            on_sent: Called with the number of bytes sent so far.
+        """
+        form = {} if name is None else {"name": name}
+        return self._upload("v1/scores", Path(path), form, on_sent)
+
+    def get_dataset(self, dataset_id: str) -> Dataset:
+        """Return one data set."""
+        return cast("Dataset", self._get(f"v1/datasets/{dataset_id}"))
+
+    def get_job(self, job_id: str) -> Job:
+        """Return one job as it is now."""
+        return cast("Job", self._get(f"v1/jobs/{job_id}"))
+
+    def cancel(self, job_id: str) -> None:
+        """Ask for the end of a job; it stops within seconds."""
+        with _reachable():
+            response = self._http.post(f"v1/jobs/{job_id}/cancel")
+        _raise_for_problem(response)
+
+    def get_report(self, job_id: str) -> Report:
+        """Return the report of a finished audit."""
+        return self._get(f"v1/jobs/{job_id}/report")
+
+    def iter_findings(self, job_id: str, *, flagged: bool | None = None) -> Iterator[Finding]:
+        """Yield the findings of a finished audit, worst first."""
+        filters = {} if flagged is None else {"flagged": str(flagged).lower()}
+        return cast("Iterator[Finding]", self._pages(f"v1/jobs/{job_id}/samples", filters))
+
+    def iter_rejected(self, dataset_id: str) -> Iterator[RejectedFile]:
+        """Yield the files of an upload that were not taken."""
+        return cast("Iterator[RejectedFile]", self._pages(f"v1/datasets/{dataset_id}/rejected", {}))
+
+    def image(self, sample_id: str, *, size: Literal["thumb", "full"] = "thumb") -> bytes:
+        """Return one image as an encoded file."""
+        with _reachable():
+            response = self._http.get(f"v1/samples/{sample_id}/image", params={"size": size})
+        _raise_for_problem(response)
+        return response.content
+
+    def download_model(
+        self, job_id: str, target: Path, *, form: Literal["safetensors", "card"] = "safetensors"
+    ) -> None:
+        """Write the trained model, or its card, to `target`: whole or not at all."""
+        request = ("GET", f"v1/jobs/{job_id}/model")
+        with _reachable(), self._http.stream(*request, params={"format": form}) as response:
+            if not response.is_success:
+                response.read()
+                _raise_for_problem(response)
+            with replacing(target) as temporary, temporary.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _upload(
+        self,
+        route: str,
+        path: Path,
+        form: Mapping[str, str],
+        on_sent: Callable[[int], None] | None,
+    ) -> Upload:
+        with _ReportingFile(path, on_sent) as file, _reachable():
+            response = self._http.post(
+                route,
+                data=form,
+                files={"file": (_as_text(path.name), file)},
+                timeout=_UPLOAD_TIMEOUT,
+            )
+        return cast("Upload", _answer(response))
+
+    def _get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        with _reachable():
+            response = self._http.get(path, params=dict(params or {}))
+        return _answer(response)
+
+    def _pages(self, path: str, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        params = {**filters, "limit": str(_PAGE)}
+        while True:
+            page = self._get(path, params)
+            yield from page["items"]
+            if page["next_cursor"] is None:
+                return
+            params["cursor"] = page["next_cursor"]
+
+
+class _ReportingFile(io.FileIO):
+    """A file that tells how much of it was read."""
+
+    def __init__(self, path: Path, on_read: Callable[[int], None] | None) -> None:
+        super().__init__(path)
+        self._on_read = on_read
+
+    @override
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size)
+        if self._on_read is not None:
+            self._on_read(self.tell())
+        return data
+
+
+def _parse_url(url: str) -> httpx2.URL:
+    hint = "for example http://127.0.0.1:8000"
+    try:
+        parsed = httpx2.URL(url.rstrip("/") + "/")
+    except httpx2.InvalidURL as error:
+        raise InputError(f"{url} is no URL: {error}", code="invalid_url", hint=hint) from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise InputError(f"{url} is no http URL", code="invalid_url", hint=hint)
+    return parsed
+
+
+def _as_text(name: str) -> str:
+    """Return a file name that can be sent, whatever bytes it has on disk."""
+    return name.encode(errors="replace").decode()
+
+
+def _checked_key(key: str) -> str:
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise InputError("the API key has characters that no key has", code="invalid_key")
+    return key
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except httpx2.TransportError as error:
+        raise UnreachableError(f"no answer from the service: {error}") from error
+
+
+def _answer(response: httpx2.Response) -> dict[str, Any]:
+    _raise_for_problem(response)
+    try:
+        answer: dict[str, Any] = response.json()
+    except ValueError as error:
+        detail = "the answer is not from a Label Audit service"
+        raise InputError(detail, code="foreign_answer", hint="check the URL") from error
+    return answer
+
+
+def _raise_for_problem(response: httpx2.Response) -> None:
+    if response.is_success:
+        return
+    try:
+        problem = response.json()
+        code, detail = str(problem["code"]), str(problem["detail"])
+    except (ValueError, KeyError, TypeError):  # a proxy on the way answers in its own words
+        code = f"http_{response.status_code}"
+        detail = f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
+    raise ApiError(response.status_code, code, detail)

@@ -1,0 +1,135 @@
+"""`labelaudit doctor`: what is missing, and how to mend it."""
+# ruff: noqa: PLC0415 - the service's code loads only for the commands that need it
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from labelaudit.configuration import load_settings
+from labelaudit.database import open_database
+from labelaudit.errors import LabelAuditError
+from labelaudit.terminal import printable
+
+if TYPE_CHECKING:
+    from app.core.settings import Settings
+
+_OLDEST_PYTHON = (3, 11)
+_TORCH_SECONDS = 120
+_ASK_TORCH = """
+import torch
+device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
+print(f"torch {torch.__version__}, {device}")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    state: str
+    """What was found."""
+    fix: str = ""
+    """What to do; empty where all is well."""
+
+
+def run_doctor() -> bool:
+    """Print one line for each check; return whether all is well."""
+    settings = load_settings()
+    looks: list[Callable[[Settings], Check]] = [
+        _look_at_python,
+        _look_at_folder,
+        _look_at_database,
+        _look_at_broker,
+        _look_at_torch,
+    ]
+    checks = [look(settings) for look in looks]
+    for check in checks:
+        _show(check)
+    return not any(check.fix for check in checks)
+
+
+def _show(check: Check) -> None:
+    mark = typer.style("problem", fg="red") if check.fix else typer.style("ok     ", fg="green")
+    typer.echo(f"{mark}  {check.name}: {printable(check.state)}")
+    if check.fix:
+        typer.echo(f"         {printable(check.fix)}")
+
+
+def _look_at_python(_settings: "Settings") -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    fix = "" if sys.version_info >= _OLDEST_PYTHON else "install Python 3.11 or newer"
+    return Check("Python", version, fix)
+
+
+def _look_at_folder(settings: "Settings") -> Check:
+    """Look without making anything: the folder may not exist yet."""
+    folder = settings.data_dir.resolve()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        fix = f"make {existing} writable, or set LABELAUDIT_DATA_DIR"
+        return Check("data folder", f"{folder} cannot be written", fix)
+    free = shutil.disk_usage(existing).free
+    fix = ""
+    if free < 2 * settings.min_free_bytes:
+        fix = "free some space, or set LABELAUDIT_DATA_DIR to another volume"
+    return Check("data folder", f"{folder}, {free / 1e9:.1f} GB free", fix)
+
+
+def _look_at_database(settings: "Settings") -> Check:
+    from app.core.migrate import is_current
+
+    file = settings.data_dir / "labelaudit.db"
+    if settings.database_url is None and not file.exists():
+        return Check("database", f"{file} is made on first use")
+    try:
+        with open_database(settings) as database:
+            current = is_current(database.engine)
+    except LabelAuditError as error:
+        return Check("database", error.detail, "check LABELAUDIT_DATABASE_URL and its server")
+    if current:
+        return Check("database", "at the newest schema")
+    return Check("database", "not at the newest schema", "labelaudit db upgrade")
+
+
+def _look_at_broker(settings: "Settings") -> Check:
+    if settings.redis_url is None:
+        return Check("broker", "files in the data folder")
+    import redis
+
+    client = redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=5)
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        fix = "start Redis, or check LABELAUDIT_REDIS_URL"
+        return Check("broker", f"Redis does not answer: {error}", fix)
+    finally:
+        client.close()
+    return Check("broker", "Redis answers")
+
+
+def _look_at_torch(_settings: "Settings") -> Check:
+    """Ask in a process of its own: a broken installation may crash its interpreter."""
+    if importlib.util.find_spec("torch") is None:
+        return Check("training", "torch is not installed", "pip install 'labelaudit[all]'")
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-P", "-c", _ASK_TORCH],
+            capture_output=True,
+            text=True,
+            timeout=_TORCH_SECONDS,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or [f"exit code {error.returncode}"]
+        return Check("training", f"torch does not load: {lines[-1]}", "install torch again")
+    except subprocess.TimeoutExpired:
+        return Check("training", "torch takes too long to load", "install torch again")
+    return Check("training", answer.stdout.strip())

@@ -1,0 +1,78 @@
+"""The service's answers as plain dictionaries; members that are not named here pass through."""
+
+from typing import Any, Literal, TypeAlias, TypedDict
+
+Report: TypeAlias = dict[str, Any]
+JobState: TypeAlias = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+
+class Upload(TypedDict):
+    """What an upload is answered with."""
+
+    dataset_id: str
+    job_id: str
+
+
+class Progress(TypedDict):
+    """How far a job is."""
+
+    fraction: float
+    epoch: int | None
+    epochs: int | None
+    eta_seconds: float | None
+    images_per_second: float | None
+
+
+class JobProblem(TypedDict):
+    """Why a job failed."""
+
+    code: str
+    detail: str
+
+
+class Job(TypedDict):
+    """One piece of work."""
+
+    id: str
+    kind: str
+    dataset_id: str
+    state: JobState
+    stage: str
+    attempt: int
+    progress: Progress
+    error: JobProblem | None
+
+
+class Dataset(TypedDict):
+    """One uploaded set of labelled images."""
+
+    id: str
+    name: str
+    state: str
+    num_samples: int
+    num_rejected: int
+    num_duplicates: int
+    classes: list[str]
+    splits: dict[str, int]
+    warnings: list[str]
+
+
+class RejectedFile(TypedDict):
+    """A file of the upload that became no sample."""
+
+    path: str
+    code: str
+    detail: str
+
+
+class Finding(TypedDict):
+    """What an audit says of one training sample."""
+
+    sample_id: str
+    path: str
+    given_label: str
+    suggested_label: str
+    suggested_confidence: float
+    p_mislabeled: float | None
+    flagged: bool
+    rank: int

@@ -1,0 +1,73 @@
+"""How well wrong labels are found, against the truth."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+import ml
+from labelaudit.study.results import DetectionScore
+
+Scores = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+FLAG_ABOVE = 0.5
+
+_Kind = Literal["beta", "gaussian"]
+_Mode = Literal["robust", "faithful"]
+ESTIMATORS: dict[str, tuple[_Kind, _Mode]] = {
+    "bmm-robust": ("beta", "robust"),
+    "bmm-faithful": ("beta", "faithful"),
+    "gmm-robust": ("gaussian", "robust"),
+    "gmm-faithful": ("gaussian", "faithful"),
+}
+"""The noise models that are compared, each fitted to the losses of one epoch."""
+
+
+def posteriors(losses: npt.NDArray[np.float32]) -> Iterator[tuple[str, Scores]]:
+    """Yield each estimator's name and its probability that a label is wrong, shape (N,)."""
+    for name, (kind, mode) in ESTIMATORS.items():
+        yield name, ml.fit_mixture(losses, kind=kind, mode=mode).posterior(losses)
+
+
+def measure(scores: Scores, flags: Flags, is_wrong: Flags) -> DetectionScore:
+    """Compare scores and flags with the truth; undefined figures are None."""
+    return {
+        "roc_auc": roc_auc(scores, is_wrong),
+        "f1": f1(flags, is_wrong),
+        "flagged": float(flags.mean()),
+    }
+
+
+def roc_auc(scores: Scores, is_wrong: Flags) -> float | None:
+    """Return the probability that a wrong label scores above a right one, ties counted half.
+
+    A score that is NaN (not judged) ranks below all others. None where one of the two is missing.
+    """
+    num_wrong = int(is_wrong.sum())
+    num_right = len(is_wrong) - num_wrong
+    if num_wrong == 0 or num_right == 0:
+        return None
+    ranks = rankdata(np.nan_to_num(scores, nan=-1.0))
+    above = float(ranks[is_wrong].sum()) - num_wrong * (num_wrong + 1) / 2
+    return above / (num_wrong * num_right)
+
+
+def f1(flags: Flags, is_wrong: Flags) -> float | None:
+    """Return the harmonic mean of precision and recall; None where no label is wrong."""
+    if not is_wrong.any():
+        return None
+    return float(2 * (flags & is_wrong).sum() / (flags.sum() + is_wrong.sum()))
+
+
+def roc_curve(scores: Scores, is_wrong: Flags) -> tuple[Scores, Scores]:
+    """Return false and true positive rates at every threshold, from (0, 0) to (1, 1)."""
+    order = np.argsort(-scores, kind="stable")
+    # Samples with equal scores are flagged together: one point for each distinct score.
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(is_wrong[order])[ends]
+    false_alarms = ends + 1 - hits
+    true_rate = np.concatenate([[0.0], hits / max(hits[-1], 1)])
+    false_rate = np.concatenate([[0.0], false_alarms / max(false_alarms[-1], 1)])
+    return false_rate, true_rate

@@ -1,0 +1,57 @@
+"""Following a job to its end."""
+
+import time
+from collections.abc import Callable
+
+from labelaudit.client import Client
+from labelaudit.errors import LabelAuditError, is_transient, job_error
+from labelaudit.schemas import Job
+
+_POLL_SECONDS = 0.5
+_SILENCE_SECONDS = 60.0
+_FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
+
+
+def wait_for_job(
+    client: Client,
+    job_id: str,
+    *,
+    show: Callable[[Job], None],
+    check: Callable[[], None] = lambda: None,
+    silence_seconds: float = _SILENCE_SECONDS,
+) -> Job:
+    """Return the job once it succeeded.
+
+    The job does not depend on us: a service that is silent for a while is asked again.
+
+    Args:
+        client: The service that runs the job.
+        job_id: The job.
+        show: Called with each state seen.
+        check: Called before each question; raises where waiting on is useless.
+        silence_seconds: How long the service may fail to answer.
+
+    Raises:
+        LabelAuditError: The job failed or was cancelled, or the service is gone.
+    """
+    answered = time.monotonic()
+    while True:
+        check()
+        try:
+            job = client.get_job(job_id)
+        except LabelAuditError as error:
+            if not is_transient(error) or time.monotonic() - answered > silence_seconds:
+                raise
+        else:
+            answered = time.monotonic()
+            show(job)
+            if job["state"] in _FINAL_STATES:
+                return _succeeded(job)
+        time.sleep(_POLL_SECONDS)
+
+
+def _succeeded(job: Job) -> Job:
+    if job["state"] == "succeeded":
+        return job
+    problem = job["error"] or {"code": job["state"], "detail": f"the job was {job['state']}"}
+    raise job_error(problem["code"], problem["detail"])

@@ -1,0 +1,21 @@
+"""From predictions to findings, accuracy and a report."""
+
+from ml.scoring.detect import detect
+from ml.scoring.evaluate import Evaluation, evaluate
+from ml.scoring.export import export_model
+from ml.scoring.findings import Findings, score
+from ml.scoring.report import build_report
+from ml.scoring.summary import summarise
+from ml.scoring.verdict import Detection
+
+__all__ = [
+    "Detection",
+    "Evaluation",
+    "Findings",
+    "build_report",
+    "detect",
+    "evaluate",
+    "export_model",
+    "score",
+    "summarise",
+]

@@ -1,0 +1,185 @@
+"""The training loop: epochs, tracking passes, mixtures, a checkpoint between any two epochs."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml.device import deterministic
+from ml.mixture import Mixture, fit_mixture
+from ml.training.config import TrainConfig
+from ml.training.data import ImageSource
+from ml.training.epoch import EpochOutcome, num_batches, train_epoch
+from ml.training.errors import Diverged, NonFiniteLoss
+from ml.training.label_weights import LabelWeights
+from ml.training.learner import Learner
+from ml.training.progress import (
+    BatchProgress,
+    EpochReport,
+    MixtureSummary,
+    loss_histogram,
+)
+from ml.training.start import data_facts, initial_state
+from ml.training.state import TrainState
+from ml.training.step import EpochInput
+from ml.training.tracking import compute_logits, num_tracking_batches
+from ml.types import ImageArray, IntArray
+
+ROLL_BACK_RATE = 0.1
+"""Factor of the learning rate after a roll-back."""
+
+
+def train(
+    images_NHWC: ImageArray,
+    labels_N: IntArray,
+    *,
+    num_classes: int,
+    config: TrainConfig,
+    device: torch.device,
+    state: TrainState | None = None,
+    on_epoch: Callable[[TrainState, EpochReport], None],
+    on_batch: Callable[[BatchProgress], None],
+) -> TrainState:
+    """Train a network robustly and track every sample's loss (paper, section 3).
+
+    On one machine the result is a function of the arguments: a run that is resumed from any
+    epoch's state equals an uninterrupted one bit for bit.
+
+    Args:
+        images_NHWC: RGB images, uint8, shape (N, H, W, 3); may be a memory map larger than memory.
+        labels_N: Given labels, shape (N,), integers in [0, num_classes).
+        num_classes: Number of classes, C.
+        config: Options.
+        device: Where to compute.
+        state: Where to go on; None starts anew.
+        on_epoch: Called after each epoch with a state that is a complete checkpoint.
+        on_batch: Called after each batch; may raise to stop, which loses the epoch in progress.
+
+    Returns:
+        The state after the last epoch.
+
+    Raises:
+        ValueError: When the data are unfit, or `state` belongs to other data or options.
+        Diverged: When the loss stops being finite, also with a tenth of the learning rate.
+    """
+    labels_N = np.asarray(labels_N, dtype=np.int64)
+    facts = data_facts(images_NHWC, labels_N, num_classes, config)
+    state = state or initial_state(config, facts)
+    if state.config != config or state.data != facts:
+        raise ValueError("the state to resume from belongs to other data or other options")
+    source = ImageSource.of(images_NHWC, facts, device)
+    label_N = torch.from_numpy(labels_N)
+    with deterministic(device):
+        learner = Learner.restore(state, device)
+        while state.epochs_done < config.epochs:
+            try:
+                state = _run_epoch(state, learner, source, label_N, on_batch)
+            except NonFiniteLoss as error:
+                state = _rolled_back(state, error)
+                learner = Learner.restore(state, device)
+            else:
+                on_epoch(state, state.reports[-1])
+    return state
+
+
+def _rolled_back(state: TrainState, error: NonFiniteLoss) -> TrainState:
+    """Return the state from which the lost epoch is tried once more, more slowly.
+
+    Raises:
+        Diverged: When that was already done.
+    """
+    epoch = state.epochs_done + 1
+    if state.rolled_back_in is not None:
+        raise Diverged(epoch) from error
+    return replace(state, rolled_back_in=epoch)
+
+
+def _run_epoch(
+    state: TrainState,
+    learner: Learner,
+    source: ImageSource,
+    label_N: Tensor,
+    on_batch: Callable[[BatchProgress], None],
+) -> TrainState:
+    """Train and track one epoch.
+
+    Raises:
+        NonFiniteLoss: When the epoch's weights are of no use.
+    """
+    started = time.monotonic()
+    config, epoch = state.config, state.epochs_done + 1
+    beat = _counter(epoch, config, len(label_N), on_batch)
+    outcome = train_epoch(
+        _epoch_input(state, source, label_N),
+        learner,
+        plan=config.plan(),
+        peak_rate=config.learning_rate * (1.0 if state.rolled_back_in is None else ROLL_BACK_RATE),
+        on_batch=beat,
+    )
+    logits_NC = compute_logits(learner.average.network, source, on_batch=beat)
+    history = state.history.updated(logits_NC, label_N)
+    if not bool(history.last_loss.isfinite().all()):
+        raise NonFiniteLoss
+    weights = learner.weights()
+    tracked = replace(
+        state,
+        epochs_done=epoch,
+        history=history,
+        network=weights["network"],
+        average=weights["average"],
+        momentum=weights["momentum"],
+    )
+    mixture = _fit(tracked)
+    report = _report(tracked, outcome, mixture, learner, time.monotonic() - started)
+    return replace(tracked, mixture=mixture, reports=(*state.reports, report))
+
+
+def _fit(state: TrainState) -> Mixture:
+    return fit_mixture(
+        state.mixture_losses.numpy(),
+        kind=state.config.recipe().mixture_kind,
+        mode=state.config.mixture_mode,
+    )
+
+
+def _epoch_input(state: TrainState, source: ImageSource, label_N: Tensor) -> EpochInput:
+    config, epoch = state.config, state.epochs_done + 1
+    plan = config.plan()
+    return EpochInput(
+        config=config,
+        method=plan.method_at(config.recipe(), epoch),
+        epoch=epoch,
+        temperature=plan.temperature_at(epoch),
+        source=source,
+        labels=label_N,
+        weights=LabelWeights.of(state),
+    )
+
+
+def _report(
+    state: TrainState, outcome: EpochOutcome, mixture: Mixture, learner: Learner, seconds: float
+) -> EpochReport:
+    loss_N = state.history.last_loss
+    return EpochReport(
+        epoch=state.epochs_done,
+        train_loss=outcome.train_loss,
+        mean_tracking_loss=float(loss_N.double().mean()),
+        learning_rate=float(learner.optimizer.param_groups[0]["lr"]),
+        num_skipped_steps=outcome.num_skipped,
+        seconds=seconds,
+        images_per_second=len(loss_N) / max(seconds, 1e-9),
+        mixture=MixtureSummary.of(mixture),
+        loss_histogram=loss_histogram(state.mixture_losses.numpy()),
+    )
+
+
+def _counter(
+    epoch: int, config: TrainConfig, num_samples: int, on_batch: Callable[[BatchProgress], None]
+) -> Callable[[], None]:
+    """Return a function that reports one more batch of the epoch."""
+    total = num_batches(config, num_samples) + num_tracking_batches(num_samples)
+    count = iter(range(1, total + 1))
+    return lambda: on_batch(BatchProgress(epoch=epoch, batch=next(count), num_batches=total))

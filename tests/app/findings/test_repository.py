@@ -1,0 +1,92 @@
+"""How the lists are read: by index, without sorting, wherever a page begins."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.orm import Session
+
+from app.core.db import Database
+from app.findings.query import FindingQuery, Sort
+from app.findings.repository import FindingRepository
+from app.models import Dataset, ResultVersion
+from tests.support.factories import make_samples, publish_findings
+from tests.support.rows import make_dataset, make_job, make_tenant
+
+CLASSES = ["cat", "dog"]
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    with database.unit_of_work() as session:
+        yield session
+
+
+@pytest.fixture
+def dataset(session: Session) -> Dataset:
+    return make_dataset(session, make_tenant(session).id)
+
+
+@pytest.fixture
+def version(session: Session, dataset: Dataset) -> ResultVersion:
+    return publish_findings(session, make_job(session, dataset), make_samples(session, dataset, 9))
+
+
+def explain(session: Session, run: Any) -> str:
+    """Return the plan of the one statement that `run` executes."""
+    connection = session.connection()
+    seen: list[tuple[str, Any]] = []
+
+    def note(_c: Connection, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    run()
+    event.remove(connection, "before_cursor_execute", note)
+    ((statement, parameters),) = seen
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        return "\n".join(row[3] for row in rows)
+    # A table of nine rows is always scanned, unless that is made dear.
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
+    rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+    return "\n".join(row[0] for row in rows)
+
+
+class TestPage:
+    @pytest.mark.parametrize("after", [None, (1.0, 4)])
+    @pytest.mark.parametrize(
+        ("query", "index"),
+        [
+            (FindingQuery(), "ix_findings_version_id_rank"),
+            (FindingQuery(sort=Sort.BEST_FIRST), "ix_findings_version_id_rank"),
+            (FindingQuery(flagged=True), "ix_findings_flagged"),
+            (FindingQuery(sort=Sort.LARGEST_LOSS), "ix_findings_version_id_loss_rank"),
+            (FindingQuery(sort=Sort.SMALLEST_LOSS), "ix_findings_version_id_loss_rank"),
+        ],
+    )
+    def test_is_read_from_its_index_without_sorting(
+        self,
+        session: Session,
+        version: ResultVersion,
+        query: FindingQuery,
+        index: str,
+        after: tuple[float, int] | None,
+    ) -> None:
+        findings = FindingRepository(session, version.tenant_id)
+        plan = explain(
+            session,
+            lambda: findings.page(version.id, query, classes=CLASSES, after=after, limit=3),
+        )
+        assert index in plan, plan
+        assert "TEMP B-TREE" not in plan
+        assert "Sort" not in plan
+
+    def test_of_another_tenant_is_empty(self, session: Session, version: ResultVersion) -> None:
+        other = make_tenant(session, "theirs")
+        findings = FindingRepository(session, other.id)
+        rows = findings.page(version.id, FindingQuery(), classes=CLASSES, after=None, limit=3)
+        assert rows == []
+        assert findings.artifacts(version.id) == []

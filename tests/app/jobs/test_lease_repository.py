@@ -1,0 +1,149 @@
+import threading
+import time
+from uuid import UUID
+
+import pytest
+
+from app.core.db import Database
+from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
+from app.models import Dataset, DatasetState, Job, JobState, Queue
+from tests.support.rows import make_dataset, make_job, make_tenant
+
+
+def _claim(
+    database: Database, owner: str = "a", *, seconds: float = 60, queue: Queue = Queue.GPU
+) -> Fence | None:
+    with database.unit_of_work() as session:
+        job = LeaseRepository(session).claim_next(queue, owner=owner, lease_seconds=seconds)
+        return None if job is None else Fence(job.id, job.attempt, owner)
+
+
+def _queue_job(database: Database, **values: object) -> UUID:
+    with database.unit_of_work() as session:
+        dataset = make_dataset(session, make_tenant(session).id)
+        return make_job(session, dataset, **values).id
+
+
+def _must_claim(database: Database, owner: str = "a", *, seconds: float = 60) -> Fence:
+    fence = _claim(database, owner, seconds=seconds)
+    assert fence is not None
+    return fence
+
+
+def _job(database: Database, job_id: UUID) -> Job:
+    with database.read() as session:
+        return session.get_one(Job, job_id)
+
+
+class TestClaim:
+    def test_takes_the_job_once(self, database: Database) -> None:
+        job_id = _queue_job(database)
+        assert _claim(database) == Fence(job_id, 1, "a")
+        assert _claim(database, "b") is None
+        assert _job(database, job_id).state is JobState.RUNNING
+
+    def test_takes_only_jobs_of_its_queue(self, database: Database) -> None:
+        _queue_job(database)
+        assert _claim(database, queue=Queue.CPU) is None
+
+    def test_serves_first_whoever_has_least_running(self, database: Database) -> None:
+        with database.unit_of_work() as session:
+            busy = make_dataset(session, make_tenant(session, "busy").id)
+            make_job(session, busy, state=JobState.RUNNING, owner="x", lease_until=9e9)
+            make_job(session, busy)
+            patient = make_dataset(session, make_tenant(session, "patient").id)
+            expected = make_job(session, patient).id
+        assert _must_claim(database).job_id == expected
+
+    def test_a_crowd_claims_each_job_once(self, database: Database) -> None:
+        with database.unit_of_work() as session:
+            dataset = make_dataset(session, make_tenant(session).id)
+            job_ids = {make_job(session, dataset).id for _ in range(6)}
+        claimed: list[UUID] = []
+
+        def work(owner: str) -> None:
+            while (fence := _claim(database, owner)) is not None:
+                claimed.append(fence.job_id)
+
+        threads = [threading.Thread(target=work, args=(f"w{i}",)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(claimed) == sorted(job_ids)
+
+    def test_goes_on_with_the_same_attempt_after_a_hand_over(self, database: Database) -> None:
+        job_id = _queue_job(database)
+        first = _must_claim(database, "ingest")
+        with database.unit_of_work() as session:
+            LeaseRepository(session).requeue(first, queue=Queue.GPU, handed_over=True)
+        assert _must_claim(database, "training") == Fence(job_id, 1, "training")
+
+
+class TestFence:
+    def test_lets_its_owner_write(self, database: Database) -> None:
+        job_id = _queue_job(database)
+        fence = _must_claim(database)
+        with database.unit_of_work() as session:
+            LeaseRepository(session).write(fence, fraction=0.5)
+        assert _job(database, job_id).fraction == 0.5
+
+    def test_refuses_the_old_owner_after_a_new_claim(self, database: Database) -> None:
+        job_id = _queue_job(database)
+        old = _must_claim(database, "same name")
+        with database.unit_of_work() as session:
+            LeaseRepository(session).requeue(old, queue=Queue.GPU, handed_over=False)
+        new = _must_claim(database, "same name")
+        assert new.attempt == 2
+        with pytest.raises(FencedError), database.unit_of_work() as session:
+            LeaseRepository(session).finish(old, JobState.SUCCEEDED)
+        assert _job(database, job_id).state is JobState.RUNNING
+
+    def test_refuses_the_ingest_once_the_training_has_taken_over(self, database: Database) -> None:
+        _queue_job(database)
+        ingest = _must_claim(database, "ingest")
+        with database.unit_of_work() as session:
+            LeaseRepository(session).requeue(ingest, queue=Queue.GPU, handed_over=True)
+        assert _must_claim(database, "training").attempt == ingest.attempt
+        with pytest.raises(FencedError), database.unit_of_work() as session:
+            LeaseRepository(session).write(ingest, fraction=0.9)
+
+
+class TestLease:
+    def test_expires_by_the_clock_of_the_database(self, database: Database) -> None:
+        job_id = _queue_job(database)
+        _must_claim(database, seconds=0.05)
+        time.sleep(0.2)
+        with database.unit_of_work() as session:
+            assert [job.id for job in LeaseRepository(session).expired()] == [job_id]
+
+    def test_lives_on_when_renewed(self, database: Database) -> None:
+        _queue_job(database)
+        fence = _must_claim(database, seconds=0.05)
+        with database.unit_of_work() as session:
+            assert LeaseRepository(session).renew(fence, lease_seconds=60) is False
+        time.sleep(0.2)
+        with database.unit_of_work() as session:
+            assert LeaseRepository(session).expired() == []
+
+    def test_renewal_tells_of_a_wanted_cancel(self, database: Database) -> None:
+        _queue_job(database, cancel_requested=True)
+        fence = _must_claim(database)
+        with database.unit_of_work() as session:
+            assert LeaseRepository(session).renew(fence, lease_seconds=60) is True
+
+
+class TestFinish:
+    @pytest.mark.parametrize("state", [JobState.FAILED, JobState.CANCELLED])
+    def test_gives_up_a_data_set_that_is_still_pending(
+        self, database: Database, state: JobState
+    ) -> None:
+        with database.unit_of_work() as session:
+            tenant = make_tenant(session)
+            dataset = make_dataset(session, tenant.id, state=DatasetState.PENDING)
+            make_job(session, dataset)
+        fence = _must_claim(database)
+        with database.unit_of_work() as session:
+            LeaseRepository(session).finish(fence, state)
+        with database.read() as session:
+            assert session.get_one(Dataset, dataset.id).state is DatasetState.FAILED

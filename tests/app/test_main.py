@@ -1,0 +1,79 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.core.settings import Settings
+from app.main import create_app
+
+
+@pytest.fixture
+def operations(anonymous: TestClient) -> dict[str, dict[str, Any]]:
+    """Operations of the OpenAPI document by method and path."""
+    paths = anonymous.get("/openapi.json").json()["paths"]
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+
+
+class TestOpenApi:
+    def test_has_the_routes_of_the_contract(self, operations: dict[str, Any]) -> None:
+        assert set(operations) == {
+            "POST /v1/datasets",
+            "POST /v1/scores",
+            "GET /v1/datasets",
+            "GET /v1/datasets/{dataset_id}",
+            "DELETE /v1/datasets/{dataset_id}",
+            "GET /v1/datasets/{dataset_id}/samples",
+            "GET /v1/datasets/{dataset_id}/rejected",
+            "GET /v1/samples/{sample_id}",
+            "GET /v1/samples/{sample_id}/image",
+            "POST /v1/jobs",
+            "GET /v1/jobs",
+            "GET /v1/jobs/{job_id}",
+            "POST /v1/jobs/{job_id}/cancel",
+            "POST /v1/jobs/{job_id}/retry",
+            "GET /v1/jobs/{job_id}/events",
+            "GET /v1/jobs/{job_id}/samples",
+            "GET /v1/jobs/{job_id}/artifacts",
+            "GET /v1/jobs/{job_id}/report",
+            "GET /v1/jobs/{job_id}/model",
+            "GET /healthz",
+            "GET /readyz",
+            "GET /metrics",
+        }
+
+    def test_each_operation_has_a_summary_and_a_tag(self, operations: dict[str, Any]) -> None:
+        for name, operation in operations.items():
+            assert operation["summary"], name
+            assert operation["tags"], name
+
+    def test_operations_below_v1_need_a_key_and_declare_problems(
+        self, operations: dict[str, Any]
+    ) -> None:
+        for name, operation in operations.items():
+            if "/v1/" not in name:
+                assert "security" not in operation, name
+                continue
+            assert operation["security"] == [{"ApiKey": []}], name
+            assert {"401", "403", "422", "503"} <= set(operation["responses"]), name
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert list(response["content"]) == ["application/problem+json"], name
+
+    def test_describes_the_form_of_an_upload(self, operations: dict[str, Any]) -> None:
+        content = operations["POST /v1/datasets"]["requestBody"]["content"]
+        form = content["multipart/form-data"]["schema"]
+        assert set(form["properties"]) == {"file", "name", "audit"}
+        assert form["required"] == ["file"]
+
+
+class TestCreateApp:
+    def test_does_not_touch_the_database(self, tmp_path: Path) -> None:
+        app = create_app(Settings(data_dir=tmp_path))
+        with TestClient(app) as client:
+            assert client.get("/healthz").is_success
+        assert not (tmp_path / "labelaudit.db").exists()

@@ -1,0 +1,92 @@
+"""Databases for the tests: each test that uses one runs on SQLite and on PostgreSQL."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from app.core.db import Database, make_engine
+from app.core.migrate import upgrade
+from app.core.settings import Settings
+from tests.support.servers import ServerMissingError, running_postgres, running_redis
+
+
+def _start(server: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """Run a private server; where its binary is missing, CI fails and others see a skip."""
+    try:
+        with server() as url:
+            yield url
+    except ServerMissingError as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a private PostgreSQL server."""
+    yield from _start(running_postgres)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """URL of a private Redis server."""
+    yield from _start(running_redis)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy: much faster than migrating for each test."""
+    file = tmp_path_factory.mktemp("template") / "template.db"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """Name of a migrated, empty PostgreSQL database to clone."""
+    name = "template_migrated"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    upgrade(_sibling(postgres_server, name))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a migrated, empty database of this test's own, once per engine."""
+    if request.param == "sqlite":
+        file = tmp_path / "test.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    server: str = request.getfixturevalue("postgres_server")
+    template: str = request.getfixturevalue("postgres_template")
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield _sibling(server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Settings of a service in a temporary data folder."""
+    return Settings.model_validate({"data_dir": tmp_path / "data", "database_url": database_url})
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """Sessions on this test's database."""
+    opened = Database(make_engine(settings.resolved_database_url))
+    yield opened
+    opened.dispose()
+
+
+def _sibling(url: str, name: str) -> str:
+    return url.rsplit("/", 1)[0] + f"/{name}"

@@ -1,0 +1,56 @@
+from pathlib import Path
+from typing import cast
+
+import pytest
+from PIL import Image, ImageFont
+
+from labelaudit import contact_sheet
+from labelaudit.contact_sheet import NUM_TILES, write_contact_sheet
+from labelaudit.schemas import Finding
+from tests.labelaudit.fake_service import finding, png
+
+NAMES = ["猫", "Übergröße", "x" * 500, "\x1b[31m", "", "🐈‍⬛", "עברית"]
+
+
+def draw(count: int, target: Path, image: bytes, **changes: object) -> tuple[int, int]:
+    findings = cast("list[Finding]", [finding(rank, **changes) for rank in range(1, count + 1)])
+    write_contact_sheet(findings, lambda _sample_id: image, target)
+    with Image.open(target) as sheet:
+        sheet.load()
+        return sheet.size
+
+
+def test_the_sheet_grows_with_the_suspects_up_to_its_limit(tmp_path: Path) -> None:
+    few, full, more = (draw(count, tmp_path / "s.png", png()) for count in (3, NUM_TILES, 99))
+    assert few < full == more
+
+
+def test_no_suspects_make_a_sheet_that_says_so(tmp_path: Path) -> None:
+    width, height = draw(0, tmp_path / "s.png", png())
+    assert width * height > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("system_font", [True, False])
+def test_any_class_name_can_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, system_font: bool
+) -> None:
+    if not system_font:
+        monkeypatch.setattr(contact_sheet, "_load_font", lambda: ImageFont.load_default(13))
+    draw(2, tmp_path / "s.png", png(), given_label=name, suggested_label=name)
+
+
+def test_an_unreadable_image_is_a_grey_field(tmp_path: Path) -> None:
+    draw(1, tmp_path / "s.png", b"not an image", p_mislabeled=None)
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.getpixel((60, 60)) == (208, 208, 208)
+
+
+def test_small_images_keep_hard_pixels_and_shape(tmp_path: Path) -> None:
+    image = Image.new("L", (8, 4), 0)
+    image.putpixel((0, 0), 255)
+    image.save(tmp_path / "i.png")
+    draw(1, tmp_path / "s.png", (tmp_path / "i.png").read_bytes())
+    with Image.open(tmp_path / "s.png") as sheet:
+        colours = {sheet.getpixel((x, y)) for x in range(12, 124) for y in range(40, 96)}
+    assert colours == {(0, 0, 0), (255, 255, 255)}

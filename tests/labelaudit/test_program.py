@@ -1,0 +1,125 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core.settings import Settings
+from labelaudit import doctor
+from tests.labelaudit.program import environment, run_program
+
+HEAVY = ("torch", "numpy", "fastapi", "sqlalchemy", "httpx2", "PIL", "rich", "pydantic", "celery")
+ASK = """
+import sys
+from labelaudit.cli import main
+sys.argv = ["labelaudit", "--help"]
+try:
+    main()
+finally:
+    print([name for name in sys.argv_heavy if name in sys.modules], file=sys.stderr)
+"""
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = ASK.replace("sys.argv_heavy", repr(HEAVY))
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert "audit" in done.stdout
+    assert done.stderr == "[]\n"
+
+
+def test_version_is_told(tmp_path: Path) -> None:
+    done = run_program("--version", folder=tmp_path)
+    assert (done.returncode, done.stdout.split()[0]) == (0, "labelaudit")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("audit",),
+        ("audit", ".", "--epochs", "many"),
+        ("no-such-command",),
+        ("worker", "--queue", "tpu"),
+        ("keys", "create", "--name", "x", "--scope", "everything"),
+        ("keys", "create", "--name", "x"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_no_traceback(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = run_program(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    done = run_program("db", "upgrade", folder=tmp_path, LABELAUDIT_PORT="many")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: LABELAUDIT_PORT: ")
+
+
+def test_the_client_is_what_the_package_offers() -> None:
+    code = "import labelaudit, sys; assert labelaudit.Client; labelaudit.Nothing"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "AttributeError: module 'labelaudit' has no attribute 'Nothing'" in done.stderr
+
+
+class TestKeys:
+    def test_are_made_listed_and_revoked(self, tmp_path: Path) -> None:
+        assert run_program("db", "upgrade", folder=tmp_path).returncode == 0
+        made = run_program(
+            "keys", "create", "--name", "ci", "--scope", "read", "--expires-days", "3",
+            folder=tmp_path,
+        )  # fmt: skip
+        assert made.returncode == 0, made.stderr
+        key = made.stdout.strip()
+        key_id = key.split("_")[2]
+        listed = run_program("keys", "list", folder=tmp_path, COLUMNS="200")
+        assert key_id in listed.stdout
+        assert key not in listed.stdout
+        assert run_program("keys", "revoke", key_id, folder=tmp_path).returncode == 0
+
+    def test_an_unknown_one_cannot_be_revoked(self, tmp_path: Path) -> None:
+        run_program("db", "upgrade", folder=tmp_path)
+        done = run_program("keys", "revoke", "nobody", folder=tmp_path)
+        assert (done.returncode, "(not_found)" in done.stderr) == (2, True)
+
+    def test_need_a_database(self, tmp_path: Path) -> None:
+        done = run_program("keys", "list", folder=tmp_path)
+        assert done.returncode == 1
+        assert "labelaudit db upgrade" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+class TestDoctor:
+    def test_finds_nothing_wrong_on_a_good_machine(self, tmp_path: Path) -> None:
+        done = run_program("doctor", folder=tmp_path)
+        assert done.returncode == 0, done.stdout
+        assert "torch" in done.stdout
+        assert not list(tmp_path.iterdir())
+
+    def test_tells_what_to_do(self, tmp_path: Path) -> None:
+        (tmp_path / "blocked").write_text("a file")
+        settings = Settings.model_validate(
+            {
+                "data_dir": tmp_path / "blocked",
+                "database_url": "postgresql://user:hidden@127.0.0.1:9/x",
+                "redis_url": "redis://:hidden@127.0.0.1:9/0",
+            }
+        )
+        looks = (doctor._look_at_folder, doctor._look_at_database, doctor._look_at_broker)
+        for look in looks:
+            check = look(settings)
+            assert check.fix
+            assert "hidden" not in check.state
+
+    def test_asks_for_the_newest_schema(self, tmp_path: Path) -> None:
+        settings = Settings.model_validate({"database_url": f"sqlite:///{tmp_path / 'old.db'}"})
+        assert doctor._look_at_database(settings).fix == "labelaudit db upgrade"
+
+    def test_a_problem_makes_it_fail(self, tmp_path: Path) -> None:
+        done = run_program("doctor", folder=tmp_path, LABELAUDIT_REDIS_URL="redis://127.0.0.1:9")
+        problems = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+        assert (done.returncode, len(problems)) == (1, 1)

@@ -1,0 +1,49 @@
+import httpx2
+import pytest
+
+from labelaudit import waiting
+from labelaudit.client import Client
+from labelaudit.errors import ApiError, ServiceError
+from tests.labelaudit.fake_service import KEY, FakeService, job, problem
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_POLL_SECONDS", 0.01)
+
+
+def flaky(service: FakeService, failures: list[httpx2.Response]) -> Client:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        return failures.pop() if failures else service.answer(request)
+
+    return Client("http://x", KEY, transport=httpx2.MockTransport(answer))
+
+
+def test_a_service_that_is_away_for_a_moment_is_asked_again() -> None:
+    service = FakeService(jobs=[job("running"), job("succeeded")])
+    client = flaky(service, [problem(503, "busy", "Later."), problem(429, "slow_down", "Later.")])
+    seen: list[str] = []
+    with client:
+        done = waiting.wait_for_job(client, "j1", show=lambda now: seen.append(now["state"]))
+    assert done["state"] == "succeeded"
+    assert seen == ["running", "succeeded"]
+
+
+def test_a_service_that_stays_away_is_given_up() -> None:
+    service = FakeService(jobs=[job("succeeded")])
+    client = flaky(service, [problem(503, "busy", "Later.")] * 200)
+    with client, pytest.raises(ApiError):
+        waiting.wait_for_job(client, "j1", show=lambda _: None, silence_seconds=0.05)
+
+
+def test_a_job_that_is_gone_is_no_reason_to_wait() -> None:
+    client = flaky(FakeService(), [problem(404, "not_found", "No such job.")])
+    with client, pytest.raises(ApiError, match="No such job"):
+        waiting.wait_for_job(client, "j1", show=lambda _: None)
+
+
+def test_a_job_that_somebody_else_cancelled_is_no_success() -> None:
+    client = flaky(FakeService(jobs=[job("cancelled")]), [])
+    with client, pytest.raises(ServiceError) as caught:
+        waiting.wait_for_job(client, "j1", show=lambda _: None)
+    assert (caught.value.code, caught.value.exit_code) == ("cancelled", 1)

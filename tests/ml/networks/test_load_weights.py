@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+import ml
+from ml.networks import load_weights
+from ml.seeding import seeded_weights
+
+
+def network_of(num_classes: int, *, seed: int = 0) -> nn.Module:
+    with seeded_weights(seed):
+        return ml.build_network("resnet9", num_classes, 4)
+
+
+def saved(tmp_path: Path, tensors: dict[str, Tensor]) -> Path:
+    path = tmp_path / "weights.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    return path
+
+
+class TestLoadWeights:
+    def test_all_tensors_are_taken_where_names_and_shapes_agree(self, tmp_path: Path) -> None:
+        source, target = network_of(5, seed=1), network_of(5, seed=2)
+        assert load_weights(target, saved(tmp_path, source.state_dict())) == ()
+        for name, tensor in source.state_dict().items():
+            assert torch.equal(target.state_dict()[name], tensor), name
+
+    def test_a_head_of_other_classes_stays_fresh(self, tmp_path: Path) -> None:
+        source, target = network_of(5, seed=1), network_of(3, seed=2)
+        head = target.get_parameter("7.weight").clone()
+        fresh = load_weights(target, saved(tmp_path, source.state_dict()))
+        assert fresh == ("7.weight", "7.bias")
+        assert torch.equal(target.get_parameter("7.weight"), head)
+        assert torch.equal(target.get_parameter("0.0.weight"), source.get_parameter("0.0.weight"))
+
+    def test_an_adapted_stem_stays_fresh(self, tmp_path: Path) -> None:
+        pytest.importorskip("torchvision")
+        published = ml.build_network("resnet18", 5, 32, image_size=(128, 128))
+        target = ml.build_network("resnet18", 5, 32, image_size=(32, 32))
+        fresh = load_weights(target, saved(tmp_path, published.state_dict()))
+        assert fresh == ("conv1.weight",)
+
+    def test_half_precision_is_widened(self, tmp_path: Path) -> None:
+        source = {
+            name: tensor.half() if tensor.is_floating_point() else tensor
+            for name, tensor in network_of(5, seed=1).state_dict().items()
+        }
+        target = network_of(5)
+        load_weights(target, saved(tmp_path, source))
+        assert target.get_parameter("7.weight").dtype is torch.float32
+        assert torch.equal(target.get_parameter("7.weight"), source["7.weight"].float())
+
+    def test_counters_of_batches_may_be_missing(self, tmp_path: Path) -> None:
+        source = {
+            name: tensor
+            for name, tensor in network_of(5, seed=1).state_dict().items()
+            if not name.endswith("num_batches_tracked")
+        }
+        assert load_weights(network_of(5), saved(tmp_path, source)) == ()
+
+
+class TestRefusal:
+    def expect(self, tmp_path: Path, tensors: dict[str, Tensor], message: str) -> None:
+        """Expect an error that names the file, and a network that was not changed."""
+        network = network_of(5)
+        path = saved(tmp_path, tensors)
+        with pytest.raises(ValueError, match=f"weights.safetensors.*{message}"):
+            load_weights(network, path)
+        for name, tensor in network_of(5).state_dict().items():
+            assert torch.equal(network.state_dict()[name], tensor)
+
+    def test_a_missing_tensor(self, tmp_path: Path) -> None:
+        tensors = network_of(5, seed=1).state_dict()
+        del tensors["5.first.1.running_var"]
+        self.expect(tmp_path, tensors, "lacks the tensor 5.first.1.running_var")
+
+    def test_an_unknown_tensor(self, tmp_path: Path) -> None:
+        tensors = {**network_of(5, seed=1).state_dict(), "aux.weight": torch.zeros(1)}
+        self.expect(tmp_path, tensors, "has a tensor aux.weight")
+
+    def test_another_shape(self, tmp_path: Path) -> None:
+        tensors = {**network_of(5, seed=1).state_dict(), "1.0.weight": torch.zeros(8, 4, 1, 1)}
+        self.expect(tmp_path, tensors, "tensor 1.0.weight has the shape")
+
+    def test_a_head_of_another_width(self, tmp_path: Path) -> None:
+        tensors = {**network_of(5, seed=1).state_dict(), "7.weight": torch.zeros(5, 17)}
+        self.expect(tmp_path, tensors, "tensor 7.weight has the shape")
+
+    def test_a_stem_of_another_width(self, tmp_path: Path) -> None:
+        tensors = {**network_of(5, seed=1).state_dict(), "0.0.weight": torch.zeros(5, 3, 3, 3)}
+        self.expect(tmp_path, tensors, "tensor 0.0.weight has the shape")
+
+    def test_integers_for_weights(self, tmp_path: Path) -> None:
+        tensors = network_of(5, seed=1).state_dict()
+        tensors["7.bias"] = torch.zeros(5, dtype=torch.int64)
+        self.expect(tmp_path, tensors, "tensor 7.bias holds torch.int64")
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_values_that_are_not_finite(self, tmp_path: Path, value: float) -> None:
+        tensors = network_of(5, seed=1).state_dict()
+        tensors["7.bias"] = torch.tensor([0.0, 1.0, value, 0.0, 0.0])
+        self.expect(tmp_path, tensors, "tensor 7.bias has values that are not finite")
+
+    def test_values_beyond_the_networks_precision(self, tmp_path: Path) -> None:
+        tensors = network_of(5, seed=1).state_dict()
+        tensors["7.bias"] = torch.full((5,), 1e300, dtype=torch.float64)
+        self.expect(tmp_path, tensors, "tensor 7.bias has values that are not finite")
+
+    @pytest.mark.parametrize("num_bytes", [0, 4, 100, -1])
+    def test_a_truncated_file(self, tmp_path: Path, num_bytes: int) -> None:
+        path = saved(tmp_path, network_of(5).state_dict())
+        path.write_bytes(path.read_bytes()[:num_bytes])
+        with pytest.raises(ValueError, match="is not a readable safetensors file"):
+            load_weights(network_of(5), path)
+
+    def test_a_pickle(self, tmp_path: Path) -> None:
+        path = tmp_path / "weights.safetensors"
+        torch.save(network_of(5).state_dict(), path)
+        with pytest.raises(ValueError, match="is not a readable safetensors file"):
+            load_weights(network_of(5), path)
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match=r"none\.safetensors is not a readable safetensors"):
+            load_weights(network_of(5), tmp_path / "none.safetensors")

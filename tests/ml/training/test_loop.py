@@ -1,0 +1,190 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+import ml
+from ml.methods import METHODS
+from ml.training.epoch import batch_indices
+from tests.ml.support import colour_images, run_training
+
+TINY = ml.TrainConfig(epochs=4, width=4, batch_size=16, learning_rate=0.05)
+
+
+def through_files(state: ml.TrainState) -> ml.TrainState:
+    """Return the state after a round trip through the bytes of a checkpoint."""
+    tensors, metadata = state.to_tensors()
+    content = safetensors.torch.save(tensors)
+    text = json.dumps(metadata, allow_nan=False)
+    return ml.TrainState.from_tensors(safetensors.torch.load(content), json.loads(text))
+
+
+class TestResume:
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(self, method: str) -> None:
+        image_NHWC, label_N = colour_images(70)
+        config = replace(TINY, method=method, schedule="paper")
+        whole = run_training(image_NHWC, label_N, config)
+        resumed = run_training(image_NHWC, label_N, config, state=through_files(whole[1]))
+        assert [state.epochs_done for state in resumed] == [3, 4]
+        expected, actual = whole[-1].to_tensors()[0], resumed[-1].to_tensors()[0]
+        assert expected.keys() == actual.keys()
+        for name, tensor in expected.items():
+            assert tensor.dtype == actual[name].dtype
+            assert torch.equal(tensor, actual[name]), name
+        assert whole[-1].mixture == resumed[-1].mixture
+        losses = [[report.train_loss for report in run[-1].reports] for run in (whole, resumed)]
+        assert losses[0] == losses[1]
+
+    def test_a_state_is_not_changed_by_later_epochs(self) -> None:
+        image_NHWC, label_N = colour_images(40)
+        states = run_training(image_NHWC, label_N, replace(TINY, epochs=2))
+        first, second = (state.to_tensors()[0] for state in states)
+        assert not torch.equal(first["network.0.0.weight"], second["network.0.0.weight"])
+        assert not torch.equal(first["average.0.0.weight"], second["average.0.0.weight"])
+        assert first["history.num_epochs"] == 1
+
+    def test_a_state_of_other_options_is_refused(self) -> None:
+        image_NHWC, label_N = colour_images(40)
+        state = run_training(image_NHWC, label_N, replace(TINY, epochs=1))[0]
+        with pytest.raises(ValueError, match="other data or other options"):
+            run_training(image_NHWC, label_N, replace(TINY, seed=1), state=state)
+
+    def test_a_state_of_another_format_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="format 2"):
+            ml.TrainState.from_tensors({}, {"format": 0})
+
+    @pytest.mark.parametrize("weights", ["stored", "live"])
+    @pytest.mark.parametrize("after", [1, 2, 3, 4, 5])
+    def test_it_can_go_on_after_any_epoch(
+        self, after: int, weights: Literal["stored", "live"]
+    ) -> None:
+        image_NHWC, label_N = colour_images(70)
+        config = replace(TINY, method="md-dyr-sh", schedule="paper", epochs=6, weights=weights)
+        whole = run_training(image_NHWC, label_N, config)
+        resumed = run_training(image_NHWC, label_N, config, state=through_files(whole[after - 1]))
+        expected, actual = (ml.score(run[-1], label_N) for run in (whole, resumed))
+        assert np.array_equal(expected.p_mislabeled, actual.p_mislabeled)
+
+
+class TestRandomness:
+    def test_the_seed_decides_the_run(self) -> None:
+        image_NHWC, label_N = colour_images(40)
+        config = replace(TINY, epochs=1)
+        first, same = (run_training(image_NHWC, label_N, config)[-1] for _ in range(2))
+        other = run_training(image_NHWC, label_N, replace(config, seed=1))[-1]
+        assert torch.equal(first.network["7.weight"], same.network["7.weight"])
+        assert not torch.equal(first.network["7.weight"], other.network["7.weight"])
+
+    def test_where_the_images_lie_does_not_matter(self, tmp_path: Path) -> None:
+        image_NHWC, label_N = colour_images(40)
+        np.save(tmp_path / "images.npy", image_NHWC)
+        mapped_NHWC = np.load(tmp_path / "images.npy", mmap_mode="r")
+        scattered_NHWC = np.asfortranarray(image_NHWC)
+        runs = [
+            run_training(images, label_N, replace(TINY, epochs=2))[-1]
+            for images in (image_NHWC, mapped_NHWC, scattered_NHWC)
+        ]
+        expected = ml.score(runs[0], label_N).p_mislabeled
+        for run in runs[1:]:
+            assert np.array_equal(ml.score(run, label_N).p_mislabeled, expected)
+
+    def test_the_global_generators_are_left_alone(self) -> None:
+        image_NHWC, label_N = colour_images(40)
+        before = torch.random.get_rng_state()
+        run_training(image_NHWC, label_N, replace(TINY, epochs=1))
+        assert torch.equal(before, torch.random.get_rng_state())
+        assert not torch.are_deterministic_algorithms_enabled()
+
+    @pytest.mark.parametrize("num_samples", [3, 17, 31, 33, 1797])
+    def test_an_epoch_visits_every_sample_once_in_batches_of_at_least_two(
+        self, num_samples: int
+    ) -> None:
+        batches = batch_indices(TINY, 1, num_samples)
+        assert sorted(np.concatenate(batches).tolist()) == list(range(num_samples))
+        assert min(len(batch) for batch in batches) >= 2
+        assert batches[0].tolist() != batch_indices(TINY, 4, num_samples)[0].tolist()
+
+
+class TestProgress:
+    def test_every_batch_of_the_epoch_is_counted_and_reports_are_json(self) -> None:
+        image_NHWC, label_N = colour_images(300)
+        seen: list[ml.BatchProgress] = []
+        reports: list[ml.EpochReport] = []
+        ml.train(
+            image_NHWC,
+            label_N,
+            num_classes=3,
+            config=replace(TINY, epochs=2),
+            device=torch.device("cpu"),
+            on_epoch=lambda _, report: reports.append(report),
+            on_batch=seen.append,
+        )
+        per_epoch = seen[0].num_batches
+        assert [(beat.epoch, beat.batch) for beat in seen] == [
+            (epoch, batch) for epoch in (1, 2) for batch in range(1, per_epoch + 1)
+        ]
+        assert sum(reports[-1].loss_histogram.counts) == 300
+        json.dumps([asdict(report) for report in reports], allow_nan=False)
+
+    def test_an_exception_of_the_caller_stops_the_run(self) -> None:
+        image_NHWC, label_N = colour_images(40)
+
+        def stop(_: ml.BatchProgress) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            ml.train(
+                image_NHWC,
+                label_N,
+                num_classes=3,
+                config=TINY,
+                device=torch.device("cpu"),
+                on_epoch=lambda _state, _report: None,
+                on_batch=stop,
+            )
+
+
+class TestInput:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"method": "magic"}, "known: ce, mixup, st-s"),
+            ({"architecture": "magic"}, "known: resnet9"),
+            ({"epochs": 0}, "epochs must be between 1 and 10000, not 0"),
+            ({"learning_rate": float("nan")}, "learning_rate must be between"),
+            ({"batch_size": 1}, "batch_size must be between"),
+        ],
+    )
+    def test_wrong_options_are_explained(self, changes: dict[str, object], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            ml.TrainConfig(**changes)  # type: ignore[arg-type]  # the point of the test
+
+    def test_unfit_data_are_explained(self) -> None:
+        image_NHWC, label_N = colour_images(10)
+        with pytest.raises(ValueError, match="one label for each"):
+            run_training(image_NHWC, label_N[:-1], TINY)
+        with pytest.raises(ValueError, match="between 0 and 2"):
+            run_training(image_NHWC, label_N + 1, TINY)
+        with pytest.raises(ValueError, match="at least two"):
+            run_training(image_NHWC[:1], label_N[:1], TINY)
+        with pytest.raises(ValueError, match="uint8"):
+            run_training(image_NHWC.astype(np.float32), label_N, TINY)
+
+    @pytest.mark.parametrize("epochs", [1, 2, 3])
+    def test_any_number_of_epochs_trains(self, epochs: int) -> None:
+        image_NHWC, label_N = colour_images(20, size=9)
+        states = run_training(image_NHWC, label_N, replace(TINY, epochs=epochs))
+        assert states[-1].epochs_done == epochs
+        assert states[-1].history.last_loss.isfinite().all()
+
+    def test_images_of_one_colour_train(self) -> None:
+        _, label_N = colour_images(20)
+        black_NHWC = np.zeros((20, 8, 8, 3), dtype=np.uint8)
+        state = run_training(black_NHWC, label_N, replace(TINY, epochs=1))[-1]
+        assert state.history.last_loss.isfinite().all()

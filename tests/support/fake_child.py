@@ -1,0 +1,34 @@
+"""A child for tests of the supervisor: does what its spec lists, step by step."""
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from worker.child import emit, fail, read_spec
+
+
+def _do(step: dict[str, Any]) -> None:
+    match step:
+        case {"emit": event}:
+            emit(**event)
+        case {"sleep": seconds}:
+            time.sleep(seconds)
+        case {"fail": code}:
+            fail(code, "as the test wants")
+        case {"exit": code}:
+            sys.exit(code)
+        case {"signal": number}:
+            os.kill(os.getpid(), number)
+        case {"ignore_term": _}:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        case {"stderr": text}:
+            sys.stderr.write(text)
+        case _:
+            raise ValueError(step)
+
+
+if __name__ == "__main__":
+    for step in read_spec()["steps"]:
+        _do(step)

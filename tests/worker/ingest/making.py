@@ -1,0 +1,157 @@
+"""Small archives and images for the tests, and what an ingest made of them."""
+
+import io
+import json
+import struct
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from worker.ingest.limits import Limits
+from worker.ingest.pipeline import Spec, ingest
+
+Files = Mapping[str, bytes]
+
+LIMITS = Limits(
+    max_files=1000,
+    max_file_bytes=64 * 1024**2,
+    max_unpacked_bytes=1024**3,
+    max_image_pixels=50_000_000,
+)
+
+
+def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def picture(shade: int, *, width: int = 12, height: int = 10) -> Image.Image:
+    """A gradient, so that turning or mixing up pictures shows."""
+    image = Image.new("RGB", (width, height))
+    image.putdata(
+        [
+            (shade % 256, x * 255 // width, y * 255 // height)
+            for y in range(height)
+            for x in range(width)
+        ]
+    )
+    return image
+
+
+def png(shade: int, **size: int) -> bytes:
+    return encoded(picture(shade, **size))
+
+
+def two_classes() -> dict[str, bytes]:
+    """The smallest set that can be audited."""
+    return {
+        "cat/1.png": png(1),
+        "cat/2.png": png(2),
+        "dog/1.png": png(3),
+        "dog/2.png": png(4),
+    }
+
+
+def below(folder: str, files: Files) -> dict[str, bytes]:
+    return {f"{folder}/{name}": data for name, data in files.items()}
+
+
+def make_zip(path: Path, files: Files, *, compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def make_tar(path: Path, files: Files, *, mode: str = "w") -> Path:
+    return tar_of(path, [(tar_entry(name, len(data)), data) for name, data in files.items()], mode)
+
+
+def tar_entry(
+    name: str, size: int = 0, kind: bytes = tarfile.REGTYPE, link: str = ""
+) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.type, entry.linkname = size, kind, link
+    return entry
+
+
+def tar_of(path: Path, entries: Iterable[tuple[tarfile.TarInfo, bytes]], mode: str = "w") -> Path:
+    with path.open("wb") as file, tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]  # mode is a variable
+        for entry, data in entries:
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an ingest left behind."""
+
+    out_dir: Path
+    blob_dir: Path
+    summary: dict[str, Any]
+    samples: list[dict[str, Any]]
+    rejected: list[dict[str, str]]
+    events: list[tuple[float, float]]
+
+    @property
+    def cache(self) -> bytes:
+        return (self.out_dir / f"images-{self.summary['image_size']}.u8").read_bytes()
+
+    @property
+    def codes(self) -> dict[str, str]:
+        return {row["path"]: row["code"] for row in self.rejected}
+
+    @property
+    def paths(self) -> list[str]:
+        return [row["path"] for row in self.samples]
+
+    def row(self, position: int) -> Image.Image:
+        side = self.summary["image_size"]
+        size = side * side * 3
+        return Image.frombytes("RGB", (side, side), self.cache[position * size :][:size])
+
+
+def run(archive: Path, *, image_size: int | None = None, limits: Limits = LIMITS) -> Result:
+    """Ingest into new folders beside the archive."""
+    out_dir = archive.with_name(f"{archive.name}-out")
+    blob_dir = archive.with_name(f"{archive.name}-blobs")
+    events: list[tuple[float, float]] = []
+    spec = Spec(
+        archive=archive, out_dir=out_dir, blob_dir=blob_dir, image_size=image_size, limits=limits
+    )
+    ingest(spec, safe_point=lambda: None, emit=lambda *event: events.append(event))
+    return Result(
+        out_dir=out_dir,
+        blob_dir=blob_dir,
+        summary=json.loads((out_dir / "summary.json").read_text()),
+        samples=_lines(out_dir / "samples.jsonl"),
+        rejected=_lines(out_dir / "rejected.jsonl"),
+        events=events,
+    )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def edit_zip(
+    path: Path, name: str, *, local: Mapping[int, bytes], central: Mapping[int, bytes]
+) -> None:
+    """Overwrite fields of one member's two headers, by their offset in the header."""
+    with zipfile.ZipFile(path) as archive:
+        local_at = archive.getinfo(name).header_offset
+        central_at = archive.start_dir
+    data = bytearray(path.read_bytes())
+    while not data[central_at + 46 :].startswith(name.encode()):
+        lengths = struct.unpack_from("<3H", data, central_at + 28)
+        central_at += 46 + sum(lengths)
+    for start, edits in ((local_at, local), (central_at, central)):
+        for offset, value in edits.items():
+            data[start + offset : start + offset + len(value)] = value
+    path.write_bytes(data)

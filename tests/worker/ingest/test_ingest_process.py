@@ -1,0 +1,93 @@
+"""The real child process, as the supervisor starts it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.worker.ingest.making import LIMITS, make_tar, make_zip, png, run, two_classes
+from worker.child import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
+
+ROOT = Path(__file__).parents[3]
+
+
+class _Child:
+    def __init__(self, archive: Path) -> None:
+        self.out_dir = archive.with_name("out")
+        spec = archive.with_name("spec.json")
+        spec.write_text(
+            json.dumps(
+                {
+                    "archive": str(archive),
+                    "out_dir": str(self.out_dir),
+                    "blob_dir": str(archive.with_name("blobs")),
+                    "image_size": None,
+                    "limits": asdict(LIMITS),
+                }
+            )
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "worker.ingest", str(spec)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+            text=True,
+        )
+
+    def first_line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def end(self) -> tuple[int, list[dict[str, Any]], str]:
+        out, err = self._process.communicate(timeout=60)
+        return self._process.returncode, [json.loads(line) for line in out.splitlines()], err
+
+
+def test_a_good_upload(archive: Path) -> None:
+    child = _Child(make_tar(archive, two_classes(), mode="w:gz"))
+    code, events, err = child.end()
+    assert (code, err) == (EXIT_DONE, "")
+    assert [event["event"] for event in events] == ["progress"]
+    assert events[0]["fraction"] == 1.0
+    assert events[0]["images_per_second"] > 0
+    here = run(archive)
+    for name in ("samples.jsonl", "rejected.jsonl", "images-16.u8"):
+        assert (child.out_dir / name).read_bytes() == (here.out_dir / name).read_bytes()
+
+
+def test_a_bad_upload_is_told_by_code_and_in_words(archive: Path) -> None:
+    archive.write_bytes(b"just text")
+    code, events, err = _Child(archive).end()
+    assert (code, err) == (EXIT_FAILED, "")
+    (event,) = events
+    assert (event["event"], event["code"]) == ("failed", "unknown_archive")
+    assert "zip" in event["detail"]
+
+
+def test_sigterm_ends_it_at_the_next_member(archive: Path) -> None:
+    image = png(1, width=1200, height=1200)
+    names = [f"{label}/{n}.png" for label in ("cat", "dog") for n in range(400)]
+    child = _Child(make_zip(archive, dict.fromkeys(names, image), compression=0))
+    assert json.loads(child.first_line())["fraction"] < 0.9
+    child.terminate()
+    code, _, err = child.end()
+    assert (code, err) == (EXIT_INTERRUPTED, "")
+    assert not (child.out_dir / "summary.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_has_its_own_code(archive: Path) -> None:
+    (archive.with_name("out")).mkdir()
+    archive.with_name("out").joinpath("images-16.u8").symlink_to("/dev/full")
+    code, events, _ = _Child(make_zip(archive, two_classes())).end()
+    assert code == EXIT_FAILED
+    assert events[-1]["code"] == "no_space"

@@ -1,0 +1,140 @@
+"""The real reader and the real scorer, each as the process that it is."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.worker.scores.making import lists, plant, small, write_npz, write_parquet
+from worker import scorer
+from worker.child import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, StopRequest
+from worker.scores.arrays import Scores
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def spec(file: Path) -> Path:
+    """A spec whose file of scores is yet to be written."""
+    values = {"scores": str(file), "out_dir": str(file.parent), "max_rows": 1000}
+    spec = file.with_name("spec.json")
+    spec.write_text(json.dumps(values))
+    return spec
+
+
+def start(module: str, spec: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", module, str(spec)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        text=True,
+    )
+
+
+def end(child: "subprocess.Popen[str]") -> tuple[int, list[dict[str, Any]], str]:
+    out, err = child.communicate(timeout=60)
+    return child.returncode, [json.loads(line) for line in out.splitlines()], err
+
+
+class TestReader:
+    @pytest.mark.parametrize("kind", ["npz", "parquet"])
+    def test_leaves_checked_arrays(self, file: Path, spec: Path, kind: str) -> None:
+        planted = plant(60)
+        arrays = {"given_label": planted.label}
+        if kind == "npz":
+            write_npz(file, arrays | {"pred_probs": planted.prob, "features": planted.prob})
+        else:
+            rows = lists(planted.prob)
+            write_parquet(file, arrays | {"pred_probs": rows, "features": rows})
+        code, events, err = end(start("worker.scores", spec))
+        assert (code, err) == (EXIT_DONE, "")
+        assert events == [{"event": "progress", "fraction": 0.5}] * len(events)
+        scores = Scores.load(file.parent)
+        np.testing.assert_allclose(scores.prob, planted.prob, atol=1e-6)
+        assert scores.label.tolist() == planted.label.tolist()
+        assert scores.feature is not None
+        assert scores.class_names == ["0", "1", "2"]
+
+    def test_names_what_is_wrong(self, file: Path, spec: Path) -> None:
+        arrays = small()
+        arrays["pred_probs"][3] *= 0.93
+        write_npz(file, arrays)
+        code, events, err = end(start("worker.scores", spec))
+        assert (code, err) == (EXIT_FAILED, "")
+        detail = "row 3 of pred_probs sums to 0.93, not to 1"
+        assert events == [{"event": "failed", "code": "invalid_scores", "detail": detail}]
+
+    def test_finds_no_more_memory_than_the_headers_ask_for(self) -> None:
+        program = (
+            "import numpy as np\n"
+            "from worker.scores.limits import MemoryWall\n"
+            "wall = MemoryWall()\n"
+            "try:\n"
+            "    np.ones(300_000_000)\n"
+            "except MemoryError:\n"
+            "    print('no')\n"
+            "wall.make_room(100_000_000)\n"
+            "print(len(np.empty(300_000_000)))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        assert done.stdout.split() == ["no", "300000000"], done.stderr
+
+
+class TestReadApart:
+    @pytest.fixture(autouse=True)
+    def fake_reader(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(scorer, "READER", "tests.support.fake_child")
+
+    @pytest.fixture
+    def stop(self) -> Iterator[StopRequest]:
+        before = signal.getsignal(signal.SIGTERM)
+        yield StopRequest()
+        signal.signal(signal.SIGTERM, before)
+
+    def read_apart(self, spec: Path, stop: StopRequest, *steps: dict[str, Any]) -> int | str | None:
+        spec.write_text(json.dumps({"steps": steps}))
+        with pytest.raises(SystemExit) as ended:
+            scorer.read_apart(spec, stop)
+        return ended.value.code
+
+    def test_returns_when_the_reader_is_done(self, spec: Path, stop: StopRequest) -> None:
+        spec.write_text(json.dumps({"steps": []}))
+        scorer.read_apart(spec, stop)
+
+    @pytest.mark.parametrize("crash", [signal.SIGABRT, signal.SIGSEGV, signal.SIGXCPU])
+    def test_a_crash_says_that_the_file_is_bad(
+        self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str], crash: int
+    ) -> None:
+        assert self.read_apart(spec, stop, {"signal": crash}) == EXIT_FAILED
+        event = json.loads(capfd.readouterr().out)
+        assert (event["event"], event["code"]) == ("failed", "invalid_scores")
+        assert signal.Signals(crash).name in event["detail"]
+
+    def test_a_reader_that_was_killed_says_nothing_of_the_file(
+        self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.read_apart(spec, stop, {"signal": signal.SIGKILL}) == -signal.SIGKILL
+        assert capfd.readouterr().out == ""
+
+    def test_what_the_reader_refused_is_not_told_again(
+        self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.read_apart(spec, stop, {"fail": "no_space"}) == EXIT_FAILED
+        assert json.loads(capfd.readouterr().out)["code"] == "no_space"
+
+    def test_a_request_to_stop_is_passed_on(self, spec: Path, stop: StopRequest) -> None:
+        stop.requested = True
+        asked = time.monotonic()
+        assert self.read_apart(spec, stop, {"sleep": 60}) == EXIT_INTERRUPTED
+        assert time.monotonic() - asked < 30

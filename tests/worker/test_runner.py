@@ -1,0 +1,244 @@
+"""Real trainings of a tiny data set, without Celery: claim, child, publish."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from celery import Celery
+from sqlalchemy import select
+
+from app.core.db import Database
+from app.core.queue import WakeUps
+from app.core.settings import Settings
+from app.core.storage import BlobStore, DataFolder
+from app.models import Artifact, Finding, Job, JobEvent, JobState, Queue, ResultVersion
+from tests.support.processes import find_processes
+from tests.support.rows import make_job
+from tests.support.tiny import store_tiny_dataset
+from tests.support.waiting import wait_for
+from worker.runner import JobRunner
+
+NUM_TRAIN = 120
+
+
+@pytest.fixture
+def files(settings: Settings) -> DataFolder:
+    return DataFolder(settings.data_dir)
+
+
+@pytest.fixture(autouse=True)
+def _leaves_no_trainer_behind(settings: Settings) -> Iterator[None]:
+    yield
+    assert find_processes("worker.trainer", str(settings.data_dir)) == []
+
+
+@pytest.fixture
+def draining() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def runner(database: Database, settings: Settings, draining: threading.Event) -> JobRunner:
+    quick = settings.model_copy(update={"heartbeat_seconds": 0.2})
+    return JobRunner(database, quick, WakeUps(Celery("test", broker="memory://")), draining)
+
+
+def _queue_audit(
+    database: Database,
+    files: DataFolder,
+    *,
+    epochs: int,
+    copies: int = 1,
+    preset: str = "standard",
+    method: str = "m-dyr-h",
+) -> list[UUID]:
+    dataset = store_tiny_dataset(database, files, num_train=NUM_TRAIN)
+    options = {"preset": preset, "method": method, "epochs": epochs, "seed": 3}
+    with database.unit_of_work() as session:
+        return [make_job(session, dataset, options=options).id for _ in range(copies)]
+
+
+def _job(database: Database, job_id: UUID) -> Job:
+    with database.read() as session:
+        return session.get_one(Job, job_id)
+
+
+def _events(database: Database, job_id: UUID) -> list[JobEvent]:
+    with database.read() as session:
+        query = select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.seq)
+        return list(session.scalars(query))
+
+
+def _findings(database: Database, job: Job) -> list[tuple[object, ...]]:
+    with database.read() as session:
+        query = select(Finding).where(Finding.version_id == job.result_version)
+        return [
+            (row.sample_id, row.rank, row.p_mislabeled, row.flagged, row.loss, row.signals)
+            for row in session.scalars(query.order_by(Finding.rank))
+        ]
+
+
+class Background:
+    """Runs the next job in a thread, so that the test can disturb it."""
+
+    def __init__(self, runner: JobRunner) -> None:
+        self._thread = threading.Thread(target=runner.run_next, args=(Queue.GPU,))
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join(120)
+        assert not self._thread.is_alive()
+
+
+def _wait_for_checkpoint(database: Database, job_id: UUID) -> str:
+    return wait_for(lambda: _job(database, job_id).checkpoint, seconds=60, what="a checkpoint")
+
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what does not depend on the engine: each of these tests trains."""
+
+
+class TestAudit:
+    def test_publishes_one_finding_per_training_sample_and_all_files(
+        self, database: Database, files: DataFolder, runner: JobRunner
+    ) -> None:
+        [job_id] = _queue_audit(database, files, epochs=6)
+        assert runner.run_next(Queue.GPU)
+        job = _job(database, job_id)
+        assert (job.state, job.attempt, job.stage, job.fraction) == ("succeeded", 1, "done", 1.0)
+
+        findings = _findings(database, job)
+        assert [rank for _, rank, *_ in findings] == list(range(1, NUM_TRAIN + 1))
+        assert len({sample_id for sample_id, *_ in findings}) == NUM_TRAIN
+        with database.read() as session:
+            artifacts = {a.kind: a for a in session.scalars(select(Artifact))}
+        assert set(artifacts) == {"safetensors", "card", "report"}
+        store = BlobStore(files.blobs(job.tenant_id))
+        report = json.loads(store.path(artifacts["report"].sha256).read_text())
+        assert report["accuracy"]["num_test_samples"] == 30
+        assert {row["label"] for row in report["per_class"]} == {"red", "green", "blue"}
+        assert not files.job(job_id).exists()
+        assert runner.run_next(Queue.GPU) is False
+
+    @on_sqlite
+    @pytest.mark.parametrize(
+        ("preset", "method", "architecture", "kind"),
+        [
+            ("paper", "md-dyr-sh", "preact-resnet18", "beta"),
+            ("standard", "dy-gmm", "resnet9", "gaussian"),
+        ],
+    )
+    def test_trains_as_the_options_say(
+        self,
+        database: Database,
+        files: DataFolder,
+        runner: JobRunner,
+        preset: str,
+        method: str,
+        architecture: str,
+        kind: str,
+    ) -> None:
+        [job_id] = _queue_audit(database, files, epochs=2, preset=preset, method=method)
+        assert runner.run_next(Queue.GPU)
+        job = _job(database, job_id)
+        assert (job.state, job.error_detail) == (JobState.SUCCEEDED, None)
+        with database.read() as session:
+            artifacts = {a.kind: a.sha256 for a in session.scalars(select(Artifact))}
+        store = BlobStore(files.blobs(job.tenant_id))
+        card, report = (
+            json.loads(store.path(artifacts[name]).read_text()) for name in ("card", "report")
+        )
+        assert (card["architecture"], card["method"]) == (architecture, method)
+        assert [row["kind"] for row in report["mixture_per_epoch"]] == [kind, kind]
+
+    def test_goes_on_from_its_checkpoint_after_a_kill_and_ends_with_equal_results(
+        self, database: Database, files: DataFolder, runner: JobRunner
+    ) -> None:
+        disturbed, clean = _queue_audit(database, files, epochs=12, copies=2)
+        first = Background(runner)
+        checkpoint = _wait_for_checkpoint(database, disturbed)
+        [trainer] = find_processes("worker.trainer", str(disturbed))
+        os.kill(trainer, signal.SIGKILL)
+        first.join()
+        assert _job(database, disturbed).state is JobState.QUEUED
+        assert _job(database, disturbed).lost_attempts == 1
+        while runner.run_next(Queue.GPU):
+            pass
+
+        job = _job(database, disturbed)
+        assert (job.state, job.attempt) == (JobState.SUCCEEDED, 2)
+        resumed = [e.data["epoch"] for e in _events(database, disturbed) if e.type == "resumed"]
+        assert resumed[0] >= int(checkpoint.rsplit("-", 1)[1])
+        assert _findings(database, job) == _findings(database, _job(database, clean))
+        with database.read() as session:
+            published = session.scalars(
+                select(ResultVersion.id).where(ResultVersion.job_id == disturbed)
+            )
+            assert list(published) == [job.result_version]
+
+    @on_sqlite
+    def test_gives_the_job_back_unharmed_when_the_worker_shuts_down(
+        self, database: Database, files: DataFolder, runner: JobRunner, draining: threading.Event
+    ) -> None:
+        [job_id] = _queue_audit(database, files, epochs=200)
+        running = Background(runner)
+        _wait_for_checkpoint(database, job_id)
+        draining.set()
+        running.join()
+        job = _job(database, job_id)
+        assert (job.state, job.lost_attempts) == (JobState.QUEUED, 0)
+        assert job.checkpoint is not None
+
+    @on_sqlite
+    def test_ends_cancelled_without_results(
+        self, database: Database, files: DataFolder, runner: JobRunner
+    ) -> None:
+        [job_id] = _queue_audit(database, files, epochs=200)
+        running = Background(runner)
+        _wait_for_checkpoint(database, job_id)
+        with database.unit_of_work() as session:
+            session.get_one(Job, job_id).cancel_requested = True
+        running.join()
+        job = _job(database, job_id)
+        assert (job.state, job.result_version) == (JobState.CANCELLED, None)
+
+    @on_sqlite
+    def test_refuses_a_changed_checkpoint_and_starts_from_an_older_one(
+        self, database: Database, files: DataFolder, runner: JobRunner, draining: threading.Event
+    ) -> None:
+        [job_id] = _queue_audit(database, files, epochs=8)
+        running = Background(runner)
+        wait_for(
+            lambda: (_job(database, job_id).epoch or 0) >= 4, seconds=60, what="the fourth epoch"
+        )
+        draining.set()
+        running.join()
+        draining.clear()
+        pointer = _job(database, job_id).checkpoint
+        assert pointer is not None
+        tensors = files.root / pointer / "state.safetensors"
+        tensors.write_bytes(tensors.read_bytes()[:100])
+        runner.run_next(Queue.GPU)
+
+        types = [event.type for event in _events(database, job_id)]
+        assert _job(database, job_id).state is JobState.SUCCEEDED
+        assert types.index("checkpoint_refused") < types.index("resumed")
+
+
+class TestFailure:
+    @on_sqlite
+    def test_a_training_that_is_always_lost_fails_after_its_budget(
+        self, database: Database, files: DataFolder, runner: JobRunner
+    ) -> None:
+        [job_id] = _queue_audit(database, files, epochs=2)
+        for cache in files.root.glob("cache/*/*"):
+            cache.unlink()
+        attempts = 0
+        while runner.run_next(Queue.GPU):
+            attempts += 1
+        job = _job(database, job_id)
+        assert (attempts, job.state, job.error_code) == (3, JobState.FAILED, "worker_lost")

@@ -1,0 +1,159 @@
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from typing_extensions import override
+
+from app.core.db import Database
+from app.core.durable import write_json
+from app.core.settings import Settings
+from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
+from app.models import Job, JobEvent, Queue
+from tests.support.rows import make_dataset, make_job, make_tenant
+from tests.support.waiting import wait_for
+from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
+from worker.process import ChildProcess, Event
+from worker.supervisor import Lease, RowUpdate, Supervisor
+
+LONG = {"sleep": 60}
+PROGRESS = {"emit": {"event": "progress", "fraction": 0.25}}
+
+
+def _translate(event: Event) -> RowUpdate:
+    if event["event"] == "progress":
+        return RowUpdate(values={"fraction": event["fraction"]})
+    return RowUpdate(events=[(event["event"], {})])
+
+
+def _start(folder: Path, *steps: dict[str, Any]) -> ChildProcess:
+    write_json(folder / "spec.json", {"steps": steps})
+    return ChildProcess("tests.support.fake_child", folder / "spec.json")
+
+
+def _watch(child: ChildProcess, lease: Lease, draining: threading.Event | None = None) -> None:
+    Supervisor(lease, draining or threading.Event(), _translate).watch(child)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def quick_settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"heartbeat_seconds": 0.1})
+
+
+@pytest.fixture
+def lease(database: Database, quick_settings: Settings) -> Lease:
+    with database.unit_of_work() as session:
+        make_job(session, make_dataset(session, make_tenant(session).id))
+    with database.unit_of_work() as session:
+        job = LeaseRepository(session).claim_next(Queue.GPU, owner="me", lease_seconds=60)
+        assert job is not None
+        fence = Fence(job.id, job.attempt, "me")
+    return Lease(database, quick_settings, fence)
+
+
+def _job(database: Database, lease: Lease) -> Job:
+    with database.read() as session:
+        return session.get_one(Job, lease.fence.job_id)
+
+
+class TestWatch:
+    def test_passes_on_progress_and_events_until_the_child_is_done(
+        self, tmp_path: Path, lease: Lease, database: Database
+    ) -> None:
+        _watch(_start(tmp_path, PROGRESS, {"emit": {"event": "epoch"}}), lease)
+        assert _job(database, lease).fraction == 0.25
+        with database.read() as session:
+            events = session.query(JobEvent).filter_by(job_id=lease.fence.job_id)
+            assert [event.type for event in events] == ["epoch"]
+
+    def test_writes_progress_while_the_child_still_works(
+        self, tmp_path: Path, lease: Lease, database: Database
+    ) -> None:
+        child = _start(tmp_path, PROGRESS, {"sleep": 3})
+        watching = threading.Thread(target=_watch, args=(child, lease))
+        watching.start()
+        wait_for(lambda: _job(database, lease).fraction == 0.25, seconds=2.5, what="progress")
+        watching.join()
+
+    def test_says_why_the_child_failed(self, tmp_path: Path, lease: Lease) -> None:
+        with pytest.raises(ChildFailedError) as failure:
+            _watch(_start(tmp_path, {"fail": "too_few_classes"}), lease)
+        assert failure.value.code == "too_few_classes"
+
+    def test_reports_a_killed_child_as_lost(self, tmp_path: Path, lease: Lease) -> None:
+        steps = ({"stderr": "last words"}, {"signal": int(signal.SIGKILL)})
+        with pytest.raises(ChildLostError, match=r"-9: last words"):
+            _watch(_start(tmp_path, *steps), lease)
+
+    def test_stops_a_cancelled_child_even_if_it_does_not_listen(
+        self, tmp_path: Path, lease: Lease, database: Database
+    ) -> None:
+        with database.unit_of_work() as session:
+            session.get_one(Job, lease.fence.job_id).cancel_requested = True
+        child = _start(tmp_path, {"ignore_term": True}, PROGRESS, LONG)
+        started = time.monotonic()
+        with pytest.raises(CancelledError):
+            _watch(child, lease)
+        assert time.monotonic() - started < 20
+        assert not _is_running(child.pid)
+
+    def test_gives_up_the_child_when_the_worker_drains(self, tmp_path: Path, lease: Lease) -> None:
+        draining = threading.Event()
+        draining.set()
+        child = _start(tmp_path, LONG)
+        with pytest.raises(DrainedError):
+            _watch(child, lease, draining)
+        assert not _is_running(child.pid)
+
+    def test_kills_the_child_once_somebody_else_owns_the_job(
+        self, tmp_path: Path, lease: Lease, database: Database
+    ) -> None:
+        with database.unit_of_work() as session:
+            session.get_one(Job, lease.fence.job_id).attempt = 7
+        child = _start(tmp_path, LONG)
+        with pytest.raises(FencedError):
+            _watch(child, lease)
+        assert not _is_running(child.pid)
+
+    def test_kills_the_child_before_a_lease_runs_out_that_cannot_be_renewed(
+        self, tmp_path: Path, lease: Lease, database: Database, quick_settings: Settings
+    ) -> None:
+        class CutOff(Lease):
+            @override
+            def renew(self, update: RowUpdate) -> bool:
+                raise OperationalError("renew", {}, OSError("the database is away"))
+
+        seconds = 3.0
+        settings = quick_settings.model_copy(update={"lease_seconds": seconds})
+        child = _start(tmp_path, LONG)
+        started = time.monotonic()
+        with pytest.raises(ChildLostError, match="could not be renewed"):
+            _watch(child, CutOff(database, settings, lease.fence))
+        assert time.monotonic() - started < seconds
+        assert not _is_running(child.pid)
+
+
+class TestChildProcess:
+    def test_gets_no_secret_of_ours(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LABELAUDIT_DATABASE_URL", "postgresql://u:password@host/db")
+        child = _start(tmp_path, LONG)
+        try:
+            environment = wait_for(
+                Path(f"/proc/{child.pid}/environ").read_bytes, seconds=5, what="the child runs"
+            )
+        finally:
+            child.kill()
+        assert b"PATH=" in environment
+        assert b"LABELAUDIT" not in environment

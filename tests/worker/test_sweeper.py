@@ -1,0 +1,125 @@
+import os
+import time
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from celery import Celery
+from typing_extensions import override
+
+from app.core.db import Database
+from app.core.queue import WakeUps
+from app.core.settings import Settings
+from app.core.storage import DataFolder
+from app.models import Job, JobState, Queue
+from tests.support.rows import make_dataset, make_job, make_tenant
+from worker.sweeper import Sweeper, remove_finished_job_folders, remove_stale_uploads
+
+
+class RecordedWakeUps(WakeUps):
+    def __init__(self) -> None:
+        super().__init__(Celery("test"))
+        self.sent: list[str] = []
+
+    @override
+    def wake(self, queue: str) -> None:
+        self.sent.append(queue)
+
+
+@pytest.fixture
+def wake_ups() -> RecordedWakeUps:
+    return RecordedWakeUps()
+
+
+@pytest.fixture
+def sweeper(database: Database, settings: Settings, wake_ups: RecordedWakeUps) -> Sweeper:
+    return Sweeper(database, settings, wake_ups)
+
+
+def _add(database: Database, **values: object) -> UUID:
+    with database.unit_of_work() as session:
+        return make_job(session, make_dataset(session, make_tenant(session).id), **values).id
+
+
+def _running(database: Database, *, lease_until: float, **values: object) -> UUID:
+    return _add(
+        database,
+        state=JobState.RUNNING,
+        owner="gone",
+        attempt=1,
+        lease_until=lease_until,
+        **values,
+    )
+
+
+def _job(database: Database, job_id: UUID) -> Job:
+    with database.read() as session:
+        return session.get_one(Job, job_id)
+
+
+class TestExpiredLeases:
+    def test_are_queued_again(self, database: Database, sweeper: Sweeper) -> None:
+        job_id = _running(database, lease_until=1.0)
+        sweeper.end_expired_leases()
+        job = _job(database, job_id)
+        assert (job.state, job.lost_attempts, job.owner) == (JobState.QUEUED, 1, None)
+
+    def test_fail_once_the_budget_is_used_up(self, database: Database, sweeper: Sweeper) -> None:
+        job_id = _running(database, lease_until=1.0, lost_attempts=2)
+        sweeper.end_expired_leases()
+        job = _job(database, job_id)
+        assert (job.state, job.error_code) == (JobState.FAILED, "worker_lost")
+
+    def test_are_cancelled_if_that_was_wanted(self, database: Database, sweeper: Sweeper) -> None:
+        job_id = _running(database, lease_until=1.0, cancel_requested=True)
+        sweeper.end_expired_leases()
+        assert _job(database, job_id).state is JobState.CANCELLED
+
+    def test_leave_live_jobs_alone(self, database: Database, sweeper: Sweeper) -> None:
+        job_id = _running(database, lease_until=9e9)
+        sweeper.end_expired_leases()
+        assert _job(database, job_id).state is JobState.RUNNING
+
+
+class TestWakeUps:
+    def test_come_soon_and_then_ever_more_rarely(
+        self, database: Database, sweeper: Sweeper, wake_ups: RecordedWakeUps
+    ) -> None:
+        _add(database)
+        times: list[float] = []
+        for second in range(200):
+            before = len(wake_ups.sent)
+            sweeper.wake_idle_slots(float(second))
+            if len(wake_ups.sent) > before:
+                times.append(second)
+        assert times == [2, 6, 14, 30, 62, 122, 182]
+        assert set(wake_ups.sent) == {Queue.GPU}
+
+    def test_stay_away_while_nothing_waits(
+        self, database: Database, sweeper: Sweeper, wake_ups: RecordedWakeUps
+    ) -> None:
+        _running(database, lease_until=9e9)
+        for second in range(10):
+            sweeper.wake_idle_slots(float(second))
+        assert wake_ups.sent == []
+
+
+class TestCleaning:
+    def test_removes_the_files_of_jobs_that_need_them_no_more(
+        self, database: Database, settings: Settings
+    ) -> None:
+        files = DataFolder(settings.data_dir)
+        waiting = _add(database)
+        for job_id in (waiting, uuid4()):
+            files.attempt(job_id, 1, "train").mkdir(parents=True)
+        (files.root / "jobs" / "somebody's notes").mkdir()
+        remove_finished_job_folders(database, files)
+        left = {path.name for path in (files.root / "jobs").iterdir()}
+        assert left == {str(waiting), "somebody's notes"}
+
+    def test_removes_uploads_that_nobody_goes_on_with(self, tmp_path: Path) -> None:
+        for name in ("old.part", "new.part"):
+            (tmp_path / name).touch()
+        os.utime(tmp_path / "old.part", (0, 0))
+        remove_stale_uploads(tmp_path, now=time.time())
+        assert [path.name for path in tmp_path.iterdir()] == ["new.part"]

@@ -1,0 +1,23 @@
+"""How an attempt can end other than well."""
+
+
+class ChildFailedError(Exception):
+    """The child said why it cannot go on: the user is told the same."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """Keep the stable code and the sentence for the user."""
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class ChildLostError(Exception):
+    """The child ended without a word: killed, crashed, out of memory."""
+
+
+class CancelledError(Exception):
+    """The user asked for it."""
+
+
+class DrainedError(Exception):
+    """This worker is shutting down; the job goes on elsewhere, or here later."""

@@ -1,0 +1,44 @@
+"""The findings table between two processes: arrays that the child wrote, rows for the database."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FINDINGS_FILE = "findings.npz"
+SIGNAL = "signal_"
+"""Before the names of the arrays that are signals."""
+
+
+def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Iterator[dict[str, Any]]:
+    """Yield one row per training sample from the arrays in the attempt's folder."""
+    with np.load(folder / FINDINGS_FILE, allow_pickle=False) as file:
+        columns: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
+    signals = {
+        name.removeprefix(SIGNAL): columns.pop(name)
+        for name in [*columns]
+        if name.startswith(SIGNAL)
+    }
+    if len(sample_ids) != len(columns["rank"]):
+        raise RuntimeError(f"{len(columns['rank'])} findings for {len(sample_ids)} samples")
+    lists = {name: column.tolist() for name, column in columns.items()}
+    signal_lists = {name: column.tolist() for name, column in signals.items()}
+    for i, sample_id in enumerate(sample_ids):
+        row = {name: values[i] for name, values in lists.items()}
+        judged = row["p_mislabeled"] == row["p_mislabeled"]  # NaN: not enough to judge
+        yield {
+            "version_id": version,
+            "sample_id": sample_id,
+            **row,
+            "p_mislabeled": row["p_mislabeled"] if judged else None,
+            "verdict": _verdict(judged=judged, flagged=row["flagged"]),
+            "signals": {name: values[i] for name, values in signal_lists.items()},
+        }
+
+
+def _verdict(*, judged: bool, flagged: bool) -> str:
+    if not judged:
+        return "not_judged"
+    return "mislabeled" if flagged else "clean"

@@ -1,0 +1,63 @@
+"""The classes of a data set, and what is wrong with them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from worker.ingest.errors import FailureCode, IngestError
+from worker.ingest.layout import TEST, TRAIN
+from worker.ingest.names import printable
+from worker.ingest.samples import Sample
+
+_MIN_CLASSES = 2
+_MIN_TRAIN_SAMPLES = 2
+_MAX_LISTED = 10
+
+
+class ClassTable:
+    """Class names in order, with their number of samples by split."""
+
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        """Count."""
+        counts = Counter((sample.place.split, sample.place.class_name) for sample in samples)
+        self.names = sorted({name for _, name in counts})
+        self.index = {name: label for label, name in enumerate(self.names)}
+        self.num_train = {name: counts[TRAIN, name] for name in self.names}
+        self.splits = {TRAIN: sum(self.num_train.values())}
+        self.splits[TEST] = counts.total() - self.splits[TRAIN]
+
+    def require_enough(self) -> None:
+        """Refuse what nobody could audit.
+
+        Raises:
+            IngestError: There is nothing to tell apart.
+        """
+        usable = [name for name in self.names if self.num_train[name] >= _MIN_TRAIN_SAMPLES]
+        if len(usable) < _MIN_CLASSES:
+            raise IngestError(
+                FailureCode.TOO_FEW_CLASSES,
+                f"An audit needs {_MIN_CLASSES} classes with at least {_MIN_TRAIN_SAMPLES} "
+                f"training images each; the upload has {len(usable)} (classes found: "
+                f"{listed(self.names) or 'none'}). Put each class into a folder of its own.",
+            )
+
+    def warnings(self, *, named: Sequence[str]) -> list[str]:
+        """Return what a user should know; `named` are all class folders that were found."""
+        rare = [name for name, n in self.num_train.items() if 0 < n < _MIN_TRAIN_SAMPLES]
+        unseen = [name for name, n in self.num_train.items() if n == 0]
+        empty = sorted(set(named) - set(self.names))
+        spelled = Counter(name.casefold() for name in self.names)
+        twins = [name for name in self.names if spelled[name.casefold()] > 1]
+        findings = (
+            (rare, "Classes with a single training image, too few to judge:"),
+            (unseen, "Classes of the test split without any training image:"),
+            (empty, "Class folders without a usable image, left out:"),
+            (twins, "Class names that differ only in upper and lower case:"),
+        )
+        return [f"{text} {listed(names)}." for names, text in findings if names]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a sentence, not all of them if there are many."""
+    shown = ", ".join(f"'{printable(name)}'" for name in names[:_MAX_LISTED])
+    more = len(names) - _MAX_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown

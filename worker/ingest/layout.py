@@ -1,0 +1,107 @@
+"""Where in a path the split and the class are: `[wrapper/][train|test/]<class>/…/<image>`."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from worker.ingest.names import normal_form, printable
+
+TRAIN = "train"
+TEST = "test"
+_SPLITS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "test": TEST,
+    "testing": TEST,
+    "val": TEST,
+    "valid": TEST,
+    "validation": TEST,
+}
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
+
+_Folders = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the folders say of one file."""
+
+    split: str
+    class_name: str
+    file: str
+    """Path below the class folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders around the class folders."""
+
+    wrapper: _Folders
+    has_splits: bool
+    warnings: tuple[str, ...] = ()
+
+    def place(self, path: str) -> Place | None:
+        """Return split and class of a file; None if it lies in no class folder."""
+        parts = tuple(normal_form(path).split("/"))
+        if parts[: len(self.wrapper)] != self.wrapper:
+            return None
+        below = parts[len(self.wrapper) :]
+        split: str | None = TRAIN
+        if self.has_splits:
+            split, below = _SPLITS.get(below[0].casefold()), below[1:]
+        if split is None or len(below) < 2:
+            return None
+        return Place(split, sys.intern(below[0]), "/".join(below[1:]))
+
+
+def recognise_layout(paths: Iterable[str]) -> Layout:
+    """Find the wrapper folders and the split folders that these files share.
+
+    Files named as images decide; a README or a folder of annotations beside the classes does
+    not. Folders that hold nothing but one more folder of folders are wrappers. The innermost
+    folder above the files is never one: a single class stays visible as a single class.
+    """
+    folders = _image_folders(paths)
+    depth = 0
+    while (
+        len({folder[depth] for folder in folders if len(folder) > depth}) == 1
+        and max(map(len, folders)) > depth + 1
+    ):
+        depth += 1
+    deepest = max(folders, key=len, default=())
+    heads = {folder[depth] for folder in folders if len(folder) > depth}
+    splits = {head for head in heads if head.casefold() in _SPLITS}
+    has_train = any(_SPLITS[head.casefold()] == TRAIN for head in splits)
+    mixed = has_train and splits != heads and len(deepest) > depth + 1
+    return Layout(
+        wrapper=deepest[:depth],
+        has_splits=has_train and splits == heads,
+        warnings=(_mixed_warning(splits, heads - splits),) if mixed else (),
+    )
+
+
+def looks_like_image(path: str) -> bool:
+    """Tell whether a file is named as an image that we read."""
+    return path.lower().endswith(_IMAGE_SUFFIXES)
+
+
+def _image_folders(paths: Iterable[str]) -> set[_Folders]:
+    """Return the folders of the files named as images; of all files if none is."""
+    every, of_images = set(), set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        every.add(folder)
+        if looks_like_image(path):
+            of_images.add(folder)
+    return {tuple(normal_form(folder).split("/")) for folder in of_images or every if folder}
+
+
+def _mixed_warning(splits: set[str], others: set[str]) -> str:
+    return (
+        f"The folders {_listed(splits)} look like splits, but were taken as classes, because "
+        f"{_listed(others)} stand beside them."
+    )
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(f"'{printable(name)}'" for name in sorted(names)[:5])

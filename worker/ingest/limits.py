@@ -1,0 +1,107 @@
+"""How much of this machine one upload may use."""
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from worker.child import StopRequest
+from worker.ingest.errors import FailureCode, IngestError, InterruptedIngestError
+
+SafePoint = Callable[[], None]
+"""Called between two steps; raises when the work has to end."""
+
+_MIB = 1024**2
+_RATIO_CHECKED_FROM_BYTES = 64 * _MIB
+_MAX_RATIO = 200
+"""Deflate reaches 1,000 on zeros; uncompressed bitmaps of real pictures stay below 20."""
+_MEMORY_BYTES = 2048 * _MIB
+"""Room for the interpreter and for decoding the largest allowed picture several times over."""
+_MEMORY_BYTES_PER_FILE = 4096
+"""Entry in the table of contents and sample record, with long names."""
+_OPEN_FILES = 128
+_CPU_SECONDS = 600.0
+_CPU_SECONDS_PER_MIB = 4.0
+"""Small JPEGs, the most work per byte, need 0.25."""
+_CPU_GRACE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The operator's bounds on one upload."""
+
+    max_files: int
+    max_file_bytes: int
+    max_unpacked_bytes: int
+    max_image_pixels: int
+
+    @classmethod
+    def from_spec(cls, values: dict[str, Any]) -> "Limits":
+        """Read the spec's `limits`."""
+        return cls(**{name: int(values[name]) for name in cls.__slots__})
+
+
+class ReadMeter:
+    """Counts bytes as they come out of the archive; what headers claim counts for nothing."""
+
+    def __init__(self, limits: Limits, *, archive_bytes: int) -> None:
+        """Measure against the size of the upload."""
+        self.num_bytes = 0
+        self._max_bytes = limits.max_unpacked_bytes
+        self._suspicious_from = max(_RATIO_CHECKED_FROM_BYTES, _MAX_RATIO * archive_bytes)
+
+    def add(self, num_bytes: int) -> None:
+        """Count.
+
+        Raises:
+            IngestError: It was too much.
+        """
+        self.num_bytes += num_bytes
+        if self.num_bytes > self._max_bytes:
+            raise IngestError(
+                FailureCode.ARCHIVE_TOO_LARGE,
+                f"The unpacked files take more than the allowed {self._max_bytes:,} bytes.",
+            )
+        if self.num_bytes > self._suspicious_from:
+            raise IngestError(
+                FailureCode.SUSPICIOUS_ARCHIVE,
+                f"The archive unpacks to more than {_MAX_RATIO} times its size.",
+            )
+
+
+def cpu_budget_seconds(archive_bytes: int) -> float:
+    """Return the processor time that an upload of this size may take."""
+    return _CPU_SECONDS + _CPU_SECONDS_PER_MIB * archive_bytes / _MIB
+
+
+def make_safe_point(stop: StopRequest, *, cpu_seconds: float) -> SafePoint:
+    """Return the check that ends the work on request or when it has taken too long."""
+
+    def check() -> None:
+        if stop.requested:
+            raise InterruptedIngestError
+        if time.process_time() > cpu_seconds:
+            raise IngestError(
+                FailureCode.TOO_SLOW, f"Reading it took more than {cpu_seconds:,.0f} s of work."
+            )
+
+    return check
+
+
+def confine_process(limits: Limits, *, cpu_seconds: float) -> None:
+    """Put walls around this process, behind the checks that name what is wrong.
+
+    A hostile image that gets hold of a decoder still finds no memory to fill, no time to
+    burn and no core file with other people's pictures.
+    """
+    walls = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_CPU: int(cpu_seconds) + _CPU_GRACE_SECONDS,
+        resource.RLIMIT_AS: _MEMORY_BYTES + limits.max_files * _MEMORY_BYTES_PER_FILE,
+    }
+    for kind, value in walls.items():
+        _, hard = resource.getrlimit(kind)
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (allowed, allowed))

@@ -1,0 +1,92 @@
+"""The ingest itself: table of contents, then one pass over the files, then the report."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.core.storage import BlobStore
+from worker.ingest.archive import open_archive
+from worker.ingest.errors import RefusedFileError
+from worker.ingest.limits import Limits, SafePoint
+from worker.ingest.members import Archive
+from worker.ingest.progress import Emit, ProgressMeter
+from worker.ingest.report import Outcome, write_report
+from worker.ingest.samples import SampleReader
+from worker.ingest.selection import reject, sort_out
+
+_CACHE_BUFFER_BYTES = 1024**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What the supervisor asks for."""
+
+    archive: Path
+    out_dir: Path
+    """Gets `images-<S>.u8`, `samples.jsonl`, `rejected.jsonl` and `summary.json`."""
+    blob_dir: Path
+    image_size: int | None
+    """Side of the cached images; None: chosen from the data."""
+    limits: Limits
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Spec":
+        """Read the spec file's content."""
+        return cls(
+            archive=Path(values["archive"]),
+            out_dir=Path(values["out_dir"]),
+            blob_dir=Path(values["blob_dir"]),
+            image_size=values["image_size"],
+            limits=Limits.from_spec(values["limits"]),
+        )
+
+
+def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
+    """Read the archive; on return all that it held is on disk, durably.
+
+    Raises:
+        IngestError: The upload cannot be taken.
+        InterruptedIngestError: `safe_point` ended the work.
+    """
+    progress = ProgressMeter(emit)
+    spec.out_dir.mkdir(parents=True, exist_ok=True)
+    archive_of = open_archive(
+        spec.archive, spec.limits, scratch=spec.out_dir, safe_point=safe_point
+    )
+    with warnings.catch_warnings(), archive_of as archive:
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
+        outcome = _read_all(archive, spec, safe_point=safe_point, progress=progress)
+    write_report(spec.out_dir, outcome)
+    BlobStore.sync()
+
+
+def _read_all(
+    archive: Archive, spec: Spec, *, safe_point: SafePoint, progress: ProgressMeter
+) -> Outcome:
+    selection = sort_out(archive.members)
+    candidates = selection.candidates
+    reader = SampleReader(
+        archive,
+        BlobStore(spec.blob_dir),
+        spec.limits,
+        archive_bytes=spec.archive.stat().st_size,
+    )
+    image_size = spec.image_size or reader.choose_image_size(candidates)
+    samples = []
+    cache_file = spec.out_dir / f"images-{image_size}.u8"
+    with cache_file.open("wb", buffering=_CACHE_BUFFER_BYTES) as cache:
+        for num_done, candidate in enumerate(candidates, start=1):
+            safe_point()
+            try:
+                samples.append(reader.read(candidate, cache, image_size=image_size))
+            except RefusedFileError as error:
+                selection.rejections.append(reject(candidate.path, error))
+            progress.update(num_done=num_done, num_total=len(candidates), num_images=len(samples))
+    return Outcome(
+        selection=selection,
+        samples=samples,
+        image_size=image_size,
+        num_unpacked_bytes=reader.num_unpacked_bytes,
+        images_per_second=progress.images_per_second(len(samples)),
+    )

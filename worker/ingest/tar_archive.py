@@ -1,0 +1,199 @@
+"""Reading members of a tar. The standard library reads headers; the data we read ourselves.
+
+A tar has no table of contents, so its headers are visited once. A compressed one is unpacked
+to an unnamed file first: its members can then be taken in any order, like those of a zip.
+"""
+
+import gzip
+import os
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from worker.ingest.errors import FailureCode, IngestError, Refusal, RejectCode
+from worker.ingest.limits import Limits, ReadMeter, SafePoint
+from worker.ingest.members import Member
+
+_CHUNK_BYTES = 1024**2
+_MAX_HEADER_BYTES = 64 * 1024
+"""One extended header; tarfile's own parsing is quadratic in it (CVE-2024-6232)."""
+_DAMAGE = (tarfile.TarError, ValueError, LookupError, ArithmeticError, RecursionError)
+"""What tarfile lets through on hostile headers."""
+_REGULAR = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
+
+
+class _HeaderReader:
+    """All that tarfile may do with the file: read forward, a bounded piece at a time.
+
+    tarfile takes sizes from the archive on trust, also negative ones, which on older Pythons
+    make it read everything at once or go round for ever (CVE-2025-8194).
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, num_bytes: int, /) -> bytes:
+        if not 0 <= num_bytes <= _MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {num_bytes} bytes")
+        return self._file.read(num_bytes)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, position: int, /) -> int:
+        return self._file.seek(position)
+
+    def write(self, _data: bytes, /) -> int:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leave the file to its owner."""
+
+
+class TarArchive:
+    """An uncompressed tar file."""
+
+    def __init__(self, file: BinaryIO, limits: Limits, safe_point: SafePoint) -> None:
+        """Visit all headers."""
+        self._file = file
+        self._max_file_bytes = limits.max_file_bytes
+        self.members: list[Member] = []
+        for header in _headers(file, safe_point):
+            if header.isdir():
+                continue
+            if len(self.members) == limits.max_files:
+                raise IngestError(
+                    FailureCode.TOO_MANY_FILES,
+                    f"The archive holds more than {limits.max_files:,} files.",
+                )
+            self.members.append(
+                Member(header.name, header.offset_data, header.size, self._refusal(header))
+            )
+
+    def read(self, member: Member, meter: ReadMeter) -> bytes:
+        """Return the bytes of one member."""
+        self._file.seek(member.key)
+        data = self._file.read(member.num_bytes)
+        meter.add(len(data))
+        return data
+
+    def _refusal(self, header: tarfile.TarInfo) -> Refusal | None:
+        if header.type not in _REGULAR or header.issparse():
+            return Refusal(RejectCode.NOT_A_REGULAR_FILE, "A link, a device, or a file with holes.")
+        if header.size > self._max_file_bytes:
+            return Refusal(
+                RejectCode.FILE_TOO_LARGE, f"Larger than {self._max_file_bytes:,} bytes."
+            )
+        return None
+
+
+def is_tar_header(block: bytes) -> bool:
+    """Tell whether a tar may begin with these 512 bytes."""
+    if len(block) != tarfile.BLOCKSIZE:
+        return False
+    if not any(block):
+        return True  # the end mark of an empty tar
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except _DAMAGE:
+        return False
+    return True
+
+
+@contextmanager
+def unpacked_gzip(
+    file: BinaryIO, folder: Path, meter: ReadMeter, safe_point: SafePoint
+) -> Iterator[BinaryIO]:
+    """Give the uncompressed content as a file that has no name and vanishes when closed."""
+    with tempfile.TemporaryFile(dir=folder) as unpacked:
+        _unpack_gzip(file, unpacked, meter, safe_point)
+        unpacked.seek(0)
+        yield unpacked
+
+
+def _unpack_gzip(
+    file: BinaryIO, unpacked: BinaryIO, meter: ReadMeter, safe_point: SafePoint
+) -> None:
+    file.seek(0)
+    try:
+        with gzip.GzipFile(fileobj=file) as packed:
+            while chunk := packed.read(_CHUNK_BYTES):
+                safe_point()
+                meter.add(len(chunk))
+                unpacked.write(chunk)
+    except EOFError as error:
+        raise IngestError(
+            FailureCode.TRUNCATED_ARCHIVE, "The gzip file ends too early: part of it is missing."
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise IngestError(
+            FailureCode.CORRUPT_ARCHIVE, f"The gzip file is damaged: {error}."
+        ) from error
+
+
+def _headers(file: BinaryIO, safe_point: SafePoint) -> Iterator[tarfile.TarInfo]:
+    """Yield one header per entry, up to the end mark."""
+    file_bytes = file.seek(0, os.SEEK_END)
+    tar = _open_tar(file)
+    position = 0
+    while True:
+        safe_point()
+        file.seek(position)
+        block = file.read(tarfile.BLOCKSIZE)
+        if len(block) < tarfile.BLOCKSIZE:
+            raise _truncated()
+        if not any(block):
+            break
+        file.seek(position)
+        header = _next_header(tar, file, file_bytes)
+        position = tar.offset
+        yield header
+    _refuse_trailing_data(file, safe_point)
+
+
+def _open_tar(file: BinaryIO) -> tarfile.TarFile:
+    file.seek(0)
+    try:
+        return tarfile.TarFile(fileobj=_HeaderReader(file), encoding="utf-8")
+    except _DAMAGE as error:
+        raise _bad_header(error, file) from error
+
+
+def _next_header(tar: tarfile.TarFile, file: BinaryIO, file_bytes: int) -> tarfile.TarInfo:
+    """Read the header at the file's position, with the extended headers that belong to it."""
+    try:
+        header = tarfile.TarInfo.fromtarfile(tar)
+    except _DAMAGE as error:
+        raise _bad_header(error, file) from error
+    if tar.offset > file_bytes:
+        raise _truncated()
+    data_end = header.offset_data + (0 if header.issparse() else header.size)
+    if tar.offset < file.tell() or (header.isreg() and not file.tell() <= data_end <= tar.offset):
+        raise _corrupt("a size that does not fit the file")
+    return header
+
+
+def _refuse_trailing_data(file: BinaryIO, safe_point: SafePoint) -> None:
+    while chunk := file.read(_CHUNK_BYTES):
+        safe_point()
+        if any(chunk):
+            raise IngestError(FailureCode.SUSPICIOUS_ARCHIVE, "Data follow the end of the tar.")
+
+
+def _bad_header(error: Exception, file: BinaryIO) -> IngestError:
+    is_at_end = not file.read(1)
+    return _truncated() if is_at_end else _corrupt(error)
+
+
+def _truncated() -> IngestError:
+    return IngestError(
+        FailureCode.TRUNCATED_ARCHIVE, "The tar has no end mark: part of it is missing."
+    )
+
+
+def _corrupt(why: object) -> IngestError:
+    return IngestError(FailureCode.CORRUPT_ARCHIVE, f"A header of the tar is damaged: {why}.")

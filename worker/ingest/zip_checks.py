@@ -1,0 +1,168 @@
+"""Checks that make a zip mean the same to every reader, before any member is unpacked.
+
+The standard library trusts the table of contents at the file's end. Entries that share one
+block of data make a small file unpack to terabytes (CVE-2024-0450), and headers that
+contradict each other show different files to different programs.
+"""
+
+import os
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import BinaryIO
+from zipfile import ZipInfo
+
+from worker.ingest.errors import FailureCode, IngestError
+from worker.ingest.limits import SafePoint
+from worker.ingest.names import printable
+
+LOCAL_SIGNATURE = b"PK\x03\x04"
+END_SIGNATURE = b"PK\x05\x06"
+FLAG_ENCRYPTED = 0x1
+FLAG_UTF8 = 0x800
+_FLAG_SIZES_FOLLOW = 0x8
+_IN_ZIP64_FIELD = 0xFFFFFFFF
+_COUNT_WRAPS_AT = 0x10000
+"""Some writers store the number of entries modulo this instead of using zip64."""
+
+# APPNOTE.TXT 4.3.7 and 4.3.14 to 4.3.16; `x` skips what is not needed
+_LOCAL_HEADER = struct.Struct("<4s2x2H4x3L2H")
+_END_RECORD = struct.Struct("<4s6xH2LH")
+_ZIP64_LOCATOR = struct.Struct("<4s16x")
+_ZIP64_END_RECORD = struct.Struct("<4s28x3Q")
+_ZIP64_LOCATOR_SIGNATURE = b"PK\x06\x07"
+_ZIP64_END_SIGNATURE = b"PK\x06\x06"
+_MAX_COMMENT_BYTES = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class EndRecord:
+    """What the end of a zip says of its table of contents."""
+
+    position: int
+    """Where the end records begin, which is where the table has to end."""
+    num_entries: int
+    directory_bytes: int
+    directory_start: int
+
+
+def find_end_record(file: BinaryIO) -> EndRecord | None:
+    """Return the last record, if it ends exactly where the file ends."""
+    tail_start, tail = _tail(file)
+    at = tail.rfind(END_SIGNATURE)
+    if at < 0 or _surplus(tail, at) != 0:
+        return None
+    _, entries, size, start, _ = _END_RECORD.unpack_from(tail, at)
+    position = tail_start + at
+    return _zip64_end_record(file, position) or EndRecord(position, entries, size, start)
+
+
+def has_data_behind_end(file: BinaryIO) -> bool:
+    """Tell a zip with something appended from one that was cut off, when no end record fits."""
+    _, tail = _tail(file)
+    at = tail.rfind(END_SIGNATURE)
+    return at >= 0 and _surplus(tail, at) > 0
+
+
+def _tail(file: BinaryIO) -> tuple[int, bytes]:
+    file_bytes = file.seek(0, os.SEEK_END)
+    start = max(0, file_bytes - _END_RECORD.size - _MAX_COMMENT_BYTES)
+    return start, _read_at(file, start, file_bytes - start)
+
+
+def _surplus(tail: bytes, at: int) -> int:
+    """Return how many bytes follow the end record at `at`; negative if it is cut off."""
+    if len(tail) - at < _END_RECORD.size:
+        return -1
+    *_, comment_bytes = _END_RECORD.unpack_from(tail, at)
+    return len(tail) - at - _END_RECORD.size - int(comment_bytes)
+
+
+def _zip64_end_record(file: BinaryIO, end_position: int) -> EndRecord | None:
+    position = end_position - _ZIP64_LOCATOR.size - _ZIP64_END_RECORD.size
+    if position < 0:
+        return None
+    block = _read_at(file, position, end_position - position)
+    signature, entries, size, start = _ZIP64_END_RECORD.unpack_from(block)
+    (locator,) = _ZIP64_LOCATOR.unpack_from(block, _ZIP64_END_RECORD.size)
+    if (signature, locator) != (_ZIP64_END_SIGNATURE, _ZIP64_LOCATOR_SIGNATURE):
+        return None
+    return EndRecord(position, entries, size, start)
+
+
+def check_directory_place(end: EndRecord) -> None:
+    """Refuse a table of contents that is not where every reader looks for it."""
+    if end.directory_start + end.directory_bytes != end.position:
+        raise IngestError(
+            FailureCode.SUSPICIOUS_ARCHIVE,
+            "The zip's table of contents is not where its end record says; "
+            "something was put before or into the archive.",
+        )
+
+
+def check_entries(
+    file: BinaryIO, entries: Iterable[ZipInfo], end: EndRecord, safe_point: SafePoint
+) -> None:
+    """Compare every entry with the header in front of its data.
+
+    Raises:
+        IngestError: They contradict each other, or entries share data.
+    """
+    num_entries, position = 0, 0
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+        safe_point()
+        if num_entries == 0 and entry.header_offset != 0:
+            raise IngestError(FailureCode.SUSPICIOUS_ARCHIVE, "Data stand before the zip.")
+        if entry.header_offset < position:
+            raise _suspicious(entry, "shares its data with another file")
+        position = _data_start(file, entry) + entry.compress_size
+        num_entries += 1
+        if position > end.directory_start:
+            raise _suspicious(entry, "reaches beyond the end of the data")
+    if (num_entries - end.num_entries) % _COUNT_WRAPS_AT:
+        raise IngestError(
+            FailureCode.SUSPICIOUS_ARCHIVE, "The zip holds more or fewer files than it says."
+        )
+
+
+def _data_start(file: BinaryIO, entry: ZipInfo) -> int:
+    """Return where the packed data begin, having compared both headers."""
+    header = _read_at(file, entry.header_offset, _LOCAL_HEADER.size)
+    if len(header) != _LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
+        raise IngestError(
+            FailureCode.CORRUPT_ARCHIVE,
+            f"There is no file header where the zip says that {_shown(entry)} begins.",
+        )
+    _, flags, method, crc, packed, unpacked, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
+    name = file.read(name_bytes)
+    if name != _raw_name(entry) or method != entry.compress_type:
+        raise _suspicious(entry, "has another name or method in its own header")
+    if (flags ^ entry.flag_bits) & FLAG_ENCRYPTED:
+        raise _suspicious(entry, "is encrypted according to one of its headers only")
+    if not flags & _FLAG_SIZES_FOLLOW:
+        _compare_sizes(entry, crc, packed, unpacked)
+    num_header_bytes: int = _LOCAL_HEADER.size + name_bytes + extra_bytes
+    return entry.header_offset + num_header_bytes
+
+
+def _compare_sizes(entry: ZipInfo, crc: int, packed: int, unpacked: int) -> None:
+    pairs = ((crc, entry.CRC), (packed, entry.compress_size), (unpacked, entry.file_size))
+    if any(local not in {central, _IN_ZIP64_FIELD} for local, central in pairs):
+        raise _suspicious(entry, "has another size or checksum in its own header")
+
+
+def _raw_name(entry: ZipInfo) -> bytes:
+    return entry.orig_filename.encode("utf-8" if entry.flag_bits & FLAG_UTF8 else "cp437")
+
+
+def _suspicious(entry: ZipInfo, what: str) -> IngestError:
+    return IngestError(FailureCode.SUSPICIOUS_ARCHIVE, f"The zip's file {_shown(entry)} {what}.")
+
+
+def _shown(entry: ZipInfo) -> str:
+    return f"'{printable(entry.orig_filename)}'"
+
+
+def _read_at(file: BinaryIO, position: int, num_bytes: int) -> bytes:
+    file.seek(position)
+    return file.read(num_bytes)

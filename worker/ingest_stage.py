@@ -1,0 +1,111 @@
+"""From an uploaded archive to samples: the child reads, this side writes the rows."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
+
+from app.core.bulk import batches
+from app.core.durable import publish_file
+from app.datasets.intake_repository import IntakeRepository
+from app.jobs.lease_repository import LeaseRepository
+from app.models import DatasetState, JobKind, JobState, Queue
+from worker.process import Event
+from worker.stage import INGEST_SHARE, Stage, StageContext
+from worker.supervisor import Lease, RowUpdate
+
+
+class IngestStage(Stage):
+    """Reads the upload of a pending data set."""
+
+    name = "ingest"
+    module = "worker.ingest"
+
+    def __init__(self, context: StageContext) -> None:
+        """Work for one attempt."""
+        self._context = context
+        self._attempt = context.attempt
+        self._share = INGEST_SHARE if self._attempt.kind is JobKind.AUDIT else 1.0
+
+    @override
+    def spec(self, folder: Path) -> dict[str, Any]:
+        return {
+            "archive": str(self._context.files.upload(self._attempt.dataset_id)),
+            "out_dir": str(folder),
+            "blob_dir": str(self._context.blobs.root),
+            "image_size": None,
+            "limits": self._context.limits,
+        }
+
+    @override
+    def translate(self, event: Event) -> RowUpdate:
+        return RowUpdate(
+            values={
+                "fraction": event["fraction"] * self._share,
+                "images_per_second": event["images_per_second"],
+            }
+        )
+
+    @override
+    def publish(self, folder: Path, lease: Lease) -> None:
+        summary = json.loads((folder / "summary.json").read_text())
+        self._write_rows(folder, lease)
+        size = summary["image_size"]
+        cache = self._context.files.image_cache(self._attempt.dataset_id, size)
+        publish_file(folder / cache.name, cache)
+        with self._context.database.unit_of_work() as session:
+            self._intake(session).set_state(
+                DatasetState.READY,
+                ingest_report={key: summary[key] for key in ("warnings", "duplicates")},
+                **{
+                    key: summary[key]
+                    for key in (
+                        "num_samples", "num_rejected", "num_duplicates", "classes", "splits",
+                        "content_hash", "image_size",
+                    )
+                },
+            )  # fmt: skip
+            self._pass_on(LeaseRepository(session), lease)
+        self._context.files.upload(self._attempt.dataset_id).unlink(missing_ok=True)
+
+    def _pass_on(self, leases: LeaseRepository, lease: Lease) -> None:
+        """Finish the job, or leave the training to the workers of the other queue."""
+        if self._attempt.kind is JobKind.INGEST:
+            leases.finish(lease.fence, JobState.SUCCEEDED, stage="done", fraction=1.0)
+        else:
+            leases.requeue(lease.fence, queue=Queue.GPU, handed_over=True)
+
+    def _write_rows(self, folder: Path, lease: Lease) -> None:
+        """Add samples and rejected files in short transactions, each of them fenced."""
+        with self._context.database.unit_of_work() as session:
+            LeaseRepository(session).write(lease.fence, stage="store")
+            self._intake(session).clear()
+        first = 0
+        for batch in batches(_lines(folder / "samples.jsonl")):
+            with self._context.database.unit_of_work() as session:
+                LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+                intake = self._intake(session)
+                intake.add_samples(batch, first_position=first)
+                intake.add_blobs(_blob_sizes(batch))
+            first += len(batch)
+        for batch in batches(_lines(folder / "rejected.jsonl")):
+            with self._context.database.unit_of_work() as session:
+                LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+                self._intake(session).add_rejected(batch)
+
+    def _intake(self, session: Any) -> IntakeRepository:
+        return IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    with file.open() as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def _blob_sizes(samples: list[dict[str, Any]]) -> dict[str, int]:
+    sizes = {row["sha256"]: row["num_bytes"] for row in samples}
+    thumbs = {row["thumb_sha256"]: row["thumb_num_bytes"] for row in samples}
+    return sizes | {name: num_bytes for name, num_bytes in thumbs.items() if name is not None}

@@ -1,0 +1,74 @@
+"""Results on their way in: staged in short fenced transactions, made visible by one."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.core.bulk import batches
+from app.datasets.intake_repository import IntakeRepository
+from app.findings.publish_repository import PublishRepository
+from app.jobs.lease_repository import LeaseRepository
+from app.models import Artifact, JobState
+from worker.stage import StageContext
+from worker.supervisor import Lease
+
+
+class Publisher:
+    """Publishes the results of one attempt under a version of its own."""
+
+    def __init__(self, context: StageContext, lease: Lease) -> None:
+        """Open a version that nobody sees yet."""
+        self._context = context
+        self._attempt = context.attempt
+        self._lease = lease
+        with context.database.unit_of_work() as session:
+            LeaseRepository(session).write(lease.fence, stage="publish")
+            self.version = self._results(session).stage(attempt=lease.fence.attempt)
+
+    def add_findings(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Stage findings, each with this `version`."""
+        for batch in batches(rows):
+            with self._context.database.unit_of_work() as session:
+                LeaseRepository(session).renew(self._lease.fence, lease_seconds=self._lease.seconds)
+                self._results(session).add_findings(batch)
+
+    def store(self, file: Path, kind: str, media_type: str) -> Artifact:
+        """Move a finished file into the store; return its row, for `finish`."""
+        sha256, num_bytes = self._context.blobs.adopt(file)
+        return Artifact(
+            tenant_id=self._attempt.tenant_id,
+            job_id=self._attempt.fence.job_id,
+            version_id=self.version,
+            kind=kind,
+            name=file.name,
+            sha256=sha256,
+            num_bytes=num_bytes,
+            media_type=media_type,
+        )
+
+    def finish(self, session: Session, artifacts: Sequence[Artifact]) -> None:
+        """Show everything at once and end the job, inside the caller's unit of work.
+
+        Raises:
+            FencedError: Somebody else owns the job; nothing is shown.
+        """
+        attempt = self._attempt
+        sizes = {artifact.sha256: artifact.num_bytes for artifact in artifacts}
+        IntakeRepository(session, attempt.tenant_id, attempt.dataset_id).add_blobs(sizes)
+        for artifact in artifacts:
+            self._results(session).add_artifact(artifact)
+        LeaseRepository(session).finish(
+            self._lease.fence,
+            JobState.SUCCEEDED,
+            stage="done",
+            fraction=1.0,
+            eta_seconds=0.0,
+            result_version=self.version,
+            checkpoint=None,
+        )
+        self._results(session).drop_unpublished()
+
+    def _results(self, session: Session) -> PublishRepository:
+        return PublishRepository(session, self._attempt.tenant_id, self._attempt.fence.job_id)

@@ -1,0 +1,81 @@
+"""What a training leaves behind: findings, report, model and its card."""
+
+import hashlib
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+import ml
+from app.core.durable import write_json
+from worker.finding_rows import FINDINGS_FILE, SIGNAL
+from worker.training_data import Labels, TrainingData
+
+
+def write_results(
+    folder: Path,
+    state: ml.TrainState,
+    data: TrainingData,
+    spec: dict[str, Any],
+    device: torch.device,
+) -> None:
+    """Write `findings.npz`, `report.json`, `model.safetensors` and `model.json` into `folder`."""
+    findings = ml.score(state, data.train_labels)
+    test = None
+    if len(data.test_labels):
+        test = ml.evaluate(state, data.test_images, data.test_labels, device=device)
+    report = ml.build_report(
+        state, findings, data.train_labels, class_names=data.classes, test=test
+    )
+    run = _run_facts(spec, device)
+    write_json(folder / "report.json", report | {"run": run})
+    write_findings(folder, findings, data.train_labels)
+    tensors, card = ml.export_model(state, data.classes)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in tensors.items()},
+        folder / "model.safetensors",
+    )
+    weights_sha256 = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    metrics = {"accuracy": report["accuracy"], "noise_rate": report["noise_rate"]}
+    write_json(
+        folder / "model.json",
+        card | {"metrics": metrics, "weights_sha256": weights_sha256, "run": run},
+    )
+
+
+def write_findings(folder: Path, findings: ml.Findings, given_label: Labels) -> None:
+    """Write one array per column of the findings table, rows in order of the training samples."""
+    columns = {
+        "rank": findings.rank,
+        "given_label": given_label,
+        "suggested_label": findings.suggested_label,
+        "suggested_confidence": findings.suggested_confidence,
+        "p_mislabeled": findings.p_mislabeled,
+        "flagged": findings.flagged,
+        "loss": findings.loss,
+    }
+    signals = {f"{SIGNAL}{name}": values for name, values in findings.signals.items()}
+    np.savez(folder / FINDINGS_FILE, **columns, **signals)  # type: ignore[arg-type]  # numpy types only its flag
+
+
+def _run_facts(spec: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Return what is needed to repeat the run."""
+    return {
+        "options": spec["options"],
+        "data_content_hash": spec["content_hash"],
+        "image_size": spec["image_size"],
+        "device": device.type,
+        "num_threads": torch.get_num_threads(),
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "labelaudit": version("labelaudit"),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }

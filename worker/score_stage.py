@@ -1,0 +1,88 @@
+"""From uploaded probabilities to findings: the child judges them, this side writes the rows."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+from typing_extensions import override
+
+from app.core.bulk import batches
+from app.datasets.intake_repository import IntakeRepository
+from app.jobs.lease_repository import LeaseRepository
+from app.models import DatasetState, Split
+from worker.finding_rows import finding_rows
+from worker.process import Event
+from worker.publisher import Publisher
+from worker.scores.outputs import LABELS, REPORT, SUMMARY
+from worker.stage import Stage, StageContext
+from worker.supervisor import Lease, RowUpdate
+
+
+class ScoreStage(Stage):
+    """Takes a pending data set of scores in and judges it, in one stage."""
+
+    name = "score"
+    module = "worker.scorer"
+
+    def __init__(self, context: StageContext) -> None:
+        """Work for one attempt."""
+        self._context = context
+        self._attempt = context.attempt
+
+    @override
+    def spec(self, folder: Path) -> dict[str, Any]:
+        return {
+            "scores": str(self._context.files.upload(self._attempt.dataset_id)),
+            "out_dir": str(folder),
+            "max_rows": self._context.limits["max_files"],
+        }
+
+    @override
+    def translate(self, event: Event) -> RowUpdate:
+        return RowUpdate(values={"fraction": event["fraction"]})
+
+    @override
+    def publish(self, folder: Path, lease: Lease) -> None:
+        summary = json.loads((folder / SUMMARY).read_text())
+        sample_ids = self._write_samples(folder, lease)
+        publisher = Publisher(self._context, lease)
+        publisher.add_findings(finding_rows(folder, sample_ids, publisher.version))
+        report = publisher.store(folder / REPORT, "report", "application/json")
+        with self._context.database.unit_of_work() as session:
+            self._intake(session).set_state(
+                DatasetState.READY,
+                num_samples=len(sample_ids),
+                splits={Split.TRAIN.value: len(sample_ids), Split.TEST.value: 0},
+                classes=summary["classes"],
+                content_hash=summary["content_hash"],
+                ingest_report={"warnings": summary["warnings"], "duplicates": []},
+            )
+            publisher.finish(session, [report])
+        self._context.files.upload(self._attempt.dataset_id).unlink(missing_ok=True)
+
+    def _write_samples(self, folder: Path, lease: Lease) -> list[int]:
+        """Add a sample for each row of the file, in fenced transactions; return their ids."""
+        with self._context.database.unit_of_work() as session:
+            LeaseRepository(session).write(lease.fence, stage="store")
+            self._intake(session).clear()
+        first = 0
+        for batch in batches(_sample_rows(folder / LABELS)):
+            with self._context.database.unit_of_work() as session:
+                LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+                self._intake(session).add_samples(batch, first_position=first)
+            first += len(batch)
+        with self._context.database.read() as session:
+            return [sample_id for sample_id, *_ in self._intake(session).labels()]
+
+    def _intake(self, session: Session) -> IntakeRepository:
+        return IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
+
+
+def _sample_rows(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows as samples of the training split, named by their numbers."""
+    no_image = dict.fromkeys(("sha256", "thumb_sha256", "media_type", "width", "height"))
+    for row, label in enumerate(np.load(file, allow_pickle=False).tolist()):
+        yield {"path": str(row), "split": Split.TRAIN.value, "label": label, **no_image}

@@ -1,0 +1,62 @@
+"""`python -P -m worker.scores SPEC.json`: one file, then the end of this process."""
+
+import errno
+import sys
+import time
+from pathlib import Path
+
+from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec
+from worker.ingest.errors import InterruptedIngestError
+from worker.scores.errors import INVALID_SCORES, InvalidScoresError
+from worker.scores.limits import MemoryWall, ScoreLimits
+from worker.scores.reading import read_scores
+
+READING_SHARE = 0.5
+"""Part of the job's progress."""
+_PROGRESS_SECONDS = 0.5
+
+
+class _Reading:
+    """What the reader is asked between two blocks, and what it tells."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self._stop = stop
+        self._told = time.monotonic()
+
+    def safe_point(self) -> None:
+        if self._stop.requested:
+            raise InterruptedIngestError
+
+    def on_rows(self, share: float) -> None:
+        """Pass on the news at a pace that a database can follow."""
+        now = time.monotonic()
+        if share == 1.0 or now - self._told >= _PROGRESS_SECONDS:
+            self._told = now
+            emit("progress", fraction=READING_SHARE * share)
+
+
+def main() -> None:
+    """Leave the checked arrays in the folder of the spec, or say why not."""
+    spec = read_spec()
+    reading = _Reading(StopRequest())
+    wall = MemoryWall()
+    try:
+        read_scores(
+            Path(spec["scores"]),
+            ScoreLimits(max_rows=spec["max_rows"]),
+            wall,
+            safe_point=reading.safe_point,
+            on_rows=reading.on_rows,
+        ).save(Path(spec["out_dir"]))
+    except InterruptedIngestError:
+        sys.exit(EXIT_INTERRUPTED)
+    except InvalidScoresError as error:
+        fail(INVALID_SCORES, error.detail)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        fail("no_space", "the data volume is full")
+
+
+if __name__ == "__main__":
+    main()

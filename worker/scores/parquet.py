@@ -1,0 +1,227 @@
+"""Scores from a Parquet file, batch by batch."""
+
+import json
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow.parquet import ParquetFile
+
+from worker.ingest.classes import listed
+from worker.ingest.limits import SafePoint
+from worker.ingest.names import printable
+from worker.scores.arrays import (
+    CLASS_NAMES,
+    FEATURES,
+    GIVEN_LABEL,
+    Gathering,
+    IntArray,
+    Scores,
+    checked_features,
+    checked_probabilities,
+    rows_per_block,
+)
+from worker.scores.columns import LabelColumn, ListColumn, probability_columns
+from worker.scores.errors import InvalidScoresError
+from worker.scores.labels import checked_names, numbered_names
+from worker.scores.limits import MemoryWall, ScoreLimits
+
+_TAIL = struct.Struct("<L4s")
+_MAGIC = b"PAR1"
+_MAX_FOOTER_BYTES = 64 * 1024**2
+_MAX_THRIFT_STRING = 16 * 1024**2
+_MAX_THRIFT_CONTAINER = 1_000_000
+_BUFFER_BYTES = 1024**2
+_MAX_BYTES_PER_ROW = 256
+"""A label; a class name may be nearly as long."""
+_MAX_BYTES_PER_CELL = 16
+_SLACK_BYTES = 64 * 1024**2
+
+
+class ParquetReader:
+    """Reads one file."""
+
+    def __init__(
+        self, file: BinaryIO, limits: ScoreLimits, wall: MemoryWall, safe_point: SafePoint
+    ) -> None:
+        """Check the footer and the types of the columns.
+
+        Raises:
+            InvalidScoresError: The file is no Parquet file with the columns that are needed.
+        """
+        self._limits = limits
+        self._wall = wall
+        self._safe_point = safe_point
+        _check_tail(file)
+        with _damage_told():
+            self._file = _open(file)
+            self._schema = self._file.schema_arrow
+            self._num_rows: int = self._file.metadata.num_rows
+        _check_columns(self._schema)
+        self._prob = probability_columns(self._schema)
+        has_features = FEATURES in self._schema.names
+        self._feature = ListColumn(self._schema, FEATURES) if has_features else None
+        self._used = [*self._prob.names, GIVEN_LABEL, *([FEATURES] if has_features else [])]
+
+    def read(self, on_rows: Callable[[float], None]) -> Scores:
+        """Read and check all rows; `on_rows` hears the share done.
+
+        Raises:
+            InvalidScoresError: A row is wrong.
+        """
+        self._limits.check("the file", self._num_rows, 1)
+        with _damage_told():
+            self._check_announced()
+            num_classes, num_features = self._check_shapes()
+            label = LabelColumn(self._schema, num_classes)
+            arrays = self._gather(label, num_classes, num_features, on_rows)
+        names = self._class_names(num_classes)
+        label_codes, prob, feature = arrays
+        if label.names is not None:
+            label_codes, names = label.names.resolved(label_codes, names, num_classes)
+        return Scores(
+            prob=prob,
+            label=label_codes,
+            feature=feature,
+            class_names=names or numbered_names(num_classes),
+            ignored=sorted(printable(n) for n in self._schema.names if n not in self._used),
+        )
+
+    def _check_announced(self) -> None:
+        """Refuse columns that would unpack to far more than scores can be."""
+        metadata = self._file.metadata
+        num_values = num_bytes = 0
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            self._safe_point()
+            for column in map(group.column, range(group.num_columns)):
+                if column.path_in_schema.split(".")[0] in self._used:
+                    num_values += column.num_values
+                    num_bytes += column.total_uncompressed_size
+        most = _SLACK_BYTES + _MAX_BYTES_PER_ROW * self._num_rows + _MAX_BYTES_PER_CELL * num_values
+        if num_bytes > most:
+            raise InvalidScoresError(
+                f"the columns unpack to {num_bytes:,} bytes, far more than {self._num_rows:,} rows "
+                "of scores can need"
+            )
+        if num_values > 3 * self._limits.max_cells:
+            raise InvalidScoresError(f"the columns hold {num_values:,} numbers, which is too many")
+
+    def _check_shapes(self) -> tuple[int, int]:
+        """Take the widths from the first row; refuse what is too large and make room for it."""
+        num_classes = self._prob.num_columns(self._first_row(self._prob.names[0]))
+        self._limits.check(self._prob.names[0], self._num_rows, num_classes)
+        if num_classes < 2:
+            raise InvalidScoresError("row 0 has 1 probability; two classes are needed at least")
+        num_features = 0
+        if self._feature is not None:
+            num_features = self._feature.num_columns(self._first_row(FEATURES))
+            self._limits.check_features(self._num_rows, num_features)
+        self._wall.make_room(self._num_rows * (num_classes + num_features + 1))
+        return num_classes, num_features
+
+    def _gather(
+        self,
+        label: LabelColumn,
+        num_classes: int,
+        num_features: int,
+        on_rows: Callable[[float], None],
+    ) -> tuple[IntArray, NDArray[np.float64], NDArray[np.float32] | None]:
+        num_rows, first = self._num_rows, 0
+        labels = Gathering((num_rows,), np.int64, lambda block, _first: block)
+        probs = Gathering((num_rows, num_classes), np.float64, checked_probabilities)
+        features = Gathering((num_rows, num_features), np.float32, checked_features)
+        for batch in self._batches(rows_per_block(num_classes + num_features), self._used):
+            self._safe_point()
+            labels.add(label.block(batch, first))
+            probs.add(self._prob.block(batch, first))
+            if self._feature is not None:
+                features.add(self._feature.block(batch, first))
+            first += batch.num_rows
+            on_rows(first / num_rows)
+        return labels.finish(), probs.finish(), features.finish() if self._feature else None
+
+    def _first_row(self, name: str) -> pa.RecordBatch:
+        batch = next(self._batches(1, [name]), None)
+        if batch is None:
+            raise InvalidScoresError(f"{name} has no rows")
+        return batch
+
+    def _batches(self, batch_size: int, names: list[str]) -> Iterator[pa.RecordBatch]:
+        batches: Iterator[pa.RecordBatch] = self._file.iter_batches(
+            batch_size=batch_size, columns=names, use_threads=False
+        )
+        return batches
+
+    def _class_names(self, num_classes: int) -> list[str] | None:
+        text = (self._schema.metadata or {}).get(CLASS_NAMES.encode())
+        if text is None:
+            return None
+        try:
+            names = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidScoresError(f"the metadata's {CLASS_NAMES} is no JSON") from error
+        if not isinstance(names, list):
+            raise InvalidScoresError(f"the metadata's {CLASS_NAMES} is no JSON list")
+        return checked_names(names, num_classes)
+
+
+def _check_tail(file: BinaryIO) -> None:
+    """Refuse a file that is cut off, or whose footer alone would fill the memory."""
+    num_bytes = file.seek(0, 2)
+    file.seek(max(0, num_bytes - _TAIL.size))
+    tail = file.read(_TAIL.size)
+    if len(tail) < _TAIL.size or not tail.endswith(_MAGIC):
+        raise InvalidScoresError("the Parquet file has no footer: part of it is missing")
+    footer_bytes, _ = _TAIL.unpack(tail)
+    if footer_bytes > min(_MAX_FOOTER_BYTES, num_bytes):
+        raise InvalidScoresError(f"the Parquet file's footer claims {footer_bytes:,} bytes")
+    file.seek(0)
+
+
+def _open(file: BinaryIO) -> ParquetFile:
+    # One thread and the system's allocator: others reserve gigabytes of addresses in advance.
+    pa.set_memory_pool(pa.system_memory_pool())
+    pa.set_cpu_count(1)
+    pa.set_io_thread_count(1)
+    return ParquetFile(
+        file,
+        memory_map=False,
+        pre_buffer=False,
+        buffer_size=_BUFFER_BYTES,
+        thrift_string_size_limit=_MAX_THRIFT_STRING,
+        thrift_container_size_limit=_MAX_THRIFT_CONTAINER,
+        arrow_extensions_enabled=False,
+    )
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise InvalidScoresError(f"more than one column has the name {listed(twice)}")
+    if GIVEN_LABEL not in schema.names:
+        found = listed(schema.names) or "none"
+        raise InvalidScoresError(f"there is no column {GIVEN_LABEL}; found: {found}")
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Tell damage from the disk's own errors, which carry a number."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise InvalidScoresError(f"the Parquet file is damaged: {_first_line(error)}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise InvalidScoresError(f"the Parquet file is damaged: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return printable(str(error).partition("\n")[0])

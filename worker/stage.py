@@ -1,0 +1,45 @@
+"""What the runner needs to know of a stage: its child, its news, and how its results get in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.core.db import Database
+from app.core.storage import BlobStore, DataFolder
+from worker.attempt import Attempt
+from worker.process import Event
+from worker.supervisor import Lease, RowUpdate
+
+INGEST_SHARE = 0.1
+"""Part of an audit's progress that reading the data set takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """One attempt at one stage."""
+
+    attempt: Attempt
+    database: Database
+    files: DataFolder
+    limits: dict[str, Any]
+
+    @property
+    def blobs(self) -> BlobStore:
+        """The tenant's store."""
+        return BlobStore(self.files.blobs(self.attempt.tenant_id))
+
+
+class Stage(Protocol):
+    """One supervised child and what becomes of its output."""
+
+    name: str
+    module: str
+
+    def spec(self, folder: Path) -> dict[str, Any]:
+        """Return what the child is told; input files may be put into `folder`."""
+
+    def translate(self, event: Event) -> RowUpdate:
+        """Turn an event of the child into news for the job row."""
+
+    def publish(self, folder: Path, lease: Lease) -> None:
+        """Store the child's output and end the claim, in fenced transactions."""

@@ -1,0 +1,120 @@
+"""The process that heals what got lost: leases of dead workers, wake-ups of dead brokers."""
+
+import shutil
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from app.core.db import Database, make_engine
+from app.core.logging import configure_logging
+from app.core.queue import WakeUps, make_celery
+from app.core.settings import Settings
+from app.core.storage import DataFolder
+from app.jobs.lease_repository import Fence, LeaseRepository
+from app.models import JobState, Queue
+from worker.lost_attempts import record_loss
+
+_STALE_UPLOAD_SECONDS = 24 * 3600
+_UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Pace:
+    """When a queue is woken next: soon while jobs are new, ever more rarely behind a long one."""
+
+    num_waiting: int = 0
+    pause: float = 0.0
+    next_at: float = field(default=0.0)
+
+
+class Sweeper:
+    """Looks at all jobs every few seconds. Any number may run: each step is conditional."""
+
+    def __init__(self, database: Database, settings: Settings, wake_ups: WakeUps) -> None:
+        """Sweep the jobs of this database."""
+        self._database = database
+        self._settings = settings
+        self._wake_ups = wake_ups
+        self._paces = {queue: _Pace() for queue in Queue}
+
+    def sweep(self) -> None:
+        """Do one round."""
+        self.end_expired_leases()
+        self.wake_idle_slots(time.monotonic())
+
+    def end_expired_leases(self) -> None:
+        """Requeue, cancel or fail the jobs whose worker has gone silent."""
+        with self._database.unit_of_work() as session:
+            leases = LeaseRepository(session)
+            for job in leases.expired():
+                fence = Fence(job.id, job.attempt, job.owner or "")
+                _log.warning("lease_expired", job_id=str(job.id), attempt=job.attempt)
+                if job.cancel_requested:
+                    leases.finish(fence, JobState.CANCELLED)
+                    continue
+                record_loss(
+                    leases,
+                    fence,
+                    queue=job.queue,
+                    num_lost_before=job.lost_attempts,
+                    max_attempts=self._settings.max_attempts,
+                    reason="its worker went silent",
+                )
+
+    def wake_idle_slots(self, now: float) -> None:
+        """Send a wake-up for each queue that has jobs waiting, backing off while nothing moves."""
+        with self._database.read() as session:
+            waiting = LeaseRepository(session).count_queued()
+        for queue, pace in self._paces.items():
+            count = waiting.get(queue, 0)
+            if count > pace.num_waiting or count == 0:
+                pace.pause = self._settings.sweep_seconds
+                pace.next_at = now + pace.pause
+            elif now >= pace.next_at:
+                self._wake_ups.wake(queue)
+                pace.pause = min(2 * pace.pause, self._settings.resend_max_seconds)
+                pace.next_at = now + pace.pause
+            pace.num_waiting = count
+
+
+def remove_stale_uploads(incoming: Path, *, now: float) -> None:
+    """Remove parts of uploads that nobody has written to for a day."""
+    for part in incoming.glob("*.part"):
+        if now - part.stat().st_mtime > _STALE_UPLOAD_SECONDS:
+            part.unlink(missing_ok=True)
+
+
+def remove_finished_job_folders(database: Database, files: DataFolder) -> None:
+    """Remove what jobs that succeeded left behind when their worker died at the last step."""
+    folders = {UUID(path.name): path for path in (files.root / "jobs").glob(_UUID_PATTERN)}
+    with database.read() as session:
+        kept = LeaseRepository(session).keep_files_of(list(folders))
+    for job_id in folders.keys() - kept:
+        shutil.rmtree(folders[job_id], ignore_errors=True)
+
+
+def run() -> None:
+    """Sweep until SIGTERM."""
+    settings = Settings()
+    configure_logging(settings)
+    database = Database(make_engine(settings.resolved_database_url))
+    files = DataFolder(settings.data_dir)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    remove_stale_uploads(files.incoming, now=time.time())
+    remove_finished_job_folders(database, files)
+    sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
+    while not stopping.wait(settings.sweep_seconds):
+        try:
+            sweeper.sweep()
+        except OperationalError as error:
+            _log.warning("sweep_failed", error=str(error.orig))
+    database.dispose()

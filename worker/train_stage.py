@@ -1,0 +1,85 @@
+"""From decoded images to findings and a model: the child trains, this side publishes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typing_extensions import override
+
+from app.datasets.intake_repository import IntakeRepository
+from worker.finding_rows import finding_rows
+from worker.process import Event
+from worker.publisher import Publisher
+from worker.stage import INGEST_SHARE, Stage, StageContext
+from worker.supervisor import Lease, RowUpdate
+
+ARTIFACTS = {
+    "safetensors": ("model.safetensors", "application/octet-stream"),
+    "card": ("model.json", "application/json"),
+    "report": ("report.json", "application/json"),
+}
+"""Kind of each file that the trainer leaves: its name and media type."""
+
+
+class TrainStage(Stage):
+    """Audits a data set that is ready."""
+
+    name = "train"
+    module = "worker.trainer"
+
+    def __init__(self, context: StageContext) -> None:
+        """Work for one attempt."""
+        self._context = context
+        self._attempt = context.attempt
+        self._sample_ids: list[int] = []
+
+    @override
+    def spec(self, folder: Path) -> dict[str, Any]:
+        with self._context.database.read() as session:
+            intake = IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
+            dataset = intake.get()
+            rows = intake.labels()
+        self._sample_ids = [sample_id for sample_id, is_train, _ in rows if is_train]
+        np.save(folder / "labels.npy", np.array([label for _, _, label in rows], dtype=np.int64))
+        np.save(folder / "is_train.npy", np.array([is_train for _, is_train, _ in rows]))
+        if dataset.image_size is None:
+            raise RuntimeError(f"data set {dataset.id} is ready but has no image size")
+        checkpoint = self._attempt.checkpoint
+        return {
+            "images": str(self._context.files.image_cache(dataset.id, dataset.image_size)),
+            "image_size": dataset.image_size,
+            "classes": dataset.classes,
+            "content_hash": dataset.content_hash,
+            "options": self._attempt.options,
+            "out_dir": str(folder),
+            "checkpoint": None
+            if checkpoint is None
+            else str(self._context.files.root / checkpoint),
+        }
+
+    @override
+    def translate(self, event: Event) -> RowUpdate:
+        match event["event"]:
+            case "progress":
+                keys = ("epoch", "epochs", "eta_seconds", "images_per_second")
+                values = {key: event[key] for key in keys}
+                values["fraction"] = INGEST_SHARE + (1 - INGEST_SHARE) * event["fraction"]
+                return RowUpdate(values=values)
+            case "checkpoint":
+                path = Path(event["path"]).relative_to(self._context.files.root)
+                return RowUpdate(values={"checkpoint": str(path)})
+            case "stage":
+                return RowUpdate(values={"stage": event["stage"]})
+            case kind:
+                return RowUpdate(events=[(kind, {k: v for k, v in event.items() if k != "event"})])
+
+    @override
+    def publish(self, folder: Path, lease: Lease) -> None:
+        publisher = Publisher(self._context, lease)
+        publisher.add_findings(finding_rows(folder, self._sample_ids, publisher.version))
+        artifacts = [
+            publisher.store(folder / name, kind, media_type)
+            for kind, (name, media_type) in ARTIFACTS.items()
+        ]
+        with self._context.database.unit_of_work() as session:
+            publisher.finish(session, artifacts)

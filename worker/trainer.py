@@ -1,0 +1,154 @@
+"""The child that trains: `python -m worker.trainer SPEC`.
+
+It reads decoded images and labels, writes checkpoints and results into its attempt's folder,
+and leaves the job row to its supervisor.
+"""
+
+import errno
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+import ml
+from worker.checkpoints import (
+    Checkpoint,
+    CheckpointError,
+    candidates,
+    load_checkpoint,
+    save_checkpoint,
+)
+from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec
+from worker.results import write_results
+from worker.training_data import TrainingData
+
+AUTO, AUTO_PRESET = "auto", "standard"
+_PROGRESS_SECONDS = 0.5
+
+
+class Training:
+    """One run of the training loop, with its checkpoints and its progress."""
+
+    def __init__(self, spec: dict[str, Any], stop: StopRequest) -> None:
+        """Prepare what the spec describes."""
+        self._folder = Path(spec["out_dir"]) / "checkpoints"
+        self._folder.mkdir(exist_ok=True)
+        self._stop = stop
+        self._pointer = spec["checkpoint"]
+        self._config = make_config(spec["options"])
+        self._started = time.monotonic()
+        self._first_fraction = 0.0
+        self._epoch_started = self._started
+        self._next_progress = 0.0
+        self._num_samples = 0
+
+    def run(self, data: TrainingData, device: torch.device) -> ml.TrainState:
+        """Train to the end, from the last good checkpoint where there is one."""
+        self._num_samples = len(data.train_labels)
+        state = self._resume()
+        self._first_fraction = 0.0 if state is None else state.epochs_done / self._config.epochs
+        self._started = self._epoch_started = time.monotonic()
+        return ml.train(
+            data.train_images,
+            data.train_labels,
+            num_classes=data.num_classes,
+            config=self._config,
+            device=device,
+            state=state,
+            on_epoch=self._on_epoch,
+            on_batch=self._on_batch,
+        )
+
+    def _resume(self) -> ml.TrainState | None:
+        """Return the newest state that is as it was written and fits, and say which it is."""
+        if self._pointer is None:
+            return None
+        for path in candidates(Path(self._pointer)):
+            try:
+                checkpoint = load_checkpoint(path)
+                state = ml.TrainState.from_tensors(checkpoint.tensors, checkpoint.metadata)
+            except (CheckpointError, ValueError) as error:
+                emit("checkpoint_refused", detail=str(error))
+                continue
+            emit("resumed", epoch=state.epochs_done)
+            return state
+        return None
+
+    def _on_epoch(self, state: ml.TrainState, report: ml.EpochReport) -> None:
+        tensors, metadata = state.to_tensors()
+        path = save_checkpoint(self._folder, state.epochs_done, Checkpoint(tensors, metadata))
+        emit("checkpoint", path=str(path), epoch=state.epochs_done)
+        if state.rolled_back_in == report.epoch:
+            emit("rolled_back", epoch=report.epoch, learning_rate=report.learning_rate)
+        mixture = report.mixture
+        emit(
+            "epoch",
+            epoch=report.epoch,
+            num_skipped_steps=report.num_skipped_steps,
+            train_loss=report.train_loss,
+            mean_tracking_loss=report.mean_tracking_loss,
+            noise_rate=mixture.noise_rate,
+            images_per_second=report.images_per_second,
+            seconds=report.seconds,
+        )
+        self._epoch_started = time.monotonic()
+        self._next_progress = 0.0
+
+    def _on_batch(self, progress: ml.BatchProgress) -> None:
+        if self._stop.requested:
+            sys.exit(EXIT_INTERRUPTED)
+        now = time.monotonic()
+        if now < self._next_progress:
+            return
+        self._next_progress = now + _PROGRESS_SECONDS
+        part = progress.batch / progress.num_batches
+        fraction = (progress.epoch - 1 + part) / self._config.epochs
+        done_here = fraction - self._first_fraction
+        emit(
+            "progress",
+            fraction=fraction,
+            epoch=progress.epoch,
+            epochs=self._config.epochs,
+            images_per_second=part * self._num_samples / max(now - self._epoch_started, 1e-6),
+            eta_seconds=(1 - fraction) * (now - self._started) / max(done_here, 1e-6),
+        )
+
+
+def make_config(options: dict[str, Any]) -> ml.TrainConfig:
+    """Return the training options of a job's options; presets fill in what is left open."""
+    preset = options.get("preset", AUTO)
+    chosen = {name: options[name] for name in ("method", "epochs", "seed")}
+    return ml.make_config(
+        AUTO_PRESET if preset == AUTO else preset,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+
+
+def main() -> None:
+    """Train, score and write the results, or say why not."""
+    spec = read_spec()
+    stop = StopRequest()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        data = TrainingData.load(spec)
+        state = Training(spec, stop).run(data, device)
+        emit("stage", stage="score")
+        write_results(Path(spec["out_dir"]), state, data, spec, device)
+    except ml.Diverged as error:
+        fail("diverged", str(error))
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        fail("oom", f"not enough memory: {error}")
+    except OSError as error:
+        _fail_on_os_error(error)
+
+
+def _fail_on_os_error(error: OSError) -> NoReturn:
+    if error.errno == errno.ENOSPC:
+        fail("no_space", "the data volume is full")
+    raise error
+
+
+if __name__ == "__main__":
+    main()
