@@ -1,5 +1,6 @@
 """Finds wrong labels: noise-robust training, loss mixtures, scoring. Arrays in, arrays out."""
 
+from ml.device import useful_threads
 from ml.losses import loss
 from ml.methods import METHODS
 from ml.mixture import Mixture, fit_mixture
@@ -52,4 +53,5 @@ __all__ = [
     "score",
     "summarise",
     "train",
+    "useful_threads",
 ]

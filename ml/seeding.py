@@ -18,6 +18,7 @@ class Stream(IntEnum):
     ORDER = 1
     AUGMENT = 2
     MIXUP = 3
+    STATISTICS = 4
 
 
 def generator(seed: int, stream: Stream, *position: int) -> np.random.Generator:

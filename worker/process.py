@@ -14,7 +14,7 @@ import structlog
 Event = dict[str, Any]
 
 _PASSED_ON = (
-    "CUBLAS", "CUDA", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "MKL", "NVIDIA", "OMP",
+    "CUBLAS", "CUDA", "GOMP", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "MKL", "NVIDIA", "OMP",
     "OPENBLAS", "PATH", "PYTHON", "PYTORCH", "TMPDIR", "TORCH",
 )  # fmt: skip
 """Prefixes of the environment that a child gets: none of them holds a secret of ours."""
@@ -95,8 +95,7 @@ class ChildProcess:
 
 def _environment() -> dict[str, str]:
     passed = {key: value for key, value in os.environ.items() if key.startswith(_PASSED_ON)}
-    # Threads that wait by spinning take the cores from whoever they wait for: on two busy cores
-    # a training took 2.3 times as long, and twice the processor time. On idle cores passive
-    # waiting costs 10 %.
+    # Threads that spin for long take the cores from whoever they wait for; that sleep at once wake
+    # too late (docs/decisions/0007).
     # CUBLAS is deterministic only with a fixed workspace, set before CUDA starts.
-    return {"OMP_WAIT_POLICY": "passive", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | passed
+    return {"GOMP_SPINCOUNT": "5000", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | passed

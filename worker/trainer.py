@@ -5,6 +5,7 @@ and leaves the job row to its supervisor.
 """
 
 import errno
+import os
 import sys
 import time
 from pathlib import Path
@@ -133,6 +134,8 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         data = TrainingData.load(spec)
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(ml.useful_threads(data.image_size))
         state = Training(spec, stop).run(data, device)
         emit("stage", stage="score")
         write_results(Path(spec["out_dir"]), state, data, spec, device)

@@ -27,6 +27,12 @@ class TrainingData:
         """Number of class names, C."""
         return len(self.classes)
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        _, height, width, _ = self.train_images.shape
+        return height, width
+
     @classmethod
     def load(cls, spec: dict[str, Any]) -> "TrainingData":
         """Map what the spec names; nothing is read yet but the labels."""

@@ -85,7 +85,7 @@ class CellProcesses:
 def _environment(threads: int) -> dict[str, str]:
     # Threads that wait by spinning take the cores from the other cells (docs/decisions/0007).
     # CUBLAS is deterministic only with a fixed workspace, set before CUDA starts.
-    defaults = {"OMP_WAIT_POLICY": "passive", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    defaults = {"GOMP_SPINCOUNT": "5000", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     ours = {"OMP_NUM_THREADS": str(threads), PARENT_PID_VARIABLE: str(os.getpid())}
     return {**defaults, **os.environ, **ours}
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ml.device import deterministic
 from ml.mixture import Mixture, fit_mixture
+from ml.seeding import Stream, generator
+from ml.training.batch_statistics import measure_batch_statistics
 from ml.training.config import TrainConfig
 from ml.training.data import ImageSource
 from ml.training.epoch import EpochOutcome, num_batches, train_epoch
@@ -119,6 +121,10 @@ def _run_epoch(
         peak_rate=config.learning_rate * (1.0 if state.rolled_back_in is None else ROLL_BACK_RATE),
         on_batch=beat,
     )
+    if config.ema_decay > 0.0:
+        measure_batch_statistics(
+            learner.average.network, source, generator(config.seed, Stream.STATISTICS, epoch)
+        )
     logits_NC = compute_logits(learner.average.network, source, on_batch=beat)
     history = state.history.updated(logits_NC, label_N)
     if not bool(history.last_loss.isfinite().all()):
