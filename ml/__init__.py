@@ -1,12 +1,14 @@
 """Finds wrong labels: noise-robust training, loss mixtures, scoring. Arrays in, arrays out."""
 
 from ml.device import useful_threads
+from ml.features import NUM_VIEWS, extract_features, num_features
 from ml.losses import loss
 from ml.methods import METHODS
 from ml.mixture import Mixture, fit_mixture
 from ml.networks import build_network, load_weights
 from ml.noise import NoisyLabels, inject_noise
-from ml.presets import PRESETS, make_config
+from ml.presets import LARGEST_TRAINED, PRESETS, Choice, choose_preset, make_config
+from ml.resizing import resize_images
 from ml.scoring import (
     Detection,
     Evaluation,
@@ -28,9 +30,12 @@ from ml.training import (
 )
 
 __all__ = [
+    "LARGEST_TRAINED",
     "METHODS",
+    "NUM_VIEWS",
     "PRESETS",
     "BatchProgress",
+    "Choice",
     "Detection",
     "Diverged",
     "EpochReport",
@@ -42,14 +47,18 @@ __all__ = [
     "TrainState",
     "build_network",
     "build_report",
+    "choose_preset",
     "detect",
     "evaluate",
     "export_model",
+    "extract_features",
     "fit_mixture",
     "inject_noise",
     "load_weights",
     "loss",
     "make_config",
+    "num_features",
+    "resize_images",
     "score",
     "summarise",
     "train",

@@ -65,11 +65,11 @@ def _is_inside(index: np.ndarray, size: int) -> np.ndarray:
     return inside
 
 
-def mix_images(image_BCHW: Tensor, perm_B: Tensor, share: float | Tensor) -> Tensor:
-    """Return `share * x + (1 - share) * x[perm]`; `share` is a number or of shape (B,)."""
+def mix_inputs(input_B: Tensor, perm_B: Tensor, share: float | Tensor) -> Tensor:
+    """Return `share * x + (1 - share) * x[perm]`, x of shape (B, ...), `share` a number or (B,)."""
     if isinstance(share, Tensor):
-        share = share.to(image_BCHW.dtype)[:, None, None, None]
-    return torch.lerp(image_BCHW[perm_B], image_BCHW, share)
+        share = share.to(input_B.dtype).reshape(-1, *[1] * (input_B.ndim - 1))
+    return torch.lerp(input_B[perm_B], input_B, share)
 
 
 def dynamic_share(p_noisy_B: Tensor, perm_B: Tensor) -> Tensor:

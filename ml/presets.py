@@ -1,12 +1,25 @@
 """Named sets of training options, as data."""
 
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
 
 from ml.methods import get_method
+from ml.networks import INSTALL_HINT, PACKAGED_MODULE
 from ml.training.config import TrainConfig
 from ml.training.schedule import nominal_schedule
 
 PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {
+        "architecture": "efficientnet-lite0",
+        "pretrained": "packaged",
+        "frozen": True,
+        "input_size": 192,
+        "epochs": 25,
+        "learning_rate": 0.01,
+        "mixup_alpha": 1.0,
+    },
     "standard": {},
     "paper": {
         "architecture": "preact-resnet18",
@@ -24,10 +37,36 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 """What each preset sets apart from the defaults of `TrainConfig`.
 
+`quick` trains a linear head on the features of a frozen network: minutes on two cores.
+
 `paper` is the published setting of CIFAR-10, CIFAR-100 and TinyImageNet alike. It keeps our
 cures: a noise model that is robust, and bootstrap targets from one pass in evaluation mode.
 `mixture_mode="faithful"` and `weights="live"` are what the published code does there.
 """
+
+
+LARGEST_TRAINED = 64
+"""Side in pixels above which images are made smaller for a network that is trained as a whole."""
+SMALLEST_PRETRAINED = 24
+"""Side in pixels below which images show a network that was trained on photos too little."""
+
+
+class Choice(NamedTuple):
+    """A preset, and why it was taken."""
+
+    preset: str
+    reason: str
+
+
+def choose_preset(image_size: tuple[int, int], device: torch.device) -> Choice:
+    """Return what `auto` stands for, for images of this height and width on this device."""
+    if device.type != "cpu":
+        return Choice("standard", "there is a GPU to train a whole network on")
+    if min(image_size) < SMALLEST_PRETRAINED:
+        return Choice("standard", "the images are too small for a network trained on photos")
+    if find_spec(PACKAGED_MODULE) is None:
+        return Choice("standard", f"no pretrained weights are installed ({INSTALL_HINT})")
+    return Choice("quick", "without a GPU, features of a pretrained network take minutes")
 
 
 def make_config(preset: str = "standard", **options: Any) -> TrainConfig:

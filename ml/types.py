@@ -9,3 +9,5 @@ FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 ImageArray: TypeAlias = NDArray[np.uint8]
+FeatureArray: TypeAlias = NDArray[np.float16]
+"""What a frozen network sees: (N, views, D)."""

@@ -2,12 +2,16 @@
 
 import hashlib
 import platform
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from safetensors.torch import save_file
 
@@ -15,26 +19,35 @@ import ml
 from app.core.durable import write_json
 from worker.finding_rows import FINDINGS_FILE, SIGNAL
 from worker.training_data import Labels, TrainingData
+from worker.training_inputs import TrainingInputs
+
+TRAJECTORIES_FILE = "trajectories.parquet"
 
 
-def write_results(
-    folder: Path,
-    state: ml.TrainState,
-    data: TrainingData,
-    spec: dict[str, Any],
-    device: torch.device,
-) -> None:
-    """Write `findings.npz`, `report.json`, `model.safetensors` and `model.json` into `folder`."""
-    findings = ml.score(state, data.train_labels)
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """A finished training and what it was made of."""
+
+    state: ml.TrainState
+    data: TrainingData
+    inputs: TrainingInputs
+    choice: ml.Choice
+
+
+def write_results(results: Results, spec: dict[str, Any], device: torch.device) -> None:
+    """Write findings, report, model, its card and the trajectories into the attempt's folder."""
+    state, data, folder = results.state, results.data, Path(spec["out_dir"])
+    findings = ml.score(state, data.train_labels, results.inputs.features)
     test = None
     if len(data.test_labels):
-        test = ml.evaluate(state, data.test_images, data.test_labels, device=device)
+        test = ml.evaluate(state, results.inputs.test, data.test_labels, device=device)
     report = ml.build_report(
         state, findings, data.train_labels, class_names=data.classes, test=test
     )
-    run = _run_facts(spec, device)
+    run = _run_facts(spec, results.choice, device)
     write_json(folder / "report.json", report | {"run": run})
     write_findings(folder, findings, data.train_labels)
+    write_trajectories(folder / TRAJECTORIES_FILE, state.history.losses.numpy())
     tensors, card = ml.export_model(state, data.classes)
     save_file(
         {name: tensor.contiguous() for name, tensor in tensors.items()},
@@ -63,10 +76,22 @@ def write_findings(folder: Path, findings: ml.Findings, given_label: Labels) -> 
     np.savez(folder / FINDINGS_FILE, **columns, **signals)  # type: ignore[arg-type]  # numpy types only its flag
 
 
-def _run_facts(spec: dict[str, Any], device: torch.device) -> dict[str, Any]:
+def write_trajectories(file: Path, losses: npt.NDArray[np.float16]) -> None:
+    """Write the loss of each training sample after every epoch: a row a sample, in their order.
+
+    `losses` has the shape (epochs, samples), in nats.
+    """
+    values = pa.array(np.ascontiguousarray(losses.T, dtype=np.float32).ravel())
+    lists = pa.FixedSizeListArray.from_arrays(values, len(losses))
+    pq.write_table(pa.table({"losses": lists}), file, compression="zstd")
+
+
+def _run_facts(spec: dict[str, Any], choice: ml.Choice, device: torch.device) -> dict[str, Any]:
     """Return what is needed to repeat the run."""
     return {
         "options": spec["options"],
+        "preset": choice.preset,
+        "preset_reason": choice.reason,
         "data_content_hash": spec["content_hash"],
         "image_size": spec["image_size"],
         "device": device.type,

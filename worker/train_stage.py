@@ -17,6 +17,7 @@ ARTIFACTS = {
     "safetensors": ("model.safetensors", "application/octet-stream"),
     "card": ("model.json", "application/json"),
     "report": ("report.json", "application/json"),
+    "trajectories": ("trajectories.parquet", "application/vnd.apache.parquet"),
 }
 """Kind of each file that the trainer leaves: its name and media type."""
 

@@ -22,37 +22,64 @@ from worker.checkpoints import (
     save_checkpoint,
 )
 from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec
-from worker.results import write_results
+from worker.results import Results, write_results
 from worker.training_data import TrainingData
+from worker.training_inputs import TrainingInputs, prepare_inputs
 
-AUTO, AUTO_PRESET = "auto", "standard"
+AUTO = "auto"
+EXTRACTION_SHARE = 0.7
+"""Part of a training on features that extracting them takes."""
 _PROGRESS_SECONDS = 0.5
 
 
 class Training:
     """One run of the training loop, with its checkpoints and its progress."""
 
-    def __init__(self, spec: dict[str, Any], stop: StopRequest) -> None:
+    def __init__(self, spec: dict[str, Any], config: ml.TrainConfig, stop: StopRequest) -> None:
         """Prepare what the spec describes."""
         self._folder = Path(spec["out_dir"]) / "checkpoints"
         self._folder.mkdir(exist_ok=True)
         self._stop = stop
         self._pointer = spec["checkpoint"]
-        self._config = make_config(spec["options"])
+        self._config = config
+        self._offset = EXTRACTION_SHARE if config.frozen else 0.0
         self._started = time.monotonic()
         self._first_fraction = 0.0
         self._epoch_started = self._started
         self._next_progress = 0.0
         self._num_samples = 0
 
-    def run(self, data: TrainingData, device: torch.device) -> ml.TrainState:
+    def prepare(self, data: TrainingData, device: torch.device) -> TrainingInputs:
+        """Return what to train on, made now if this is the first training that needs it."""
+        started = time.monotonic()
+
+        def on_extracted(num_done: int) -> None:
+            seconds = max(time.monotonic() - started, 1e-6)
+            self._tell(
+                fraction=self._offset * num_done / len(data.labels),
+                epoch=None,
+                epochs=None,
+                images_per_second=num_done / seconds,
+                # The training after it is short, and nothing is known of it yet.
+                eta_seconds=seconds * (len(data.labels) - num_done) / num_done,
+            )
+
+        if self._config.frozen:
+            emit("stage", stage="features")
+        inputs = prepare_inputs(data, self._config, device, on_extracted)
+        emit("stage", stage="train")
+        return inputs
+
+    def run(
+        self, inputs: TrainingInputs, data: TrainingData, device: torch.device
+    ) -> ml.TrainState:
         """Train to the end, from the last good checkpoint where there is one."""
         self._num_samples = len(data.train_labels)
         state = self._resume()
         self._first_fraction = 0.0 if state is None else state.epochs_done / self._config.epochs
         self._started = self._epoch_started = time.monotonic()
         return ml.train(
-            data.train_images,
+            inputs.train,
             data.train_labels,
             num_classes=data.num_classes,
             config=self._config,
@@ -98,32 +125,43 @@ class Training:
         self._next_progress = 0.0
 
     def _on_batch(self, progress: ml.BatchProgress) -> None:
-        if self._stop.requested:
-            sys.exit(EXIT_INTERRUPTED)
         now = time.monotonic()
-        if now < self._next_progress:
-            return
-        self._next_progress = now + _PROGRESS_SECONDS
         part = progress.batch / progress.num_batches
         fraction = (progress.epoch - 1 + part) / self._config.epochs
         done_here = fraction - self._first_fraction
-        emit(
-            "progress",
-            fraction=fraction,
+        self._tell(
+            fraction=self._offset + (1.0 - self._offset) * fraction,
             epoch=progress.epoch,
             epochs=self._config.epochs,
             images_per_second=part * self._num_samples / max(now - self._epoch_started, 1e-6),
             eta_seconds=(1 - fraction) * (now - self._started) / max(done_here, 1e-6),
         )
 
+    def _tell(self, **progress: float | None) -> None:
+        """Stop here where that is wanted; tell how far the work is, but not too often."""
+        if self._stop.requested:
+            sys.exit(EXIT_INTERRUPTED)
+        now = time.monotonic()
+        if now >= self._next_progress:
+            self._next_progress = now + _PROGRESS_SECONDS
+            emit("progress", **progress)
 
-def make_config(options: dict[str, Any]) -> ml.TrainConfig:
-    """Return the training options of a job's options; presets fill in what is left open."""
+
+def choose_preset(
+    options: dict[str, Any], image_size: tuple[int, int], device: torch.device
+) -> ml.Choice:
+    """Return the preset of a job's options, and why it is that one."""
     preset = options.get("preset", AUTO)
+    if preset == AUTO:
+        return ml.choose_preset(image_size, device)
+    return ml.Choice(preset, "asked for")
+
+
+def make_config(preset: str, options: dict[str, Any]) -> ml.TrainConfig:
+    """Return the training options of a job's options; the preset fills in what is left open."""
     chosen = {name: options[name] for name in ("method", "epochs", "seed")}
     return ml.make_config(
-        AUTO_PRESET if preset == AUTO else preset,
-        **{name: value for name, value in chosen.items() if value is not None},
+        preset, **{name: value for name, value in chosen.items() if value is not None}
     )
 
 
@@ -133,18 +171,27 @@ def main() -> None:
     stop = StopRequest()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        data = TrainingData.load(spec)
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(ml.useful_threads(data.image_size))
-        state = Training(spec, stop).run(data, device)
-        emit("stage", stage="score")
-        write_results(Path(spec["out_dir"]), state, data, spec, device)
+        _run(spec, stop, device)
     except ml.Diverged as error:
         fail("diverged", str(error))
     except (torch.OutOfMemoryError, MemoryError) as error:
         fail("oom", f"not enough memory: {error}")
     except OSError as error:
         _fail_on_os_error(error)
+
+
+def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
+    data = TrainingData.load(spec)
+    choice = choose_preset(spec["options"], data.image_size, device)
+    config = make_config(choice.preset, spec["options"])
+    if "OMP_NUM_THREADS" not in os.environ:
+        size = (config.input_size,) * 2 if config.input_size else data.image_size
+        torch.set_num_threads(ml.useful_threads(size))
+    training = Training(spec, config, stop)
+    inputs = training.prepare(data, device)
+    state = training.run(inputs, data, device)
+    emit("stage", stage="score")
+    write_results(Results(state, data, inputs, choice), spec, device)
 
 
 def _fail_on_os_error(error: OSError) -> NoReturn:

@@ -1,5 +1,7 @@
 """The trainer's view of a data set: decoded images as memory maps, labels as arrays."""
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,20 +9,45 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.core.durable import publish_file
+
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
+Array = npt.NDArray[Any]
+
+_CHUNK = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingData:
-    """Images of shape (N, S, S, 3) and given labels of shape (N,), by split."""
+    """Images of shape (N, S, S, 3) and given labels of shape (N,), of all splits."""
 
-    train_images: Images
-    train_labels: Labels
-    test_images: Images
-    test_labels: Labels
+    images: Images
+    labels: Labels
+    is_train: npt.NDArray[np.bool_]
     classes: list[str]
+    cache: Path
+    """Folder for what can be made from the images again."""
+    scratch: Path
+    """Folder of this attempt."""
+
+    @classmethod
+    def load(cls, spec: dict[str, Any]) -> "TrainingData":
+        """Map what the spec names; nothing is read yet but the labels."""
+        folder, size = Path(spec["out_dir"]), spec["image_size"]
+        labels: Labels = np.load(folder / "labels.npy", allow_pickle=False)
+        images = np.memmap(
+            spec["images"], dtype=np.uint8, mode="r", shape=(len(labels), size, size, 3)
+        )
+        return cls(
+            images=images,
+            labels=labels,
+            is_train=np.load(folder / "is_train.npy", allow_pickle=False),
+            classes=spec["classes"],
+            cache=Path(spec["images"]).parent,
+            scratch=folder,
+        )
 
     @property
     def num_classes(self) -> int:
@@ -30,34 +57,58 @@ class TrainingData:
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        _, height, width, _ = self.train_images.shape
+        _, height, width, _ = self.images.shape
         return height, width
 
-    @classmethod
-    def load(cls, spec: dict[str, Any]) -> "TrainingData":
-        """Map what the spec names; nothing is read yet but the labels."""
-        folder, size = Path(spec["out_dir"]), spec["image_size"]
-        labels: Labels = np.load(folder / "labels.npy", allow_pickle=False)
-        is_train = np.load(folder / "is_train.npy", allow_pickle=False)
-        images = np.memmap(
-            spec["images"], dtype=np.uint8, mode="r", shape=(len(labels), size, size, 3)
-        )
-        train_rows, test_rows = np.flatnonzero(is_train), np.flatnonzero(~is_train)
-        return cls(
-            train_images=_rows(images, train_rows, folder / "train-images.u8"),
-            train_labels=labels[train_rows],
-            test_images=_rows(images, test_rows, folder / "test-images.u8"),
-            test_labels=labels[test_rows],
-            classes=spec["classes"],
-        )
+    @property
+    def train_labels(self) -> Labels:
+        """Given labels of the samples to train on."""
+        return self.labels[self.is_train]
+
+    @property
+    def test_labels(self) -> Labels:
+        """Given labels of the samples to test on."""
+        return self.labels[~self.is_train]
+
+    def train_rows(self, array: Array) -> Array:
+        """Return the rows of an array over all samples that are trained on."""
+        return _rows(array, np.flatnonzero(self.is_train), self.scratch / "train-rows")
+
+    def test_rows(self, array: Array) -> Array:
+        """Return the rows of an array over all samples that are tested on."""
+        return _rows(array, np.flatnonzero(~self.is_train), self.scratch / "test-rows")
+
+    def cached(
+        self,
+        name: str,
+        *,
+        shape: tuple[int, ...],
+        dtype: npt.DTypeLike,
+        make: Callable[[Array], None],
+    ) -> Array:
+        """Return an array over all samples from the cache; `make` fills it where it is missing.
+
+        It has its name only once it is whole, so an interrupted run leaves nothing half done.
+        """
+        file = self.cache / name
+        if not file.exists():
+            temporary = file.with_name(f".{name}.{os.getpid()}.tmp")
+            array = np.memmap(temporary, dtype=dtype, mode="w+", shape=shape)
+            try:
+                make(array)
+                array.flush()
+                publish_file(temporary, file)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return np.memmap(file, dtype=dtype, mode="r", shape=shape)
 
 
-def _rows(images: Images, rows: Rows, copy: Path) -> Images:
+def _rows(array: Array, rows: Rows, copy: Path) -> Array:
     """Return these rows as a map: a view where they lie together, as splits nearly always do."""
     if len(rows) == 0 or rows[-1] - rows[0] + 1 == len(rows):
         start = int(rows[0]) if len(rows) else 0
-        return images[start : start + len(rows)]
-    selected = np.memmap(copy, dtype=np.uint8, mode="w+", shape=(len(rows), *images.shape[1:]))
-    for start in range(0, len(rows), 4096):
-        selected[start : start + 4096] = images[rows[start : start + 4096]]
+        return array[start : start + len(rows)]
+    selected = np.memmap(copy, dtype=array.dtype, mode="w+", shape=(len(rows), *array.shape[1:]))
+    for start in range(0, len(rows), _CHUNK):
+        selected[start : start + _CHUNK] = array[rows[start : start + _CHUNK]]
     return selected

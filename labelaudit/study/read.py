@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import ml
 from labelaudit.errors import InputError, ServiceError
 from labelaudit.pack import pack_folder
 from labelaudit.study.data import Images, Labels, StudyData, stratified_rows
@@ -95,6 +96,11 @@ def _arrays(
     images: Images = np.memmap(
         work / f"images-{size}.u8", dtype=np.uint8, mode="r", shape=(len(rows), size, size, 3)
     )
+    if size > ml.LARGEST_TRAINED:
+        side = ml.LARGEST_TRAINED
+        smaller: Images = np.empty((len(rows), side, side, 3), dtype=np.uint8)
+        ml.resize_images(images, out=smaller)
+        images = smaller
     labels = np.array([row["label"] for row in rows], dtype=np.int64)
     return images, labels, np.array([row["split"] == TEST for row in rows])
 

@@ -1,16 +1,24 @@
 """The networks: ours, torchvision's by name, and weights from files."""
 
 from ml.networks.build import ARCHITECTURES, build_network, check_architecture
+from ml.networks.head import Standardise, cut_head, linear_head, put_head
 from ml.networks.inputs import to_input
-from ml.networks.packaged import PACKAGED_INPUT, load_packaged_weights
+from ml.networks.packaged import INSTALL_HINT, PACKAGED_INPUT, load_packaged_weights
+from ml.networks.packaged import MODULE as PACKAGED_MODULE
 from ml.networks.weights import load_weights
 
 __all__ = [
     "ARCHITECTURES",
+    "INSTALL_HINT",
     "PACKAGED_INPUT",
+    "PACKAGED_MODULE",
+    "Standardise",
     "build_network",
     "check_architecture",
+    "cut_head",
+    "linear_head",
     "load_packaged_weights",
     "load_weights",
+    "put_head",
     "to_input",
 ]

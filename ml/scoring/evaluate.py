@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from ml.device import deterministic
-from ml.training.data import ImageSource
 from ml.training.learner import network_of
+from ml.training.sources import make_source
 from ml.training.state import TrainState
-from ml.training.tracking import compute_logits
-from ml.types import ImageArray, IntArray
+from ml.training.tracking import predict
+from ml.types import FeatureArray, ImageArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +23,7 @@ class Evaluation:
 
 def evaluate(
     state: TrainState,
-    images_NHWC: ImageArray,
+    inputs: ImageArray | FeatureArray,
     labels_N: IntArray,
     *,
     device: torch.device,
@@ -33,7 +33,8 @@ def evaluate(
 
     Args:
         state: A training, usually after its last epoch.
-        images_NHWC: RGB images, uint8, shape (N, H, W, 3), N at least 1.
+        inputs: RGB images, uint8, shape (N, H, W, 3), N at least 1; features where the training
+            was on features.
         labels_N: Given labels, shape (N,), integers in [0, C).
         device: Where to compute.
         on_batch: Called after each batch.
@@ -44,11 +45,11 @@ def evaluate(
     Raises:
         ValueError: When there is nothing to evaluate.
     """
-    if len(labels_N) == 0 or len(labels_N) != len(images_NHWC):
+    if len(labels_N) == 0 or len(labels_N) != len(inputs):
         raise ValueError("evaluation needs at least one image, and one label for each")
     network = network_of(state, state.average, device)
-    source = ImageSource.of(images_NHWC, state.data, device)
+    source = make_source(inputs, state.data, state.config, device)
     with deterministic(device):
-        logits_NC = compute_logits(network, source, on_batch=on_batch)
-    correct_N = logits_NC.argmax(dim=1).numpy() == labels_N
+        log_prob_NC = predict(network, source, on_batch=on_batch)
+    correct_N = log_prob_NC.argmax(dim=1).numpy() == labels_N
     return Evaluation(accuracy=float(correct_N.mean()), num_samples=len(labels_N))

@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from ml.features import PRETRAINED_CLASSES
+from ml.networks import build_network, put_head
+from ml.training.learner import copied, network_of
+from ml.training.start import load_pretrained
 from ml.training.state import TrainState
 
 
@@ -26,6 +31,7 @@ def export_model(
     """
     if len(class_names) != state.data.num_classes:
         raise ValueError(f"{state.data.num_classes} class names needed, not {len(class_names)}")
+    weights = dict(state.average) if not state.config.frozen else _whole_weights(state)
     card = {
         "architecture": state.config.architecture,
         "width": state.config.width,
@@ -38,4 +44,15 @@ def export_model(
         "epochs": state.epochs_done,
         "seed": state.config.seed,
     }
-    return dict(state.average), card
+    return weights, card
+
+
+def _whole_weights(state: TrainState) -> dict[str, Tensor]:
+    """Return the weights of the frozen network with the trained head in its place."""
+    config, facts = state.config, state.data
+    network = build_network(
+        config.architecture, PRETRAINED_CLASSES, config.width, image_size=facts.image_size
+    )
+    load_pretrained(network, config.pretrained)
+    put_head(network, network_of(state, state.average, torch.device("cpu")))
+    return copied(network.state_dict())

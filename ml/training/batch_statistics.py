@@ -9,15 +9,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ml.device import autocast
-from ml.training.data import ImageSource
+from ml.training.sources import Source
 
 NUM_BATCHES = 8
 BATCH_SIZE = 256
 
 
-def measure_batch_statistics(
-    network: nn.Module, source: ImageSource, rng: np.random.Generator
-) -> None:
+def measure_batch_statistics(network: nn.Module, source: Source, rng: np.random.Generator) -> None:
     """Set every batch normalisation's mean and variance to what the network has on the images.
 
     No batch was ever normalised for averaged weights, and the followed statistics of a network that
@@ -33,12 +31,12 @@ def measure_batch_statistics(
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     if not layers:
         return
-    num_samples = len(source.images)
+    num_samples = len(source)
     chosen_M = rng.permutation(num_samples)[: NUM_BATCHES * BATCH_SIZE]
     batches = np.array_split(chosen_M, -(-len(chosen_M) // BATCH_SIZE))
     with _measuring(network, layers), torch.no_grad(), autocast(source.device):
         for index_B in batches:
-            network(source.to_input(source.gather(np.sort(index_B))))
+            network(source.view(np.sort(index_B)))
 
 
 @contextmanager

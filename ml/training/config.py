@@ -26,6 +26,10 @@ class TrainConfig:
     pretrained: str | None = None
     """Weights to start from: `packaged` for those of an installed package, else the path of a
     safetensors file. None starts from random ones."""
+    frozen: bool = False
+    """Keep the weights to start from, and train a linear head on the network's features."""
+    input_size: int | None = None
+    """Side in pixels to which images are brought for a frozen network."""
     schedule: str = "standard"
     """When the learning rate falls and labels are corrected; scaled to `epochs`."""
     batch_size: int = 64
@@ -35,6 +39,9 @@ class TrainConfig:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
+    head_precision: float = 1000.0
+    """Of a Gaussian prior on the weights of a head: its weight decay is this by the number of
+    samples. A head without it memorises: it has more weights than a small set has samples."""
     ema_decay: float = 0.98
     """Per step, of the averaged weights that judge the labels; 0 judges by the newest weights."""
     mixup_alpha: float = 0.3
@@ -62,6 +69,8 @@ class TrainConfig:
             if getattr(self, name) not in choices:
                 known = ", ".join(choices)
                 raise ValueError(f"unknown {name} {getattr(self, name)!r}; known: {known}")
+        if self.frozen and (self.pretrained is None or self.input_size is None):
+            raise ValueError("a frozen network needs weights (pretrained) and an input_size")
         for name, low, high in _BOUNDS:
             value = getattr(self, name)
             if not low <= value <= high:
@@ -90,6 +99,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("learning_rate", 1e-8, 1e6),
     ("momentum", 0.0, 0.9999),
     ("weight_decay", 0.0, 1.0),
+    ("head_precision", 0.0, 1e9),
     ("ema_decay", 0.0, 0.99999),
     ("mixup_alpha", 1e-3, 1e6),
     ("max_shift", 0.0, 0.5),

@@ -1,46 +1,14 @@
-"""Access to images that may be larger than memory: batches are gathered by index."""
-
-from dataclasses import dataclass
+"""Checks of a data set, and its facts; read in chunks, for data may be larger than memory."""
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ml.networks import to_input
 from ml.training.state import DataFacts
-from ml.types import ImageArray, IntArray
+from ml.types import FeatureArray, ImageArray, IntArray
 
 MIN_STD = 1e-3
 STATISTICS_CHUNK = 4096
 MIN_SAMPLES = 2
 MIN_CLASSES = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ImageSource:
-    """Images and how to turn a batch of them into a network's input on a device."""
-
-    images: ImageArray
-    """(N, H, W, 3)."""
-    mean: Tensor
-    """(3,), of pixel values scaled to 0..1."""
-    std: Tensor
-    device: torch.device
-
-    @classmethod
-    def of(cls, image_NHWC: ImageArray, facts: DataFacts, device: torch.device) -> "ImageSource":
-        """Return the source of a data set's images, normalised as its facts say."""
-        mean_C = torch.tensor(facts.mean, dtype=torch.float32, device=device)
-        std_C = torch.tensor(facts.std, dtype=torch.float32, device=device)
-        return cls(image_NHWC, mean_C, std_C, device)
-
-    def gather(self, index_B: IntArray) -> Tensor:
-        """Return raw images (B, H, W, C), uint8, on the device."""
-        return torch.from_numpy(np.ascontiguousarray(self.images[index_B])).to(self.device)
-
-    def to_input(self, image_BHWC: Tensor) -> Tensor:
-        """Return normalised images (B, C, H, W), float32."""
-        return to_input(image_BHWC, self.mean, self.std)
 
 
 def describe(image_NHWC: ImageArray, label_N: IntArray, num_classes: int) -> DataFacts:
@@ -60,10 +28,44 @@ def describe(image_NHWC: ImageArray, label_N: IntArray, num_classes: int) -> Dat
     )
 
 
+def describe_features(
+    feature_NVD: FeatureArray, label_N: IntArray, num_classes: int, *, input_size: int
+) -> DataFacts:
+    """Check the features of a data set and return its facts, but for the images' normalisation.
+
+    Args:
+        feature_NVD: Features, float16, shape (N, views, D).
+        label_N: Given labels, shape (N,).
+        num_classes: Number of classes, C.
+        input_size: Side in pixels of the images that the frozen network saw.
+
+    Raises:
+        ValueError: When features and labels do not fit together, or a feature is not finite.
+    """
+    if feature_NVD.ndim != 3 or feature_NVD.dtype != np.float16 or 0 in feature_NVD.shape[1:]:
+        raise ValueError("features must be float16 of shape (N, views, D)")
+    _check_labels(label_N, len(feature_NVD), num_classes)
+    for begin in range(0, len(feature_NVD), STATISTICS_CHUNK):
+        if not np.isfinite(feature_NVD[begin : begin + STATISTICS_CHUNK]).all():
+            raise ValueError("features must be finite")
+    return DataFacts(
+        num_samples=len(label_N),
+        num_classes=num_classes,
+        image_size=(input_size, input_size),
+        mean=(),
+        std=(),
+        num_features=int(feature_NVD.shape[2]),
+    )
+
+
 def _check(image_NHWC: ImageArray, label_N: IntArray, num_classes: int) -> None:
     if image_NHWC.ndim != 4 or image_NHWC.dtype != np.uint8 or image_NHWC.shape[3] != 3:
         raise ValueError("images must be uint8 of shape (N, H, W, 3)")
-    if label_N.shape != image_NHWC.shape[:1]:
+    _check_labels(label_N, len(image_NHWC), num_classes)
+
+
+def _check_labels(label_N: IntArray, num_samples: int, num_classes: int) -> None:
+    if label_N.shape != (num_samples,):
         raise ValueError("there must be one label for each image")
     if len(label_N) < MIN_SAMPLES or num_classes < MIN_CLASSES:
         raise ValueError("training needs at least two images and two classes")

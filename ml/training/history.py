@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+MAX_STORED_LOSS = 6e4
+"""In nats; float16 ends a little above."""
 MIN_SHARE = 0.05
 """Of the newest epoch in the averages: they forget epochs that are more than about twenty back."""
 
@@ -24,6 +25,11 @@ class SampleHistory:
     """Epochs in which the most probable class was not the given label, (N,) int32."""
     last_prediction: Tensor
     """Most probable class in the last epoch, (N,) int64."""
+    mean_margin: Tensor
+    """Logit of the given label less the greatest other one, averaged over the epochs, (N,) float32:
+    the area under the margin (Pleiss et al., NeurIPS 2020)."""
+    losses: Tensor
+    """Loss of the given label after every epoch, (epochs, N) float16, in nats."""
     mean_log_prob: Tensor
     """Class log-probabilities averaged over the epochs, (N, C) float32, in nats."""
 
@@ -36,6 +42,8 @@ class SampleHistory:
             mean_loss=torch.zeros(num_samples),
             disagreement=torch.zeros(num_samples, dtype=torch.int32),
             last_prediction=torch.zeros(num_samples, dtype=torch.int64),
+            mean_margin=torch.zeros(num_samples),
+            losses=torch.zeros(0, num_samples, dtype=torch.float16),
             mean_log_prob=torch.zeros(num_samples, num_classes),
         )
 
@@ -44,21 +52,29 @@ class SampleHistory:
         """Share of the next epoch in the averages."""
         return max(1.0 / (int(self.num_epochs) + 1), MIN_SHARE)
 
-    def updated(self, logits_NC: Tensor, label_N: Tensor) -> "SampleHistory":
-        """Return the history with one more epoch, given its logits (float32, on the CPU)."""
-        log_prob_NC = functional.log_softmax(logits_NC, dim=1)
+    def updated(self, log_prob_NC: Tensor, label_N: Tensor) -> "SampleHistory":
+        """Return the history with one more epoch, given its log-probabilities (float32, CPU)."""
         loss_N = -log_prob_NC.gather(1, label_N[:, None])[:, 0]
         share = self.next_share
-        prediction_N = logits_NC.argmax(dim=1)
+        prediction_N = log_prob_NC.argmax(dim=1)
         return SampleHistory(
             num_epochs=self.num_epochs + 1,
             last_loss=loss_N,
             mean_loss=torch.lerp(self.mean_loss, loss_N, share),
             disagreement=self.disagreement + (prediction_N != label_N).int(),
             last_prediction=prediction_N,
+            mean_margin=torch.lerp(self.mean_margin, _margins(log_prob_NC, label_N), share),
+            losses=torch.cat([self.losses, loss_N.clamp(max=MAX_STORED_LOSS).half()[None]]),
             mean_log_prob=torch.lerp(self.mean_log_prob, log_prob_NC, share),
         )
 
     def to_tensors(self) -> dict[str, Tensor]:
         """Return the fields by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _margins(log_prob_NC: Tensor, label_N: Tensor) -> Tensor:
+    """Return how far each given label is above the best other one, (N,)."""
+    given_N1 = log_prob_NC.gather(1, label_N[:, None])
+    others_NC = log_prob_NC.scatter(1, label_N[:, None], -torch.inf)
+    return given_N1[:, 0] - others_NC.amax(dim=1)

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ml.device import MEMORY_FORMAT
-from ml.networks import build_network
+from ml.networks import build_network, linear_head
 from ml.training.average import WeightAverage
-from ml.training.state import TrainState
+from ml.training.config import TrainConfig
+from ml.training.state import DataFacts, TrainState
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -30,7 +31,7 @@ class Learner:
             network.parameters(),
             lr=config.learning_rate,
             momentum=config.momentum,
-            weight_decay=config.weight_decay,
+            weight_decay=_weight_decay(config, state.data),
             nesterov=config.nesterov and config.momentum > 0.0,
         )
         for name, parameter in network.named_parameters():
@@ -65,17 +66,26 @@ class Learner:
         return {name: buffer for name, buffer in buffers.items() if buffer is not None}
 
 
+def _weight_decay(config: TrainConfig, facts: DataFacts) -> float:
+    if facts.num_features is None:
+        return config.weight_decay
+    return config.head_precision / facts.num_samples
+
+
+def trained_network(config: TrainConfig, facts: DataFacts) -> nn.Module:
+    """Return what is trained, with fresh weights: a whole network, or the head of a frozen one."""
+    if facts.num_features is not None:
+        return linear_head(facts.num_features, facts.num_classes)
+    return build_network(
+        config.architecture, facts.num_classes, config.width, image_size=facts.image_size
+    )
+
+
 def network_of(state: TrainState, weights: dict[str, Tensor], device: torch.device) -> nn.Module:
     """Return the state's network on a device with copies of the given weights."""
-    config = state.config
     # Built without storage: initial weights would cost draws of the global generator.
     with torch.device("meta"):
-        network = build_network(
-            config.architecture,
-            state.data.num_classes,
-            config.width,
-            image_size=state.data.image_size,
-        )
+        network = trained_network(state.config, state.data)
     network.load_state_dict(copied(weights), assign=True)
     return network.requires_grad_().to(device).to(memory_format=MEMORY_FORMAT)
 

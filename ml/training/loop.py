@@ -13,7 +13,6 @@ from ml.mixture import Mixture, fit_mixture
 from ml.seeding import Stream, generator
 from ml.training.batch_statistics import measure_batch_statistics
 from ml.training.config import TrainConfig
-from ml.training.data import ImageSource
 from ml.training.epoch import EpochOutcome, num_batches, train_epoch
 from ml.training.errors import Diverged, NonFiniteLoss
 from ml.training.label_weights import LabelWeights
@@ -24,18 +23,19 @@ from ml.training.progress import (
     MixtureSummary,
     loss_histogram,
 )
+from ml.training.sources import Source, make_source
 from ml.training.start import data_facts, initial_state
 from ml.training.state import TrainState
 from ml.training.step import EpochInput
-from ml.training.tracking import compute_logits, num_tracking_batches
-from ml.types import ImageArray, IntArray
+from ml.training.tracking import num_tracking_batches, predict
+from ml.types import FeatureArray, ImageArray, IntArray
 
 ROLL_BACK_RATE = 0.1
 """Factor of the learning rate after a roll-back."""
 
 
 def train(
-    images_NHWC: ImageArray,
+    inputs: ImageArray | FeatureArray,
     labels_N: IntArray,
     *,
     num_classes: int,
@@ -51,7 +51,8 @@ def train(
     epoch's state equals an uninterrupted one bit for bit.
 
     Args:
-        images_NHWC: RGB images, uint8, shape (N, H, W, 3); may be a memory map larger than memory.
+        inputs: RGB images, uint8, shape (N, H, W, 3); where `config.frozen`, features of them by
+            `extract_features`. May be a memory map larger than memory.
         labels_N: Given labels, shape (N,), integers in [0, num_classes).
         num_classes: Number of classes, C.
         config: Options.
@@ -68,11 +69,11 @@ def train(
         Diverged: When the loss stops being finite, also with a tenth of the learning rate.
     """
     labels_N = np.asarray(labels_N, dtype=np.int64)
-    facts = data_facts(images_NHWC, labels_N, num_classes, config)
-    state = state or initial_state(config, facts)
+    facts = data_facts(inputs, labels_N, num_classes, config)
+    state = state or initial_state(config, facts, inputs)
     if state.config != config or state.data != facts:
         raise ValueError("the state to resume from belongs to other data or other options")
-    source = ImageSource.of(images_NHWC, facts, device)
+    source = make_source(inputs, facts, config, device)
     label_N = torch.from_numpy(labels_N)
     with deterministic(device):
         learner = Learner.restore(state, device)
@@ -102,7 +103,7 @@ def _rolled_back(state: TrainState, error: NonFiniteLoss) -> TrainState:
 def _run_epoch(
     state: TrainState,
     learner: Learner,
-    source: ImageSource,
+    source: Source,
     label_N: Tensor,
     on_batch: Callable[[BatchProgress], None],
 ) -> TrainState:
@@ -125,8 +126,8 @@ def _run_epoch(
         measure_batch_statistics(
             learner.average.network, source, generator(config.seed, Stream.STATISTICS, epoch)
         )
-    logits_NC = compute_logits(learner.average.network, source, on_batch=beat)
-    history = state.history.updated(logits_NC, label_N)
+    log_prob_NC = predict(learner.average.network, source, on_batch=beat)
+    history = state.history.updated(log_prob_NC, label_N)
     if not bool(history.last_loss.isfinite().all()):
         raise NonFiniteLoss
     weights = learner.weights()
@@ -151,7 +152,7 @@ def _fit(state: TrainState) -> Mixture:
     )
 
 
-def _epoch_input(state: TrainState, source: ImageSource, label_N: Tensor) -> EpochInput:
+def _epoch_input(state: TrainState, source: Source, label_N: Tensor) -> EpochInput:
     config, epoch = state.config, state.epochs_done + 1
     plan = config.plan()
     return EpochInput(

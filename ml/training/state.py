@@ -10,7 +10,7 @@ from ml.training.config import TrainConfig
 from ml.training.history import SampleHistory
 from ml.training.progress import EpochReport, Histogram, MixtureSummary
 
-FORMAT = 2
+FORMAT = 3
 WEIGHT_GROUPS = ("network", "average", "momentum")
 
 
@@ -25,6 +25,8 @@ class DataFacts:
     mean: tuple[float, ...]
     """Per channel, of pixel values scaled to 0..1."""
     std: tuple[float, ...]
+    num_features: int | None = None
+    """Of a frozen network, D, where its features are trained on instead of images."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

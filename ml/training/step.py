@@ -5,18 +5,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ml.augment import crop_and_flip, dynamic_share, mix_images
+from ml.augment import dynamic_share, mix_inputs
 from ml.device import autocast
 from ml.losses import step_loss
 from ml.methods import Correction, Method, Mixing
 from ml.seeding import Stream, generator
 from ml.training.config import TrainConfig
-from ml.training.data import ImageSource
 from ml.training.label_weights import LabelWeights
 from ml.training.learner import Learner
+from ml.training.sources import Source
 from ml.types import IntArray
-
-MIN_FLIP_SIZE = 24
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -30,7 +28,7 @@ class EpochInput:
     """From 1."""
     temperature: float
     """Of the soft-to-hard target."""
-    source: ImageSource
+    source: Source
     labels: Tensor
     """Given labels, (N,) int64."""
     weights: LabelWeights
@@ -38,10 +36,10 @@ class EpochInput:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Batch:
-    """Augmented images and what is known of their labels, on the device."""
+    """Augmented samples and what is known of their labels, on the device."""
 
-    image: Tensor
-    """(B, C, H, W)."""
+    inputs: Tensor
+    """Images (B, C, H, W), or features (B, D)."""
     plain_logits: Tensor | None
     """Of the un-mixed images, (B, C), where the method asks for them."""
     label: Tensor
@@ -54,15 +52,15 @@ def batch_loss(given: EpochInput, learner: Learner, position: int, index_B: IntA
     """Return the mean loss of the batch at a position of the epoch, in nats, with gradient."""
     batch = _prepared(given, learner, position, index_B)
     rng = generator(given.config.seed, Stream.MIXUP, given.epoch, position)
-    perm_B = torch.from_numpy(rng.permutation(len(index_B))).to(batch.image.device)
-    delta, mixed_BCHW = 1.0, batch.image
+    perm_B = torch.from_numpy(rng.permutation(len(index_B))).to(batch.inputs.device)
+    delta, mixed_B = 1.0, batch.inputs
     if given.method.mixing is Mixing.STATIC:
         delta = float(rng.beta(given.config.mixup_alpha, given.config.mixup_alpha))
-        mixed_BCHW = mix_images(batch.image, perm_B, delta)
+        mixed_B = mix_inputs(batch.inputs, perm_B, delta)
     elif given.method.mixing is Mixing.DYNAMIC:
-        mixed_BCHW = mix_images(batch.image, perm_B, dynamic_share(batch.p_noisy, perm_B))
-    with autocast(batch.image.device):
-        mixed_BC = learner.network(mixed_BCHW)
+        mixed_B = mix_inputs(batch.inputs, perm_B, dynamic_share(batch.p_noisy, perm_B))
+    with autocast(batch.inputs.device):
+        mixed_BC = learner.network(mixed_B)
     return step_loss(
         given.method,
         mixed_BC.float(),
@@ -76,12 +74,13 @@ def batch_loss(given: EpochInput, learner: Learner, position: int, index_B: IntA
 
 
 def _prepared(given: EpochInput, learner: Learner, position: int, index_B: IntArray) -> Batch:
-    image_BCHW = _augmented(given, position, index_B)
+    rng = generator(given.config.seed, Stream.AUGMENT, given.epoch, position)
+    input_B = given.source.augmented(index_B, rng)
     index = torch.from_numpy(index_B)
-    label_B = given.labels[index].to(image_BCHW.device)
-    logits_BC = _plain_logits(learner, image_BCHW) if _needs_plain_logits(given) else None
+    label_B = given.labels[index].to(input_B.device)
+    logits_BC = _plain_logits(learner, input_B) if _needs_plain_logits(given) else None
     return Batch(
-        image=image_BCHW,
+        inputs=input_B,
         plain_logits=logits_BC,
         label=label_B,
         p_noisy=given.weights.of_batch(index, logits_BC, label_B),
@@ -95,26 +94,12 @@ def _needs_plain_logits(given: EpochInput) -> bool:
 
 
 @torch.no_grad()
-def _plain_logits(learner: Learner, image_BCHW: Tensor) -> Tensor:
+def _plain_logits(learner: Learner, input_B: Tensor) -> Tensor:
     """Return the logits of un-mixed images: the one forward that gives targets and live weights.
 
     The averaged weights give them, in eval mode: they are the better labeller, and no second
     regime of batch statistics touches the trained network.
     """
-    with autocast(image_BCHW.device):
-        logits_BC: Tensor = learner.average.network(image_BCHW)
+    with autocast(input_B.device):
+        logits_BC: Tensor = learner.average.network(input_B)
     return logits_BC
-
-
-def _augmented(given: EpochInput, position: int, index_B: IntArray) -> Tensor:
-    config = given.config
-    image_BHWC = given.source.gather(index_B)
-    size = min(image_BHWC.shape[1:3])
-    augmented_BHWC = crop_and_flip(
-        image_BHWC,
-        generator(config.seed, Stream.AUGMENT, given.epoch, position),
-        pad=int(size * config.max_shift),
-        flip=size >= MIN_FLIP_SIZE if config.flip is None else config.flip,
-        border=config.crop_border,
-    )
-    return given.source.to_input(augmented_BHWC)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ml.device import autocast
-from ml.training.data import ImageSource
+from ml.training.sources import Source
+from ml.types import IntArray
 
 TRACKING_BATCH = 256
 
@@ -17,19 +18,31 @@ def num_tracking_batches(num_samples: int) -> int:
     return -(-num_samples // TRACKING_BATCH)
 
 
-def compute_logits(
-    network: nn.Module, source: ImageSource, *, on_batch: Callable[[], None] | None = None
+def predict(
+    network: nn.Module, source: Source, *, on_batch: Callable[[], None] | None = None
 ) -> Tensor:
-    """Return the logits of all images in order, float32 on the CPU, shape (N, C)."""
+    """Return class log-probabilities in nats, float32 on the CPU, shape (N, C).
+
+    Probabilities are averaged over the source's views.
+    """
     network.eval()
-    num_samples = len(source.images)
+    num_samples = len(source)
     chunks = []
     with torch.inference_mode(), autocast(source.device):
         for begin in range(0, num_samples, TRACKING_BATCH):
             index_B = np.arange(begin, min(begin + TRACKING_BATCH, num_samples))
-            logits_BC = network(source.to_input(source.gather(index_B)))
-            chunks.append(logits_BC.float().cpu())
+            chunks.append(_log_probabilities(network, source, index_B).cpu())
             if on_batch:
                 on_batch()
     # Cloned outside inference mode: the result may meet tensors that need gradients later.
     return torch.cat(chunks).clone()
+
+
+def _log_probabilities(network: nn.Module, source: Source, index_B: IntArray) -> Tensor:
+    views = [
+        network(source.view(index_B, number)).float().log_softmax(dim=1)
+        for number in range(source.num_views)
+    ]
+    if len(views) == 1:
+        return torch.as_tensor(views[0])
+    return torch.stack(views).logsumexp(dim=0) - float(np.log(len(views)))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import ml
 from ml.types import ImageArray, IntArray
@@ -46,7 +47,7 @@ def with_wrong_labels(
 
 
 def run_training(
-    image_NHWC: ImageArray,
+    inputs: NDArray[Any],
     label_N: IntArray,
     config: ml.TrainConfig,
     *,
@@ -56,7 +57,7 @@ def run_training(
     """Train on the CPU and return the state after each epoch."""
     states: list[ml.TrainState] = []
     ml.train(
-        image_NHWC,
+        inputs,
         label_N,
         num_classes=num_classes,
         config=config,

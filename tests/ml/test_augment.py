@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ml.augment import crop_and_flip, dynamic_share, mix_images
+from ml.augment import crop_and_flip, dynamic_share, mix_inputs
 
 
 def images(num_images: int = 200, *, size: int = 8) -> torch.Tensor:
@@ -65,6 +65,6 @@ def test_a_cleaner_label_weighs_more() -> None:
 def test_mixing_takes_one_share_or_one_for_each_image() -> None:
     image_BCHW = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)
     perm_B = torch.tensor([1, 0])
-    assert mix_images(image_BCHW, perm_B, 0.25).flatten().tolist() == [2.5, 1.5]
-    each = mix_images(image_BCHW, perm_B, torch.tensor([0.25, 1.0]))
+    assert mix_inputs(image_BCHW, perm_B, 0.25).flatten().tolist() == [2.5, 1.5]
+    each = mix_inputs(image_BCHW, perm_B, torch.tensor([0.25, 1.0]))
     assert each.flatten().tolist() == [2.5, 3.0]

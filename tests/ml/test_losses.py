@@ -7,7 +7,7 @@ from torch import Tensor
 
 import ml
 from ml import METHODS
-from ml.augment import dynamic_share, mix_images
+from ml.augment import dynamic_share, mix_inputs
 from ml.losses import uniform_prior_penalty
 from tests.ml.support import golden
 
@@ -47,7 +47,7 @@ class TestGoldenValues:
         values = tensors(num_classes)
         perm_B = values["dynamic_mix/perm"]
         share_B = dynamic_share(values["dynamic_mix/w"], perm_B)
-        mixed_BCHW = mix_images(values["dynamic_mix/x"], perm_B, share_B)
+        mixed_BCHW = mix_inputs(values["dynamic_mix/x"], perm_B, share_B)
         torch.testing.assert_close(mixed_BCHW, values["dynamic_mix/mixed"], atol=1e-10, rtol=0.0)
 
     def test_value_and_gradient_of_the_regulariser(self, num_classes: int) -> None:
@@ -116,8 +116,8 @@ class TestTargets:
         dynamic = ml.loss("md-dyr-h", **(batch | {"w": w_B}), delta=0.9, temperature=1.0)
         assert float(dynamic) == pytest.approx(float(static), abs=1e-12)
         image_BCHW = torch.randn(8, 3, 2, 2, dtype=torch.float64)
-        mixed = mix_images(image_BCHW, batch["perm"], dynamic_share(w_B, batch["perm"]))
-        torch.testing.assert_close(mixed, mix_images(image_BCHW, batch["perm"], 0.5))
+        mixed = mix_inputs(image_BCHW, batch["perm"], dynamic_share(w_B, batch["perm"]))
+        torch.testing.assert_close(mixed, mix_inputs(image_BCHW, batch["perm"], 0.5))
 
     @given(seed=st.integers(0, 10_000))
     def test_clean_labels_leave_no_correction(self, seed: int) -> None:

@@ -116,7 +116,7 @@ class TestAudit:
         assert len({sample_id for sample_id, *_ in findings}) == NUM_TRAIN
         with database.read() as session:
             artifacts = {a.kind: a for a in session.scalars(select(Artifact))}
-        assert set(artifacts) == {"safetensors", "card", "report"}
+        assert set(artifacts) == {"safetensors", "card", "report", "trajectories"}
         store = BlobStore(files.blobs(job.tenant_id))
         report = json.loads(store.path(artifacts["report"].sha256).read_text())
         assert report["accuracy"]["num_test_samples"] == 30
@@ -130,6 +130,7 @@ class TestAudit:
         [
             ("paper", "md-dyr-sh", "preact-resnet18", "beta"),
             ("standard", "dy-gmm", "resnet9", "gaussian"),
+            ("quick", "m-dyr-h", "efficientnet-lite0", "beta"),
         ],
     )
     def test_trains_as_the_options_say(

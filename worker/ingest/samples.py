@@ -15,7 +15,8 @@ from worker.ingest.members import Archive
 from worker.ingest.selection import Candidate
 
 MIN_IMAGE_SIZE = 8
-MAX_IMAGE_SIZE = 64
+MAX_IMAGE_SIZE = 192
+"""What the largest network of the presets sees; others get smaller copies."""
 _SIZE_STEP = 8
 _NUM_PROBES = 64
 

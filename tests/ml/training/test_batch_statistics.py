@@ -8,14 +8,17 @@ from typing_extensions import override
 
 import ml
 from ml.training.batch_statistics import measure_batch_statistics
-from ml.training.data import ImageSource
+from ml.training.sources import ImageSource
 from tests.ml.support import colour_images, run_training, with_wrong_labels
 from tests.support.tiny import plant_errors, tiny_images
 
 
 def _source(num_samples: int) -> ImageSource:
     image_NHWC, _ = colour_images(num_samples)
-    return ImageSource(image_NHWC, torch.zeros(3), torch.ones(3), torch.device("cpu"))
+    return ImageSource(
+        images=image_NHWC, mean=torch.zeros(3), std=torch.ones(3), device=torch.device("cpu"),
+        pad=0, flip=False, border="mirror",
+    )  # fmt: skip
 
 
 class TestMeasuredStatistics:

@@ -119,7 +119,7 @@ class TestOutput:
             assert encoded(result.row(position)) == files[path]
 
     @pytest.mark.parametrize(
-        ("side", "expected"), [(5, 8), (8, 8), (28, 32), (32, 32), (33, 40), (90, 64)]
+        ("side", "expected"), [(5, 8), (8, 8), (28, 32), (32, 32), (33, 40), (90, 96), (500, 192)]
     )
     def test_size_is_chosen_from_the_data(self, archive: Path, side: int, expected: int) -> None:
         files = {

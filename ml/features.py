@@ -1,0 +1,85 @@
+"""What a frozen network sees in images (N samples, D features)."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ml.device import MEMORY_FORMAT, autocast
+from ml.networks import build_network, cut_head, to_input
+from ml.resizing import resized
+from ml.training.config import TrainConfig
+from ml.training.start import expected_input, load_pretrained
+from ml.types import FeatureArray, ImageArray
+
+NUM_VIEWS = 2
+"""The image as it is, and mirrored."""
+BATCH_SIZE = 64
+PRETRAINED_CLASSES = 1000
+
+
+def num_features(config: TrainConfig) -> int:
+    """Return D of a configuration's frozen network.
+
+    Raises:
+        ValueError: When there is no such network, or it has no head.
+    """
+    with torch.device("meta"):
+        return cut_head(_network(config))[1]
+
+
+def extract_features(
+    images_NHWC: ImageArray,
+    config: TrainConfig,
+    *,
+    device: torch.device,
+    out: FeatureArray,
+    on_batch: Callable[[int], None],
+) -> None:
+    """Write the features of images, of each as it is and mirrored.
+
+    Images of any size are brought to `config.input_size` by bicubic interpolation.
+
+    Args:
+        images_NHWC: RGB images, uint8, shape (N, H, W, 3); may be a memory map.
+        config: Names the network, its weights and the size of its input.
+        device: Where to compute.
+        out: Where to, float16, shape (N, 2, D); may be a memory map.
+        on_batch: Called with the number of images done; may raise to stop.
+
+    Raises:
+        ValueError: When the weights cannot be had, or shapes do not fit.
+    """
+    if config.input_size is None or config.pretrained is None:
+        raise ValueError("features need the weights and the input size of a frozen network")
+    if out.shape[:2] != (len(images_NHWC), NUM_VIEWS):
+        raise ValueError(f"features of {len(images_NHWC)} images do not fit into {out.shape}")
+    network = _network(config)
+    load_pretrained(network, config.pretrained)
+    cut_head(network)
+    network.to(device).to(memory_format=MEMORY_FORMAT).eval()
+    mean_C, std_C = (
+        torch.tensor(values, device=device) for values in expected_input(config.pretrained)
+    )
+    for begin in range(0, len(images_NHWC), BATCH_SIZE):
+        image_BHWC = np.ascontiguousarray(images_NHWC[begin : begin + BATCH_SIZE])
+        image_BCHW = resized(torch.from_numpy(image_BHWC).to(device), config.input_size)
+        input_BCHW = to_input(image_BCHW.permute(0, 2, 3, 1), mean_C, std_C)
+        rows = slice(begin, begin + len(image_BHWC))
+        out[rows, 0] = _features(network, input_BCHW)
+        out[rows, 1] = _features(network, input_BCHW.flip(3))
+        on_batch(rows.stop)
+
+
+def _network(config: TrainConfig) -> nn.Module:
+    size = config.input_size or 0
+    return build_network(
+        config.architecture, PRETRAINED_CLASSES, config.width, image_size=(size, size)
+    )
+
+
+def _features(network: nn.Module, input_BCHW: Tensor) -> FeatureArray:
+    with torch.inference_mode(), autocast(input_BCHW.device):
+        feature_BD: Tensor = network(input_BCHW)
+    return feature_BD.float().cpu().numpy().astype(np.float16)

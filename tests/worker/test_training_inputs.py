@@ -1,0 +1,67 @@
+"""What a training reads is made once for a data set, and is whole or absent."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ml
+from worker.training_data import TrainingData
+from worker.training_inputs import prepare_inputs
+
+CPU = torch.device("cpu")
+
+
+def _data(folder: Path, *, side: int = 8, num_samples: int = 6) -> TrainingData:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (num_samples, side, side, 3), dtype=np.uint8)
+    cache, scratch = folder / "cache", folder / "scratch"
+    cache.mkdir()
+    scratch.mkdir()
+    return TrainingData(
+        images=images, labels=np.arange(num_samples) % 2, classes=["a", "b"],
+        is_train=np.arange(num_samples) % 3 != 0, cache=cache, scratch=scratch,
+    )  # fmt: skip
+
+
+class TestImages:
+    def test_a_trained_network_gets_large_images_smaller(self, tmp_path: Path) -> None:
+        data = _data(tmp_path, side=100)
+        inputs = prepare_inputs(data, ml.make_config("standard"), CPU, lambda _: None)
+        assert inputs.train.shape == (4, 64, 64, 3)
+        assert inputs.test.shape == (2, 64, 64, 3)
+        assert inputs.features is None
+        assert [file.name for file in data.cache.iterdir()] == ["images-64.u8"]
+
+    def test_small_ones_stay_as_they_are(self, tmp_path: Path) -> None:
+        data = _data(tmp_path, side=8)
+        inputs = prepare_inputs(data, ml.make_config("standard"), CPU, lambda _: None)
+        assert np.array_equal(inputs.train, data.images[data.is_train])
+        assert list(data.cache.iterdir()) == []
+
+
+class TestFeatures:
+    def test_they_are_extracted_once_for_a_data_set(self, tmp_path: Path) -> None:
+        data = _data(tmp_path)
+        config = ml.make_config("quick", input_size=32)
+        first = prepare_inputs(data, config, CPU, lambda _: None)
+        assert first.train.shape == (4, 2, 1280)
+        assert first.features is not None
+        assert first.features.shape == (4, 1280)
+
+        def refuse(_: int) -> None:
+            raise AssertionError
+
+        again = prepare_inputs(data, config, CPU, refuse)
+        assert np.array_equal(again.test, first.test)
+
+    def test_an_interrupted_extraction_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        data = _data(tmp_path)
+
+        def stop(_: int) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            prepare_inputs(data, ml.make_config("quick", input_size=32), CPU, stop)
+        assert list(data.cache.iterdir()) == []
