@@ -39,7 +39,7 @@ class TrainConfig:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
-    head_precision: float = 1000.0
+    head_precision: float = 700.0
     """Of a Gaussian prior on the weights of a head: its weight decay is this by the number of
     samples. A head without it memorises: it has more weights than a small set has samples."""
     ema_decay: float = 0.98
