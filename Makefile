@@ -32,6 +32,11 @@ serve: install  ## run the whole service on this machine
 test: install  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not gpu'
 
+.PHONY: check-images
+check-images:  ## install what the API image installs, in a bare environment
+	rm -rf build/image-api
+	docker/install.sh api build/image-api
+
 .PHONY: lint
 lint: install  ## style, types, import law, dependencies, house rules
 	$(BIN)/ruff format --check $(PACKAGES)

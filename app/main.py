@@ -86,7 +86,7 @@ def _make_context(settings: Settings) -> AppContext:
     return AppContext(
         settings=settings,
         database=database,
-        folder=DataFolder(settings.data_dir),
+        folder=DataFolder.of(settings),
         celery=celery,
         wake_ups=WakeUps(celery),
         metrics=registry,

@@ -209,13 +209,13 @@ def sweeper() -> None:
     run()
 
 
-@app.command(hidden=True)
+@app.command()
 def api(
     host: str = "127.0.0.1",
     port: int = 8000,
-    listener: Annotated[int | None, typer.Option()] = None,
+    listener: Annotated[int | None, typer.Option(hidden=True, help="Open socket to use.")] = None,
 ) -> None:
-    """Run the HTTP front end alone; `listener` is an open socket to use."""
+    """Run the HTTP front end alone, on a database that is there already."""
     from labelaudit.serve import run_api
 
     run_api(host, port, listener)

@@ -25,8 +25,11 @@ _log = structlog.get_logger(__name__)
 class ChildProcess:
     """Runs `python -m MODULE SPEC`; its JSON lines arrive as events."""
 
-    def __init__(self, module: str, spec: Path) -> None:
-        """Start the child; its standard error goes to a log beside the spec."""
+    def __init__(self, module: str, spec: Path, *, device: str | None = None) -> None:
+        """Start the child; its standard error goes to a log beside the spec.
+
+        `device` is the one GPU that it sees, "" for none; None leaves the choice to the machine.
+        """
         self._log_file = spec.with_name("child.log")
         with self._log_file.open("ab") as stderr:
             self._process = subprocess.Popen(
@@ -35,7 +38,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=_environment(),
+                env=_environment(device),
                 start_new_session=True,  # the terminal's Ctrl-C is the supervisor's business
             )
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -93,9 +96,10 @@ class ChildProcess:
         self._events.put(None)
 
 
-def _environment() -> dict[str, str]:
+def _environment(device: str | None) -> dict[str, str]:
     passed = {key: value for key, value in os.environ.items() if key.startswith(_PASSED_ON)}
+    chosen = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
     # Threads that spin for long take the cores from whoever they wait for; that sleep at once wake
     # too late (docs/decisions/0007).
     # CUBLAS is deterministic only with a fixed workspace, set before CUDA starts.
-    return {"GOMP_SPINCOUNT": "5000", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | passed
+    return {"GOMP_SPINCOUNT": "5000", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | passed | chosen

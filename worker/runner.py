@@ -23,6 +23,7 @@ from worker.ingest_stage import IngestStage
 from worker.lost_attempts import record_loss
 from worker.process import ChildProcess
 from worker.score_stage import ScoreStage
+from worker.slots import Slots
 from worker.stage import Stage, StageContext
 from worker.supervisor import Lease, Supervisor
 from worker.train_stage import TrainStage
@@ -31,17 +32,23 @@ _log = structlog.get_logger(__name__)
 
 
 class JobRunner:
-    """Runs jobs, one at a time, until told to drain."""
+    """Runs jobs, one in each slot at a time, until told to drain."""
 
     def __init__(
-        self, database: Database, settings: Settings, wake_ups: WakeUps, draining: threading.Event
+        self,
+        database: Database,
+        settings: Settings,
+        wake_ups: WakeUps,
+        draining: threading.Event,
+        slots: Slots,
     ) -> None:
         """Stop claiming, and give back what is running, once `draining` is set."""
         self._database = database
         self._settings = settings
         self._wake_ups = wake_ups
         self._draining = draining
-        self._files = DataFolder(settings.data_dir)
+        self._slots = slots
+        self._files = DataFolder.of(settings)
 
     def run_next(self, queue: Queue) -> bool:
         """Claim and run one job; return whether there was one."""
@@ -51,8 +58,9 @@ class JobRunner:
         if attempt is None:
             return False
         job_id, number = str(attempt.fence.job_id), attempt.fence.attempt
-        with structlog.contextvars.bound_contextvars(job_id=job_id, attempt=number):
-            self._run(attempt)
+        log_ids = structlog.contextvars.bound_contextvars(job_id=job_id, attempt=number)
+        with log_ids, self._slots.take() as device:
+            self._run(attempt, device)
         return True
 
     def _claim(self, queue: Queue) -> Attempt | None:
@@ -65,11 +73,11 @@ class JobRunner:
             leases.add_event(job.id, "state", {"state": "running", "attempt": job.attempt})
             return Attempt.of(job)
 
-    def _run(self, attempt: Attempt) -> None:
+    def _run(self, attempt: Attempt, device: str | None) -> None:
         """Run one stage; whatever happens, the row says what becomes of the job."""
         lease = Lease(self._database, self._settings, attempt.fence)
         try:
-            self._run_stage(attempt, lease)
+            self._run_stage(attempt, lease, device)
         except FencedError:
             _log.warning("fenced", detail="another worker has this job now")
         except CancelledError:
@@ -83,7 +91,7 @@ class JobRunner:
         except OSError as error:
             self._fail_on_os_error(attempt, lease, error)
 
-    def _run_stage(self, attempt: Attempt, lease: Lease) -> None:
+    def _run_stage(self, attempt: Attempt, lease: Lease, device: str | None) -> None:
         stage = self._stage(attempt)
         folder = self._files.attempt(attempt.fence.job_id, attempt.fence.attempt, stage.name)
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,8 +99,8 @@ class JobRunner:
         write_json(folder / "spec.json", stage.spec(folder))
         with self._database.unit_of_work() as session:
             LeaseRepository(session).write(attempt.fence, stage=stage.name)
-        child = ChildProcess(stage.module, folder / "spec.json")
-        _log.info("started", stage=stage.name, child_pid=child.pid)
+        child = ChildProcess(stage.module, folder / "spec.json", device=device)
+        _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
         Supervisor(lease, self._draining, stage.translate).watch(child)
         stage.publish(folder, lease)
         _log.info("published", stage=stage.name)

@@ -105,7 +105,7 @@ def run() -> None:
     settings = Settings()
     configure_logging(settings)
     database = Database(make_engine(settings.resolved_database_url))
-    files = DataFolder(settings.data_dir)
+    files = DataFolder.of(settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

@@ -21,6 +21,7 @@ from tests.support.rows import make_job
 from tests.support.tiny import store_tiny_dataset
 from tests.support.waiting import wait_for
 from worker.runner import JobRunner
+from worker.slots import Slots
 
 NUM_TRAIN = 120
 
@@ -44,7 +45,9 @@ def draining() -> threading.Event:
 @pytest.fixture
 def runner(database: Database, settings: Settings, draining: threading.Event) -> JobRunner:
     quick = settings.model_copy(update={"heartbeat_seconds": 0.2})
-    return JobRunner(database, quick, WakeUps(Celery("test", broker="memory://")), draining)
+    return JobRunner(
+        database, quick, WakeUps(Celery("test", broker="memory://")), draining, Slots([None])
+    )
 
 
 def _queue_audit(
