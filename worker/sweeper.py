@@ -9,9 +9,8 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
-from app.core.db import Database, make_engine
+from app.core.db import DATABASE_ERRORS, Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
@@ -115,6 +114,6 @@ def run() -> None:
     while not stopping.wait(settings.sweep_seconds):
         try:
             sweeper.sweep()
-        except OperationalError as error:
-            _log.warning("sweep_failed", error=str(error.orig))
+        except DATABASE_ERRORS as error:
+            _log.warning("sweep_failed", error=type(error).__name__)
     database.dispose()
