@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.core.db import is_disk_full
 from app.jobs.lease_repository import LeaseRepository
-from app.models import JobState
+from app.models import AttemptOutcome, JobState
 from worker.attempt import Attempt
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
 from worker.lost_attempts import record_loss
@@ -80,7 +80,7 @@ def _end(
 
 def _give_back(attempt: Attempt) -> Ending:
     def write(leases: LeaseRepository) -> JobState:
-        leases.requeue(attempt.fence, queue=attempt.queue, handed_over=False)
+        leases.requeue(attempt.fence, queue=attempt.queue, outcome=AttemptOutcome.GIVEN_BACK)
         return JobState.QUEUED
 
     return write
@@ -94,6 +94,7 @@ def _lose(attempt: Attempt, reason: str, max_attempts: int) -> Ending:
             queue=attempt.queue,
             num_lost_before=attempt.lost_attempts,
             max_attempts=max_attempts,
+            outcome=AttemptOutcome.LOST,
             reason=reason,
         )
 

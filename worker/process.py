@@ -18,7 +18,9 @@ _PASSED_ON = (
     "OPENBLAS", "PATH", "PYTHON", "PYTORCH", "TMPDIR", "TORCH",
 )  # fmt: skip
 """Prefixes of the environment that a child gets: none of them holds a secret of ours."""
-_LOG_TAIL_BYTES = 2_000
+CHILD_LOG = "child.log"
+"""Beside the spec: what the child wrote to standard error."""
+_LOG_TAIL_BYTES = 16_000
 _log = structlog.get_logger(__name__)
 
 
@@ -30,8 +32,8 @@ class ChildProcess:
 
         `device` is the one GPU that it sees, "" for none; None leaves the choice to the machine.
         """
-        self._log_file = spec.with_name("child.log")
-        with self._log_file.open("ab") as stderr:
+        self.log_file = spec.with_name(CHILD_LOG)
+        with self.log_file.open("ab") as stderr:
             self._process = subprocess.Popen(
                 # -P: the folder that we happen to run in may hold other modules of our names.
                 [sys.executable, "-P", "-m", module, str(spec)],
@@ -80,12 +82,6 @@ class ChildProcess:
             self._process.kill()
         self._process.wait()
 
-    def log_tail(self) -> str:
-        """Return the end of what the child wrote to standard error."""
-        with self._log_file.open("rb") as file:
-            file.seek(max(0, self._log_file.stat().st_size - _LOG_TAIL_BYTES))
-            return file.read().decode(errors="replace")
-
     def _read(self, pipe: IO[bytes]) -> None:
         with pipe:
             for line in pipe:
@@ -94,6 +90,16 @@ class ChildProcess:
                 except ValueError:
                     _log.warning("child_wrote_no_json", line=line[:200])
         self._events.put(None)
+
+
+def log_tail(file: Path) -> str:
+    """Return the end of a child's log; empty where there is none."""
+    try:
+        with file.open("rb") as log:
+            log.seek(max(0, file.stat().st_size - _LOG_TAIL_BYTES))
+            return log.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _environment(device: str | None) -> dict[str, str]:

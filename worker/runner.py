@@ -15,13 +15,14 @@ from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.intake_repository import IntakeRepository
+from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import FencedError, LeaseRepository
 from app.models import DatasetState, JobKind, JobState, Queue
 from worker.attempt import Attempt
 from worker.endings import Ending, ending_of
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
 from worker.ingest_stage import IngestStage
-from worker.process import ChildProcess
+from worker.process import ChildProcess, log_tail
 from worker.score_stage import ScoreStage
 from worker.slots import Slots
 from worker.stage import Stage, StageContext
@@ -99,10 +100,13 @@ class JobRunner:
         folder.mkdir(parents=True)
         write_json(folder / "spec.json", stage.spec(folder))
         with self._database.unit_of_work() as session:
-            LeaseRepository(session).write(attempt.fence, stage=stage.name)
+            LeaseRepository(session).start_stage(attempt.fence, stage.name)
         child = ChildProcess(stage.module, folder / "spec.json", device=device)
         _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
-        Supervisor(lease, self._draining, stage.translate).watch(child)
+        try:
+            Supervisor(lease, self._draining, stage.translate).watch(child)
+        finally:
+            self._keep_log(attempt, child)
         stage.publish(folder, lease)
         _log.info("published", stage=stage.name)
         if stage.name == IngestStage.name:
@@ -110,6 +114,18 @@ class JobRunner:
             self._wake_ups.wake(Queue.GPU)
         else:
             shutil.rmtree(self._files.job(attempt.fence.job_id), ignore_errors=True)
+
+    def _keep_log(self, attempt: Attempt, child: ChildProcess) -> None:
+        """Keep the child's last words for the job's owner; without a database they are lost."""
+        log = log_tail(child.log_file)
+        if not log:
+            return
+        try:
+            with self._database.unit_of_work() as session:
+                attempts = AttemptRepository(session)
+                attempts.keep_log(attempt.fence.job_id, attempt.fence.owner, log)
+        except DATABASE_ERRORS as error:
+            _log.warning("log_not_kept", error=type(error).__name__)
 
     def _stage(self, attempt: Attempt) -> Stage:
         with self._database.read() as session:

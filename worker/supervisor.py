@@ -17,7 +17,7 @@ from app.core.settings import Settings
 from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
 from worker.child import EXIT_DONE
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
-from worker.process import ChildProcess, Event
+from worker.process import ChildProcess, Event, log_tail
 
 _POLL_SECONDS = 0.2
 _CANCEL_GRACE_SECONDS = 5.0
@@ -124,7 +124,7 @@ class Supervisor:
         if exit_code != EXIT_DONE:
             if self._lease.nearly_over:
                 raise ChildLostError(_NOT_RENEWED)
-            detail = f"exit code {exit_code}: {child.log_tail()[-500:]}"
+            detail = f"exit code {exit_code}: {log_tail(child.log_file)[-500:]}"
             raise ChildLostError(detail, exit_code=exit_code)
 
     def _follow(self, child: ChildProcess) -> None:

@@ -9,15 +9,18 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
+from sqlalchemy.orm import Session
 
 from app.core.db import DATABASE_ERRORS, Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
+from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import Fence, LeaseRepository
-from app.models import JobState, Queue
+from app.models import AttemptOutcome, Job, JobState, Queue
 from worker.lost_attempts import record_loss
+from worker.process import CHILD_LOG, log_tail
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
 _UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
@@ -40,6 +43,7 @@ class Sweeper:
         """Sweep the jobs of this database."""
         self._database = database
         self._settings = settings
+        self._files = DataFolder.of(settings)
         self._wake_ups = wake_ups
         self._paces = {queue: _Pace() for queue in Queue}
 
@@ -55,6 +59,7 @@ class Sweeper:
             for job in leases.expired():
                 fence = Fence(job.id, job.attempt, job.owner or "")
                 _log.warning("lease_expired", job_id=str(job.id), attempt=job.attempt)
+                self._keep_log(session, job)
                 if job.cancel_requested:
                     leases.finish(fence, JobState.CANCELLED)
                     continue
@@ -64,8 +69,16 @@ class Sweeper:
                     queue=job.queue,
                     num_lost_before=job.lost_attempts,
                     max_attempts=self._settings.max_attempts,
+                    outcome=AttemptOutcome.EXPIRED,
                     reason="its worker went silent",
                 )
+
+    def _keep_log(self, session: Session, job: Job) -> None:
+        """Save what the child of a dead worker said last."""
+        folders = self._files.job(job.id).glob(f"attempt-{job.attempt}-*")
+        log = "".join(log_tail(folder / CHILD_LOG) for folder in folders)
+        if log:
+            AttemptRepository(session).keep_log(job.id, job.owner or "", log)
 
     def wake_idle_slots(self, now: float) -> None:
         """Send a wake-up for each queue that has jobs waiting, backing off while nothing moves."""

@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -91,6 +92,7 @@ class Training:
             train_loss=report.train_loss,
             mean_tracking_loss=report.mean_tracking_loss,
             noise_rate=mixture.noise_rate,
+            mixture=asdict(mixture),
             images_per_second=report.images_per_second,
             seconds=report.seconds,
         )

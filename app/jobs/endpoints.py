@@ -19,7 +19,7 @@ from app.http.pagination import PagingDep
 from app.http.problems import problems
 from app.jobs.errors import JobFinishedError, JobNotRetryableError
 from app.jobs.event_stream import EventStream
-from app.jobs.schemas import JobCreate, JobCreated, JobRead
+from app.jobs.schemas import AttemptRead, JobCreate, JobCreated, JobRead
 from app.jobs.service import JobService
 from app.models import JobState
 
@@ -77,6 +77,15 @@ def list_jobs(
 @router.get("/{job_id}", summary="Get a job", responses=problems(NotFoundError))
 def get_job(job_id: str, service: ReadingDep) -> JobRead:
     return service.read(job_id)
+
+
+@router.get(
+    "/{job_id}/attempts",
+    summary="List what was tried, with the end of each log",
+    responses=problems(NotFoundError),
+)
+def list_attempts(job_id: str, service: ReadingDep) -> Page[AttemptRead]:
+    return service.attempts(job_id)
 
 
 @router.post(

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, select, tuple_, update
+from sqlalchemy import CursorResult, Update, null, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
@@ -108,6 +108,7 @@ class JobRepository:
             epoch=None,
             eta_seconds=None,
             images_per_second=None,
+            metrics=null(),
         )
 
     def events_after(self, job_id: UUID, seq: int, *, limit: int) -> Sequence[JobEvent]:

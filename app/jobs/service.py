@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -12,10 +13,13 @@ from app.core.schemas import Page
 from app.datasets.errors import NoImagesError
 from app.datasets.incoming import StoredUpload
 from app.datasets.service import DatasetService
+from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.errors import JobFinishedError, JobNotRetryableError
 from app.jobs.lease_repository import LeaseRepository
 from app.jobs.repository import JobFilter, JobRepository
-from app.jobs.schemas import JobCreate, JobOptions, JobRead
+from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead
+from app.jobs.turn_repository import TurnRepository
+from app.jobs.turns import position
 from app.models import Job, JobKind, JobState, Queue
 
 
@@ -74,7 +78,16 @@ class JobService:
 
     def read(self, job_id: str) -> JobRead:
         """Describe a job."""
-        return JobRead.of(self.find(job_id))
+        return self._describe([self.find(job_id)])[0]
+
+    def attempts(self, job_id: str) -> Page[AttemptRead]:
+        """Describe what was tried, oldest first; a job has few attempts.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        rows = AttemptRepository(self._session).of_job(self._tenant_id, self.find(job_id).id)
+        return Page(items=[AttemptRead.model_validate(row) for row in rows], next_cursor=None)
 
     def newest(
         self, page: PageRequest, *, state: JobState | None, dataset_id: str | None
@@ -88,7 +101,7 @@ class JobService:
             return Page(items=[], next_cursor=None)
         rows = self._jobs.newest(JobFilter(state, known_id), after=after, limit=page.limit + 1)
         kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
-        return Page(items=[JobRead.of(row) for row in kept], next_cursor=cursor)
+        return Page(items=self._describe(kept), next_cursor=cursor)
 
     def cancel(self, job_id: str) -> JobRead:
         """End a waiting job now, ask a running one to end.
@@ -102,7 +115,7 @@ class JobService:
             LeaseRepository(self._session).give_up_ingest(job.id)
         elif not self._jobs.request_cancel(job):
             raise JobFinishedError(f"The job is {job.state} already.", state=job.state)
-        return JobRead.of(job)
+        return self._describe([job])[0]
 
     def retry(self, job_id: str) -> JobRead:
         """Queue a failed or cancelled job again; it goes on from its last checkpoint.
@@ -120,7 +133,24 @@ class JobService:
                 state=job.state,
             )
         self._wake(queue)
-        return JobRead.of(job)
+        return self._describe([job])[0]
+
+    def _describe(self, jobs: Sequence[Job]) -> list[JobRead]:
+        """Describe rows, with their places in the queues where they wait."""
+        queues = {job.queue for job in jobs if job.state is JobState.QUEUED}
+        places: dict[UUID, int] = {}
+        for queue in queues:
+            places |= self._places(queue)
+        return [JobRead.of(job, places.get(job.id)) for job in jobs]
+
+    def _places(self, queue: Queue) -> dict[UUID, int]:
+        turns = TurnRepository(self._session)
+        order = turns.waiting(self._tenant_id, queue)
+        everybody = turns.turns(queue)
+        return {
+            job_id: position(everybody, self._tenant_id, num_before)
+            for num_before, job_id in enumerate(order)
+        }
 
     def _lock(self, job_id: str) -> Job:
         job = self._jobs.lock(parse_uuid(job_id, "job"))

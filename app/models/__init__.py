@@ -7,6 +7,7 @@ from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.finding import Finding, ResultVersion
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
+from app.models.job_attempt import AttemptOutcome, JobAttempt
 from app.models.sample import Sample, Split
 from app.models.tenant import Tenant
 
@@ -14,12 +15,14 @@ __all__ = [
     "FINAL_STATES",
     "ApiKey",
     "Artifact",
+    "AttemptOutcome",
     "Base",
     "Blob",
     "Dataset",
     "DatasetState",
     "Finding",
     "Job",
+    "JobAttempt",
     "JobEvent",
     "JobKind",
     "JobState",
