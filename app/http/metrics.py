@@ -3,7 +3,13 @@
 import time
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
@@ -33,10 +39,22 @@ class MetricsMiddleware(HttpMiddleware):
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._received = Counter(
+            "labelaudit_http_received_bytes",
+            "Bytes of request bodies, most of them uploads.",
+            ("route",),
+            registry=registry,
+        )
 
     @override
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start, status = time.perf_counter(), 500
+        start, status, num_bytes = time.perf_counter(), 500, 0
+
+        async def count() -> Message:
+            nonlocal num_bytes
+            message = await receive()
+            num_bytes += len(message.get("body", b""))
+            return message
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -44,12 +62,14 @@ class MetricsMiddleware(HttpMiddleware):
             await send(message)
 
         try:
-            await self._app(scope, receive, watch)
+            await self._app(scope, count, watch)
         finally:
             # The template, not the path: one time series a route. Anything may be asked for,
             # so unknown paths and methods share one.
             route = getattr(scope.get("route"), "path", None)
             method = scope["method"] if route else "any"
+            if num_bytes:
+                self._received.labels(route or "unmatched").inc(num_bytes)
             self._seconds.labels(method, route or "unmatched", status).observe(
                 time.perf_counter() - start
             )
