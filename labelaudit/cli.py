@@ -260,6 +260,17 @@ def upgrade() -> None:
     upgrade_database(load_settings())
 
 
+@db_app.command("backup")
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="New file for the copy.")],
+) -> None:
+    """Copy the SQLite database while it is in use (PostgreSQL has pg_dump)."""
+    from labelaudit.configuration import load_settings
+    from labelaudit.database import backup_database
+
+    backup_database(load_settings(), target)
+
+
 def _end_as_by_ctrl_c() -> None:
     """Make SIGTERM and a closed terminal cancel the job too, and remove what is temporary."""
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -67,7 +67,7 @@ class Server:
 @contextmanager
 def postgres_server() -> Iterator[Server]:
     """Start PostgreSQL; its URL is that of its empty `postgres` database."""
-    binaries = _postgres_binaries()
+    binaries = postgres_binaries()
     folder = Path(tempfile.mkdtemp(prefix="labelaudit-pg-", dir=TEMP_FOLDER))
     account = _unprivileged_account(folder)
     if account is not None:
@@ -124,7 +124,7 @@ def running_redis() -> Iterator[str]:
         yield server.url
 
 
-def _postgres_binaries() -> Path:
+def postgres_binaries() -> Path:
     """Return the folder of `initdb` and `postgres`."""
     if initdb := shutil.which("initdb"):
         return Path(initdb).resolve().parent
