@@ -31,6 +31,7 @@ from app.jobs import upload_endpoints as uploads
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
 from app.web import docs
+from app.webhooks import endpoints as webhooks
 
 _ROUTERS = (
     uploads.router,
@@ -39,6 +40,7 @@ _ROUTERS = (
     samples_router,
     jobs.router,
     findings.router,
+    webhooks.router,
     health.router,
     metrics.router,
     docs.router,

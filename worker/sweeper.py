@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from app.accounts.secrets import load_pepper
 from app.core.db import DATABASE_ERRORS, Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
@@ -21,6 +22,7 @@ from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from worker.lost_attempts import record_loss
 from worker.process import CHILD_LOG, log_tail
+from worker.webhooks import Deliverer
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
 _UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
@@ -123,10 +125,14 @@ def run() -> None:
         signal.signal(number, lambda _number, _frame: stopping.set())
     remove_stale_uploads(files.incoming, now=time.time())
     remove_finished_job_folders(database, files)
+    deliverer = Deliverer(database, settings, load_pepper(settings))
+    delivering = threading.Thread(target=deliverer.run, args=(stopping,), daemon=True)
+    delivering.start()
     sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
     while not stopping.wait(settings.sweep_seconds):
         try:
             sweeper.sweep()
         except DATABASE_ERRORS as error:
             _log.warning("sweep_failed", error=type(error).__name__)
+    delivering.join(15)  # as long as one receiver may take
     database.dispose()

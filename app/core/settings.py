@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     gpus: str | None = None
     """Devices of this machine's training worker, such as `0,1`; by default all that it has."""
 
+    webhook_targets: Literal["public", "any"] = "public"
+    """`any` also sends to private addresses and without TLS: for receivers in your own network."""
+
     max_attempts: int = Field(3, ge=1)
     """A job whose trainer was lost this often fails with `worker_lost`."""
     lease_seconds: float = Field(60.0, gt=0)

@@ -27,6 +27,7 @@ from app.models import (
     JobState,
     Queue,
 )
+from app.webhooks.outbox_repository import OutboxRepository
 
 LOST_OUTCOMES = frozenset({AttemptOutcome.LOST, AttemptOutcome.EXPIRED})
 """What an attempt of the budget is used up by."""
@@ -119,6 +120,8 @@ class LeaseRepository:
         self.write(fence, state=state, owner=None, lease_until=None, **values)
         if state in {JobState.FAILED, JobState.CANCELLED}:
             self.give_up_ingest(fence.job_id)
+        if state in FINAL_STATES:
+            OutboxRepository(self._session).announce(fence.job_id)
         self._attempts.end(fence.job_id, fence.owner, outcome or AttemptOutcome(state.value))
         self.add_event(fence.job_id, "state", {"state": state.value} | _shown(values))
 

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
 from app.jobs.event_repository import EventRepository
-from app.models import Job, JobEvent, JobState, Queue
+from app.models import FINAL_STATES, Job, JobEvent, JobState, Queue
+from app.webhooks.outbox_repository import OutboxRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,8 @@ class JobRepository:
         self._session.refresh(job)
         if "state" in values:
             self._events.append(job.id, "state", {"state": job.state.value})
+            if job.state in FINAL_STATES:
+                OutboxRepository(self._session).announce(job.id)
         return True
 
     def _execute(self, statement: Update) -> bool:

@@ -10,6 +10,7 @@ from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.job_attempt import AttemptOutcome, JobAttempt
 from app.models.sample import Sample, Split
 from app.models.tenant import Tenant
+from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
     "FINAL_STATES",
@@ -32,4 +33,6 @@ __all__ = [
     "Sample",
     "Split",
     "Tenant",
+    "Webhook",
+    "WebhookDelivery",
 ]
