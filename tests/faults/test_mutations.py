@@ -50,7 +50,7 @@ MUTATIONS = (
         "app/core/durable.py",
         'temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")',
         "temporary = target",
-        "tests/app/core/test_durable.py::TestWriteJson",
+        "tests/app/core/test_durable.py::TestWriteBytes",
     ),
     Mutation(
         "the sync",

@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -7,35 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from app.core.durable import publish_file, write_json
-from tests.support.waiting import wait_for
+from app.core.durable import publish_file, write_bytes
 
+NUM_BYTES = 50_000_000
 WRITER = """
 import sys
 from pathlib import Path
-from app.core.durable import write_json
+from app.core.durable import write_bytes
 for number in range(10**6):
-    write_json(Path(sys.argv[1]), [number] * 300_000)
+    write_bytes(Path(sys.argv[1]), bytes([number % 256]) * int(sys.argv[2]))
 """
 
 
-class TestWriteJson:
+class TestWriteBytes:
     def test_leaves_a_whole_file_whenever_it_is_killed(self, tmp_path: Path) -> None:
-        target = tmp_path / "state.json"
-        write_json(target, [])
-        for i in range(6):
-            first = target.stat().st_mtime_ns
-            with subprocess.Popen([sys.executable, "-c", WRITER, target]) as writer:
-                wait_for(
-                    lambda first=first: target.stat().st_mtime_ns != first,  # type: ignore[misc]
-                    seconds=30,
-                    what="a write",
-                )
-                time.sleep(0.01 * i)
+        target = tmp_path / "state"
+        write_bytes(target, bytes(NUM_BYTES))
+        for i in range(5):
+            before = target.stat().st_mtime_ns
+            command = [sys.executable, "-c", WRITER, str(target), str(NUM_BYTES)]
+            with subprocess.Popen(command) as writer:
+                while target.stat().st_mtime_ns == before:
+                    time.sleep(0.001)
+                time.sleep(0.005 * i)
                 writer.kill()
-            numbers = json.loads(target.read_text())
-            assert len(numbers) == 300_000
-            assert len(set(numbers)) == 1
+            content = target.read_bytes()
+            assert len(content) == NUM_BYTES
+            assert content.count(content[:1]) == NUM_BYTES
 
 
 class TestPublishFile:
