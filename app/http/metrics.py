@@ -1,7 +1,8 @@
-"""Prometheus: what requests cost, by route."""
+"""What requests cost, by route: for Prometheus, and as a line of the log."""
 
 import time
 
+import structlog
 from fastapi import APIRouter, Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,6 +19,10 @@ from app.http.middleware import HttpMiddleware
 
 router = APIRouter(tags=["operation"])
 _BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.3, 0.5, 1, 3, 10, 60, 600)
+
+_PROBED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by machines: not worth a line each."""
+_log = structlog.get_logger(__name__)
 
 
 @router.get("/metrics", summary="Metrics in Prometheus text format")
@@ -70,6 +75,9 @@ class MetricsMiddleware(HttpMiddleware):
             method = scope["method"] if route else "any"
             if num_bytes:
                 self._received.labels(route or "unmatched").inc(num_bytes)
-            self._seconds.labels(method, route or "unmatched", status).observe(
-                time.perf_counter() - start
-            )
+            seconds = time.perf_counter() - start
+            self._seconds.labels(method, route or "unmatched", status).observe(seconds)
+            if route not in _PROBED:
+                _log.info(
+                    "request", method=method, route=route, status=status, seconds=round(seconds, 3)
+                )

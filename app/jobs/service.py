@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
@@ -21,6 +22,8 @@ from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead
 from app.jobs.turn_repository import TurnRepository
 from app.jobs.turns import position
 from app.models import Job, JobKind, JobState, Queue
+
+_log = structlog.get_logger(__name__)
 
 
 class JobService:
@@ -174,6 +177,7 @@ class JobService:
             queued_at=now,
         )
         self._jobs.add(job)
+        _log.info("job_queued", job_id=str(job.id), kind=kind.value, queue=queue.value)
         self._wake(queue)
         return job
 

@@ -1,7 +1,9 @@
 """Server mode: the same processes, by hand, on PostgreSQL and Redis."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +23,25 @@ def stack(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Stack]:
         LABELAUDIT_STORE_URL=f"file://{tmp_path / 'store'}",
         LABELAUDIT_SECRET="pepper",
         LABELAUDIT_GPUS="0,1",
+        LABELAUDIT_LOG_FORMAT="json",
     ) as running:
         yield running
+
+
+def _lines(stack: Stack, name: str, event: str) -> list[dict[str, Any]]:
+    """Return the lines of one kind; every line of the log must be JSON."""
+    lines = [json.loads(line) for line in stack.log(name).splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
+def _assert_logs_tell_the_story(stack: Stack, jobs: list[str]) -> None:
+    queued = {line["job_id"]: line["request_id"] for line in _lines(stack, "api", "job_queued")}
+    answered = {line["request_id"] for line in _lines(stack, "api", "request")}
+    assert set(queued) == set(jobs)
+    assert set(queued.values()) <= answered
+    started = _lines(stack, "gpu", "started")
+    assert {(line["job_id"], line["attempt"]) for line in started} == {(job, 1) for job in jobs}
+    assert {line["device"] for line in started} == {"0", "1"}
 
 
 @DATABASE
@@ -44,11 +63,7 @@ class TestServerMode:
         )
         for job_id in jobs:
             assert client.wait(job_id)["state"] == "succeeded"
-        started = [line for line in stack.log("gpu").splitlines() if "stage=train" in line]
-        assert {word for line in started for word in line.split() if "device" in word} == {
-            "device=0",
-            "device=1",
-        }
+        _assert_logs_tell_the_story(stack, jobs)
 
         assert not (stack.data_dir / "blobs").exists()
         image = client.findings(jobs[0], limit=500)[0]["sample_id"]
