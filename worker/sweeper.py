@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -12,12 +13,14 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.accounts.secrets import load_pepper
+from app.core.clock import utc_now
 from app.core.db import DATABASE_ERRORS, Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.jobs.attempt_repository import AttemptRepository
+from app.jobs.idempotency_repository import remove_keys_before
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from worker.lost_attempts import record_loss
@@ -25,6 +28,7 @@ from worker.process import CHILD_LOG, log_tail
 from worker.webhooks import Deliverer
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
+_KEYS_KEPT = timedelta(days=2)
 _UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
 _log = structlog.get_logger(__name__)
 
@@ -114,6 +118,12 @@ def remove_finished_job_folders(database: Database, files: DataFolder) -> None:
         shutil.rmtree(folders[job_id], ignore_errors=True)
 
 
+def remove_old_idempotency_keys(database: Database) -> None:
+    """Forget requests that nobody repeats any more."""
+    with database.unit_of_work() as session:
+        remove_keys_before(session, utc_now() - _KEYS_KEPT)
+
+
 def run() -> None:
     """Sweep until SIGTERM."""
     settings = Settings()
@@ -125,6 +135,7 @@ def run() -> None:
         signal.signal(number, lambda _number, _frame: stopping.set())
     remove_stale_uploads(files.incoming, now=time.time())
     remove_finished_job_folders(database, files)
+    remove_old_idempotency_keys(database)
     deliverer = Deliverer(database, settings, load_pepper(settings))
     delivering = threading.Thread(target=deliverer.run, args=(stopping,), daemon=True)
     delivering.start()

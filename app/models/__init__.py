@@ -6,6 +6,7 @@ from app.models.base import Base
 from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.finding import Finding, ResultVersion
+from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.job_attempt import AttemptOutcome, JobAttempt
 from app.models.sample import Sample, Split
@@ -22,6 +23,7 @@ __all__ = [
     "Dataset",
     "DatasetState",
     "Finding",
+    "IdempotencyKey",
     "Job",
     "JobAttempt",
     "JobEvent",

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.faults.conftest import Say
-from tests.faults.house import House, open_house
+from tests.faults.house import open_house
 from tests.support.archives import write_tiny_zip
 from worker.checkpoints import CheckpointError, load_checkpoint
 
@@ -78,13 +79,10 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
 
 def _fill(folder: Path) -> Path:
     filler = folder / "filler"
-    with filler.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(65536))
-                file.flush()
-        except OSError:
-            return filler
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filler
 
 
 def _integrity(database: Path) -> str:
@@ -95,11 +93,13 @@ def _integrity(database: Path) -> str:
 
 
 def test_15_a_full_disk_is_told_and_survived(small_volume: Path, say: Say) -> None:
+    archive = small_volume.parent / "colours.zip"
+    write_tiny_zip(archive)
     with open_house(small_volume, "embedded", LABELAUDIT_MIN_FREE_BYTES="1000000") as house:
         job_id = house.audit(epochs=5000)
         house.wait_for_epoch(job_id, 3)
         filler = _fill(small_volume)
-        reply = house.client.upload(_archive(house))
+        reply = house.client.upload(archive)
         assert (reply.status_code, reply.json()["code"]) == (507, "no_space")
         time.sleep(3)
         assert _integrity(house.stack.data_dir / "labelaudit.db") == "ok"
@@ -108,10 +108,3 @@ def test_15_a_full_disk_is_told_and_survived(small_volume: Path, say: Say) -> No
         assert (job["state"], job["error"]["code"]) == ("failed", "no_space")
         assert house.client.wait(house.audit(epochs=2))["state"] == "succeeded"
     say("15: upload 507, job failed with no_space, database intact, works again")
-
-
-def _archive(house: House) -> Path:
-    """An archive outside of the full volume."""
-    target = Path(os.environ.get("TMPDIR", "/tmp")) / f"colours-{house.stack.port}.zip"  # noqa: S108
-    write_tiny_zip(target)
-    return target

@@ -1,7 +1,9 @@
-"""Ends that are asked for: RELIABILITY tests 11 and 12, in both modes."""
+"""What is asked for: RELIABILITY tests 11, 12 and 16, in both modes."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
 
 from tests.faults.conftest import Say
@@ -60,3 +62,21 @@ def test_12_a_cancelled_job_stays_cancelled_when_all_workers_start_anew(
     assert house.client.job(waiting)["attempt"] == 0
     assert trainers(running) == []
     say("12: cancel holds after a restart of all workers; the queued job never started")
+
+
+def test_16_a_request_sent_200_times_at_once_makes_one_job(house: House, say: Say) -> None:
+    body = {"dataset_id": house.dataset_id, "epochs": 1}
+    headers = {"Idempotency-Key": f"key-{time.time_ns()}"}
+
+    def post(_number: int = 0, **options: object) -> httpx2.Response:
+        return house.client.http.post("/v1/jobs", json=body | options, headers=headers)
+
+    with ThreadPoolExecutor(20) as crowd:
+        replies = list(crowd.map(post, range(200)))
+    assert {reply.status_code for reply in replies} == {202}
+    [job_id] = {reply.json()["job_id"] for reply in replies}
+    assert post(seed=99).json()["code"] == "idempotency_mismatch"
+    house.stack.end("api")
+    house.restore()
+    assert post().json()["job_id"] == job_id
+    say("16: 200 requests with one key: one job; another body 422; the same reply after a restart")
