@@ -98,7 +98,8 @@ class JobRunner:
         folder = self._files.attempt(attempt.fence.job_id, attempt.fence.attempt, stage.name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        write_json(folder / "spec.json", stage.spec(folder))
+        with lease.kept():
+            write_json(folder / "spec.json", stage.spec(folder))
         with self._database.unit_of_work() as session:
             LeaseRepository(session).start_stage(attempt.fence, stage.name)
         child = ChildProcess(stage.module, folder / "spec.json", device=device)
@@ -107,7 +108,8 @@ class JobRunner:
             Supervisor(lease, self._draining, stage.translate).watch(child)
         finally:
             self._keep_log(attempt, child)
-        stage.publish(folder, lease)
+        with lease.kept():
+            stage.publish(folder, lease)
         _log.info("published", stage=stage.name)
         if stage.name == IngestStage.name:
             shutil.rmtree(folder, ignore_errors=True)

@@ -84,6 +84,28 @@ class Lease:
         self._renewed_at = before
         return cancel
 
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Go on renewing while the block does something long, such as moving many files."""
+        done = threading.Event()
+
+        def keep() -> None:
+            while not done.wait(self._beat_seconds):
+                try:
+                    self.renew(RowUpdate())
+                except FencedError:
+                    return  # the block's own writes are refused as well
+                except DATABASE_ERRORS as error:
+                    _log.warning("lease_not_renewed", error=type(error).__name__)
+
+        keeper = threading.Thread(target=keep, daemon=True, name="lease-keeper")
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
+
 
 class Supervisor:
     """Runs one child to its end."""

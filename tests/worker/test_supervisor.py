@@ -167,6 +167,18 @@ class TestWatch:
         goes_on.set()
         watching.join(10)
 
+    def test_keeps_the_lease_while_results_are_moved(
+        self, lease: Lease, database: Database, quick_settings: Settings
+    ) -> None:
+        settings = quick_settings.model_copy(update={"lease_seconds": 0.5})
+        with Lease(database, settings, lease.fence).kept():
+            time.sleep(1.0)
+            with database.unit_of_work() as session:
+                assert LeaseRepository(session).expired() == []
+        time.sleep(0.6)
+        with database.unit_of_work() as session:
+            assert [job.id for job in LeaseRepository(session).expired()] == [lease.fence.job_id]
+
 
 def _expect_loss(child: ChildProcess, lease: Lease) -> None:
     with pytest.raises(ChildLostError):
