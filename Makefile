@@ -30,7 +30,16 @@ serve: install  ## run the whole service on this machine
 
 .PHONY: test
 test: install  ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not gpu'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not gpu and not faults'
+
+.PHONY: test-faults
+test-faults: install  ## kill, stop, cut off and fill up a running service (half an hour)
+	$(BIN)/python -m pytest -m faults tests/faults
+
+.PHONY: check-images
+check-images:  ## install what the API image installs, in a bare environment
+	rm -rf build/image-api
+	docker/install.sh api build/image-api
 
 .PHONY: lint
 lint: install  ## style, types, import law, dependencies, house rules

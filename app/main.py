@@ -31,6 +31,7 @@ from app.jobs import upload_endpoints as uploads
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
 from app.web import docs
+from app.webhooks import endpoints as webhooks
 
 _ROUTERS = (
     uploads.router,
@@ -39,6 +40,7 @@ _ROUTERS = (
     samples_router,
     jobs.router,
     findings.router,
+    webhooks.router,
     health.router,
     metrics.router,
     docs.router,
@@ -86,7 +88,7 @@ def _make_context(settings: Settings) -> AppContext:
     return AppContext(
         settings=settings,
         database=database,
-        folder=DataFolder(settings.data_dir),
+        folder=DataFolder.of(settings),
         celery=celery,
         wake_ups=WakeUps(celery),
         metrics=registry,

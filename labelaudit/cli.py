@@ -209,13 +209,13 @@ def sweeper() -> None:
     run()
 
 
-@app.command(hidden=True)
+@app.command()
 def api(
     host: str = "127.0.0.1",
     port: int = 8000,
-    listener: Annotated[int | None, typer.Option()] = None,
+    listener: Annotated[int | None, typer.Option(hidden=True, help="Open socket to use.")] = None,
 ) -> None:
-    """Run the HTTP front end alone; `listener` is an open socket to use."""
+    """Run the HTTP front end alone, on a database that is there already."""
     from labelaudit.serve import run_api
 
     run_api(host, port, listener)
@@ -258,6 +258,17 @@ def upgrade() -> None:
     from labelaudit.database import upgrade_database
 
     upgrade_database(load_settings())
+
+
+@db_app.command("backup")
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="New file for the copy.")],
+) -> None:
+    """Copy the SQLite database while it is in use (PostgreSQL has pg_dump)."""
+    from labelaudit.configuration import load_settings
+    from labelaudit.database import backup_database
+
+    backup_database(load_settings(), target)
 
 
 def _end_as_by_ctrl_c() -> None:

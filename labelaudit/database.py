@@ -1,11 +1,15 @@
 """The service's database, for the commands that work beside it."""
 # ruff: noqa: PLC0415 - the service's code loads only for the commands that need it
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelaudit.errors import InputError, ServiceError
+from labelaudit.files import replacing
+from labelaudit.terminal import say
 
 if TYPE_CHECKING:
     from app.core.db import Database
@@ -18,6 +22,36 @@ def upgrade_database(settings: "Settings") -> None:
 
     with _told_in_one_line():
         upgrade(settings.resolved_database_url)
+
+
+def backup_database(settings: "Settings", target: Path) -> None:
+    """Write a consistent copy of the SQLite database, whoever writes to it meanwhile."""
+    from sqlalchemy.engine import make_url
+
+    url = make_url(settings.resolved_database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise InputError(
+            "the database is no SQLite file", code="not_sqlite", hint="pg_dump copies PostgreSQL"
+        )
+    source = Path(url.database)
+    if not source.exists():
+        raise InputError(f"there is no {source}", code="no_database")
+    if target.exists():
+        raise InputError(f"{target} exists", code="file_exists", hint="choose a new name")
+    with replacing(target) as temporary:
+        _copy_sqlite(source, temporary)
+    say(f"{target} is a copy of {source}")
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reading,
+        closing(sqlite3.connect(target)) as writing,
+    ):
+        reading.backup(writing)
+        # The source's mode goes with its pages; a copy should be one file.
+        writing.execute("PRAGMA journal_mode = DELETE")
+    target.chmod(0o600)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,10 +19,13 @@ from labelaudit.errors import LabelAuditError
 from labelaudit.terminal import printable
 
 if TYPE_CHECKING:
+    from app.core.db import Database
     from app.core.settings import Settings
 
 _OLDEST_PYTHON = (3, 11)
 _TORCH_SECONDS = 120
+_LATE_SECONDS = 120.0
+"""A sweep comes every few seconds, and an idle worker is woken within a minute."""
 _ASK_TORCH = """
 import torch
 device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
@@ -46,8 +50,10 @@ def run_doctor() -> bool:
     looks: list[Callable[[Settings], Check]] = [
         _look_at_python,
         _look_at_folder,
+        _look_at_store,
         _look_at_database,
         _look_at_broker,
+        _look_at_jobs,
         _look_at_torch,
     ]
     checks = [look(settings) for look in looks]
@@ -70,17 +76,30 @@ def _look_at_python(_settings: "Settings") -> Check:
 
 
 def _look_at_folder(settings: "Settings") -> Check:
+    return _look_at_volume(
+        "data folder", settings.data_dir.resolve(), settings, variable="LABELAUDIT_DATA_DIR"
+    )
+
+
+def _look_at_store(settings: "Settings") -> Check:
+    if settings.store_url is None:
+        return Check("store", "in the data folder")
+    return _look_at_volume(
+        "store", settings.store_folder, settings, variable="LABELAUDIT_STORE_URL"
+    )
+
+
+def _look_at_volume(name: str, folder: Path, settings: "Settings", *, variable: str) -> Check:
     """Look without making anything: the folder may not exist yet."""
-    folder = settings.data_dir.resolve()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
-        fix = f"make {existing} writable, or set LABELAUDIT_DATA_DIR"
-        return Check("data folder", f"{folder} cannot be written", fix)
+        fix = f"make {existing} writable, or set {variable}"
+        return Check(name, f"{folder} cannot be written", fix)
     free = shutil.disk_usage(existing).free
     fix = ""
     if free < 2 * settings.min_free_bytes:
-        fix = "free some space, or set LABELAUDIT_DATA_DIR to another volume"
-    return Check("data folder", f"{folder}, {free / 1e9:.1f} GB free", fix)
+        fix = f"free some space, or set {variable} to another volume"
+    return Check(name, f"{folder}, {free / 1e9:.1f} GB free", fix)
 
 
 def _look_at_database(settings: "Settings") -> Check:
@@ -113,6 +132,43 @@ def _look_at_broker(settings: "Settings") -> Check:
     finally:
         client.close()
     return Check("broker", "Redis answers")
+
+
+def _look_at_jobs(settings: "Settings") -> Check:
+    """Tell from the rows whether workers and sweeper do their work: they may be elsewhere."""
+    from app.core.migrate import is_current
+
+    file = settings.data_dir / "labelaudit.db"
+    if settings.database_url is None and not file.exists():
+        return Check("jobs", "none yet")
+    try:
+        with open_database(settings) as database:
+            if not is_current(database.engine):
+                return Check("jobs", "unknown until the schema is the newest")
+            return _look_at_queues(database)
+    except LabelAuditError:
+        return Check("jobs", "unknown without the database")
+
+
+def _look_at_queues(database: "Database") -> Check:
+    from app.core.clock import utc_now
+    from app.jobs.gauge_repository import GaugeRepository
+    from app.models import JobState
+
+    with database.read() as session:
+        gauges = GaugeRepository(session)
+        counts = {(state, queue): number for state, queue, number in gauges.count_jobs()}
+        waiting = {queue: utc_now() - since for queue, since in gauges.oldest_queued()}
+        leases = gauges.shortest_leases()
+    if any(seconds < -_LATE_SECONDS for _, seconds in leases):
+        return Check("jobs", "running jobs have lost their workers", "start `labelaudit sweeper`")
+    for queue, age in waiting.items():
+        is_idle = not counts.get((JobState.RUNNING, queue), 0)
+        if is_idle and age.total_seconds() > _LATE_SECONDS:
+            fix = f"start `labelaudit worker --queue {queue.value}`"
+            return Check("jobs", f"waiting for {age.total_seconds():.0f} s, and none runs", fix)
+    num_running = sum(number for (state, _), number in counts.items() if state is JobState.RUNNING)
+    return Check("jobs", f"{num_running} running, {len(waiting)} queues with jobs waiting")
 
 
 def _look_at_torch(_settings: "Settings") -> Check:

@@ -21,7 +21,16 @@ _TAIL_LINES = 20
 # What would tie a private service to somebody's real one.
 _NOT_INHERITED = frozenset(
     f"LABELAUDIT_{name}"
-    for name in ("DATA_DIR", "DATABASE_URL", "REDIS_URL", "SECRET", "HOST", "PORT", "AUTH")
+    for name in (
+        "DATA_DIR",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "STORE_URL",
+        "SECRET",
+        "HOST",
+        "PORT",
+        "AUTH",
+    )
 )
 
 

@@ -4,6 +4,7 @@
 import fcntl
 import http.client
 import os
+import signal
 import socket
 import sys
 import time
@@ -71,6 +72,8 @@ def run_api(host: str, port: int, listener: int | None) -> None:
         access_log=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
     )
+    # After its graceful end uvicorn raises the signal again: that is then no failure.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     sockets = None if listener is None else [socket.socket(fileno=listener)]
     uvicorn.Server(config).run(sockets=sockets)
 

@@ -15,15 +15,16 @@ from app.core.queue import RUN_NEXT_TASK, WakeUps, make_celery
 from app.core.settings import Settings
 from app.models import Queue
 from worker.runner import JobRunner
+from worker.slots import Slots
 
 
-def make_worker(settings: Settings) -> Celery:
+def make_worker(settings: Settings, slots: Slots) -> Celery:
     """Return a Celery application whose one task runs the next job of a queue."""
     celery = make_celery(settings)
     draining = threading.Event()
     wake_ups = WakeUps(celery)
     database = Database(make_engine(settings.resolved_database_url))
-    runner = JobRunner(database, settings, wake_ups, draining)
+    runner = JobRunner(database, settings, wake_ups, draining, slots)
 
     @celery.task(name=RUN_NEXT_TASK)
     def run_next(queue: str) -> None:

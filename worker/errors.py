@@ -14,6 +14,11 @@ class ChildFailedError(Exception):
 class ChildLostError(Exception):
     """The child ended without a word: killed, crashed, out of memory."""
 
+    def __init__(self, detail: str, *, exit_code: int | None = None) -> None:
+        """Keep the exit code; negative is the number of the signal that ended the child."""
+        super().__init__(detail)
+        self.exit_code = exit_code
+
 
 class CancelledError(Exception):
     """The user asked for it."""

@@ -11,7 +11,7 @@ from app.core.bulk import batches
 from app.core.durable import publish_file
 from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import LeaseRepository
-from app.models import DatasetState, JobKind, JobState, Queue
+from app.models import AttemptOutcome, DatasetState, JobKind, JobState, Queue
 from worker.process import Event
 from worker.stage import INGEST_SHARE, Stage, StageContext
 from worker.supervisor import Lease, RowUpdate
@@ -75,7 +75,7 @@ class IngestStage(Stage):
         if self._attempt.kind is JobKind.INGEST:
             leases.finish(lease.fence, JobState.SUCCEEDED, stage="done", fraction=1.0)
         else:
-            leases.requeue(lease.fence, queue=Queue.GPU, handed_over=True)
+            leases.requeue(lease.fence, queue=Queue.GPU, outcome=AttemptOutcome.HANDED_OVER)
 
     def _write_rows(self, folder: Path, lease: Lease) -> None:
         """Add samples and rejected files in short transactions, each of them fenced."""

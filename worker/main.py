@@ -8,6 +8,7 @@ from app.core.logging import configure_logging
 from app.core.settings import Settings
 from app.models import Queue
 from worker.celery_app import make_worker
+from worker.slots import Slots
 
 
 def run(queue: str) -> None:
@@ -17,14 +18,15 @@ def run(queue: str) -> None:
     configure_logging(settings)
     # Celery warns of running as root because of pickled messages; ours are JSON and say nothing.
     warnings.simplefilter("ignore", SecurityWarning)
-    make_worker(settings).worker_main(
+    slots = Slots.of(Queue(queue), settings)
+    make_worker(settings, slots).worker_main(
         [
             "--quiet",  # no banner
             "worker",
             f"--queues={name}",
             f"--hostname=labelaudit-{name}@%h",
             "--pool=threads",
-            "--concurrency=1",
+            f"--concurrency={len(slots)}",
             "--loglevel=WARNING",
             "--without-gossip",
             "--without-mingle",

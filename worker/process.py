@@ -18,24 +18,29 @@ _PASSED_ON = (
     "OPENBLAS", "PATH", "PYTHON", "PYTORCH", "TMPDIR", "TORCH",
 )  # fmt: skip
 """Prefixes of the environment that a child gets: none of them holds a secret of ours."""
-_LOG_TAIL_BYTES = 2_000
+CHILD_LOG = "child.log"
+"""Beside the spec: what the child wrote to standard error."""
+_LOG_TAIL_BYTES = 16_000
 _log = structlog.get_logger(__name__)
 
 
 class ChildProcess:
     """Runs `python -m MODULE SPEC`; its JSON lines arrive as events."""
 
-    def __init__(self, module: str, spec: Path) -> None:
-        """Start the child; its standard error goes to a log beside the spec."""
-        self._log_file = spec.with_name("child.log")
-        with self._log_file.open("ab") as stderr:
+    def __init__(self, module: str, spec: Path, *, device: str | None = None) -> None:
+        """Start the child; its standard error goes to a log beside the spec.
+
+        `device` is the one GPU that it sees, "" for none; None leaves the choice to the machine.
+        """
+        self.log_file = spec.with_name(CHILD_LOG)
+        with self.log_file.open("ab") as stderr:
             self._process = subprocess.Popen(
                 # -P: the folder that we happen to run in may hold other modules of our names.
                 [sys.executable, "-P", "-m", module, str(spec)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=_environment(),
+                env=_environment(device),
                 start_new_session=True,  # the terminal's Ctrl-C is the supervisor's business
             )
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -77,12 +82,6 @@ class ChildProcess:
             self._process.kill()
         self._process.wait()
 
-    def log_tail(self) -> str:
-        """Return the end of what the child wrote to standard error."""
-        with self._log_file.open("rb") as file:
-            file.seek(max(0, self._log_file.stat().st_size - _LOG_TAIL_BYTES))
-            return file.read().decode(errors="replace")
-
     def _read(self, pipe: IO[bytes]) -> None:
         with pipe:
             for line in pipe:
@@ -93,9 +92,20 @@ class ChildProcess:
         self._events.put(None)
 
 
-def _environment() -> dict[str, str]:
+def log_tail(file: Path) -> str:
+    """Return the end of a child's log; empty where there is none."""
+    try:
+        with file.open("rb") as log:
+            log.seek(max(0, file.stat().st_size - _LOG_TAIL_BYTES))
+            return log.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _environment(device: str | None) -> dict[str, str]:
     passed = {key: value for key, value in os.environ.items() if key.startswith(_PASSED_ON)}
+    chosen = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
     # Threads that spin for long take the cores from whoever they wait for; that sleep at once wake
     # too late (docs/decisions/0007).
     # CUBLAS is deterministic only with a fixed workspace, set before CUDA starts.
-    return {"GOMP_SPINCOUNT": "5000", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | passed
+    return {"GOMP_SPINCOUNT": "5000", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | passed | chosen

@@ -1,47 +1,57 @@
 """Claims the next job of a queue and sees one attempt at it through to its end."""
 
-import errno
 import os
 import shutil
 import socket
 import threading
+import time
 from uuid import uuid4
 
 import structlog
 
-from app.core.db import Database
+from app.core.db import DATABASE_ERRORS, Database
 from app.core.durable import write_json
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.intake_repository import IntakeRepository
+from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import FencedError, LeaseRepository
 from app.models import DatasetState, JobKind, JobState, Queue
 from worker.attempt import Attempt
+from worker.endings import Ending, ending_of
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
 from worker.ingest_stage import IngestStage
-from worker.lost_attempts import record_loss
-from worker.process import ChildProcess
+from worker.process import ChildProcess, log_tail
 from worker.score_stage import ScoreStage
+from worker.slots import Slots
 from worker.stage import Stage, StageContext
 from worker.supervisor import Lease, Supervisor
 from worker.train_stage import TrainStage
 
+_RETRY_SECONDS = 1.0
+_TRIES_WHILE_DRAINING = 5
 _log = structlog.get_logger(__name__)
 
 
 class JobRunner:
-    """Runs jobs, one at a time, until told to drain."""
+    """Runs jobs, one in each slot at a time, until told to drain."""
 
     def __init__(
-        self, database: Database, settings: Settings, wake_ups: WakeUps, draining: threading.Event
+        self,
+        database: Database,
+        settings: Settings,
+        wake_ups: WakeUps,
+        draining: threading.Event,
+        slots: Slots,
     ) -> None:
         """Stop claiming, and give back what is running, once `draining` is set."""
         self._database = database
         self._settings = settings
         self._wake_ups = wake_ups
         self._draining = draining
-        self._files = DataFolder(settings.data_dir)
+        self._slots = slots
+        self._files = DataFolder.of(settings)
 
     def run_next(self, queue: Queue) -> bool:
         """Claim and run one job; return whether there was one."""
@@ -51,8 +61,9 @@ class JobRunner:
         if attempt is None:
             return False
         job_id, number = str(attempt.fence.job_id), attempt.fence.attempt
-        with structlog.contextvars.bound_contextvars(job_id=job_id, attempt=number):
-            self._run(attempt)
+        log_ids = structlog.contextvars.bound_contextvars(job_id=job_id, attempt=number)
+        with log_ids, self._slots.take() as device:
+            self._run(attempt, device)
         return True
 
     def _claim(self, queue: Queue) -> Attempt | None:
@@ -65,42 +76,58 @@ class JobRunner:
             leases.add_event(job.id, "state", {"state": "running", "attempt": job.attempt})
             return Attempt.of(job)
 
-    def _run(self, attempt: Attempt) -> None:
+    def _run(self, attempt: Attempt, device: str | None) -> None:
         """Run one stage; whatever happens, the row says what becomes of the job."""
         lease = Lease(self._database, self._settings, attempt.fence)
         try:
-            self._run_stage(attempt, lease)
+            self._run_stage(self._stage(attempt), attempt, lease, device)
         except FencedError:
             _log.warning("fenced", detail="another worker has this job now")
-        except CancelledError:
-            self._end(lease, JobState.CANCELLED)
-        except ChildFailedError as error:
-            self._end(lease, JobState.FAILED, error.code, error.detail)
-        except DrainedError:
-            self._give_back(attempt)
-        except ChildLostError as error:
-            self._lose(attempt, str(error))
-        except OSError as error:
-            self._fail_on_os_error(attempt, lease, error)
+        except Exception as error:  # noqa: BLE001 - a bug of ours is a lost attempt too
+            self._log_end(error)
+            ending = ending_of(
+                error,
+                attempt,
+                max_attempts=self._settings.max_attempts,
+                reads_upload=attempt.queue is Queue.CPU,
+            )
+            if self._settle(lease, ending) is JobState.QUEUED:
+                self._wake_ups.wake(attempt.queue)
 
-    def _run_stage(self, attempt: Attempt, lease: Lease) -> None:
-        stage = self._stage(attempt)
+    def _run_stage(self, stage: Stage, attempt: Attempt, lease: Lease, device: str | None) -> None:
         folder = self._files.attempt(attempt.fence.job_id, attempt.fence.attempt, stage.name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        write_json(folder / "spec.json", stage.spec(folder))
+        with lease.kept():
+            write_json(folder / "spec.json", stage.spec(folder))
         with self._database.unit_of_work() as session:
-            LeaseRepository(session).write(attempt.fence, stage=stage.name)
-        child = ChildProcess(stage.module, folder / "spec.json")
-        _log.info("started", stage=stage.name, child_pid=child.pid)
-        Supervisor(lease, self._draining, stage.translate).watch(child)
-        stage.publish(folder, lease)
+            LeaseRepository(session).start_stage(attempt.fence, stage.name)
+        child = ChildProcess(stage.module, folder / "spec.json", device=device)
+        _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
+        try:
+            Supervisor(lease, self._draining, stage.translate).watch(child)
+        finally:
+            self._keep_log(attempt, child)
+        with lease.kept():
+            stage.publish(folder, lease)
         _log.info("published", stage=stage.name)
         if stage.name == IngestStage.name:
             shutil.rmtree(folder, ignore_errors=True)
             self._wake_ups.wake(Queue.GPU)
         else:
             shutil.rmtree(self._files.job(attempt.fence.job_id), ignore_errors=True)
+
+    def _keep_log(self, attempt: Attempt, child: ChildProcess) -> None:
+        """Keep the child's last words for the job's owner; without a database they are lost."""
+        log = log_tail(child.log_file)
+        if not log:
+            return
+        try:
+            with self._database.unit_of_work() as session:
+                attempts = AttemptRepository(session)
+                attempts.keep_log(attempt.fence.job_id, attempt.fence.owner, log)
+        except DATABASE_ERRORS as error:
+            _log.warning("log_not_kept", error=type(error).__name__)
 
     def _stage(self, attempt: Attempt) -> Stage:
         with self._database.read() as session:
@@ -117,37 +144,34 @@ class JobRunner:
             return ScoreStage(context)
         return TrainStage(context) if dataset.state is DatasetState.READY else IngestStage(context)
 
-    def _end(
-        self, lease: Lease, state: JobState, code: str | None = None, detail: str | None = None
-    ) -> None:
-        _log.info("ended", state=state.value, code=code, detail=detail)
-        with self._database.unit_of_work() as session:
-            LeaseRepository(session).finish(
-                lease.fence, state, error_code=code, error_detail=detail
-            )
+    def _settle(self, lease: Lease, ending: Ending) -> JobState | None:
+        """Write the end of the attempt; while the database is away, try until the lease is over.
 
-    def _give_back(self, attempt: Attempt) -> None:
-        _log.info("given_back")
-        with self._database.unit_of_work() as session:
-            LeaseRepository(session).requeue(attempt.fence, queue=attempt.queue, handed_over=False)
+        Returns:
+            The job's new state; None where that is left to the sweeper or to a new owner.
+        """
+        num_tries = 0
+        while True:
+            try:
+                with self._database.unit_of_work() as session:
+                    return ending(LeaseRepository(session))
+            except FencedError:
+                _log.warning("fenced", detail="another worker has this job now")
+                return None
+            except DATABASE_ERRORS as error:
+                num_tries += 1
+                hurries = self._draining.is_set() and num_tries > _TRIES_WHILE_DRAINING
+                if lease.nearly_over or hurries:
+                    _log.warning("end_not_written", error=type(error).__name__)
+                    return None
+            time.sleep(_RETRY_SECONDS)
 
-    def _lose(self, attempt: Attempt, reason: str) -> None:
-        _log.warning("child_lost", reason=reason)
-        with self._database.unit_of_work() as session:
-            state = record_loss(
-                LeaseRepository(session),
-                attempt.fence,
-                queue=attempt.queue,
-                num_lost_before=attempt.lost_attempts,
-                max_attempts=self._settings.max_attempts,
-                reason=reason,
-            )
-        if state is JobState.QUEUED:
-            self._wake_ups.wake(attempt.queue)
-
-    def _fail_on_os_error(self, attempt: Attempt, lease: Lease, error: OSError) -> None:
-        if error.errno == errno.ENOSPC:
-            self._end(lease, JobState.FAILED, "no_space", "the data volume is full")
-        else:
-            _log.exception("os_error")
-            self._lose(attempt, f"{type(error).__name__}: {error.strerror}")
+    @staticmethod
+    def _log_end(error: Exception) -> None:
+        match error:
+            case CancelledError() | DrainedError():
+                _log.info("ended", why=type(error).__name__)
+            case ChildFailedError() | ChildLostError():
+                _log.warning("ended", why=type(error).__name__, detail=str(error))
+            case _:
+                _log.error("ended", why=type(error).__name__, exc_info=error)

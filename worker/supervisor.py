@@ -5,25 +5,26 @@ The child computes; only this side writes the job row, and every write carries t
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError
 
-from app.core.db import Database
+from app.core.db import DATABASE_ERRORS, Database
 from app.core.settings import Settings
 from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
 from worker.child import EXIT_DONE
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
-from worker.process import ChildProcess, Event
+from worker.process import ChildProcess, Event, log_tail
 
 _POLL_SECONDS = 0.2
 _CANCEL_GRACE_SECONDS = 5.0
 _DRAIN_GRACE_SECONDS = 20.0
 _PROGRESS_SECONDS = 1.0
 """At most one progress write in this time; without news the heartbeat is enough."""
+_NOT_RENEWED = "the lease could not be renewed"
 _log = structlog.get_logger(__name__)
 
 
@@ -70,7 +71,7 @@ class Lease:
 
         Raises:
             FencedError: Somebody else owns the job.
-            OperationalError: The database cannot be reached.
+            DBAPIError: The database cannot be reached.
         """
         before = time.monotonic()
         with self._database.unit_of_work() as session:
@@ -82,6 +83,28 @@ class Lease:
                 leases.add_event(self.fence.job_id, event_type, data)
         self._renewed_at = before
         return cancel
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Go on renewing while the block does something long, such as moving many files."""
+        done = threading.Event()
+
+        def keep() -> None:
+            while not done.wait(self._beat_seconds):
+                try:
+                    self.renew(RowUpdate())
+                except FencedError:
+                    return  # the block's own writes are refused as well
+                except DATABASE_ERRORS as error:
+                    _log.warning("lease_not_renewed", error=type(error).__name__)
+
+        keeper = threading.Thread(target=keep, daemon=True, name="lease-keeper")
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
 
 
 class Supervisor:
@@ -110,17 +133,21 @@ class Supervisor:
             DrainedError: This worker is shutting down.
             FencedError: Somebody else owns the job.
         """
-        try:
-            self._follow(child)
-            exit_code = child.wait()
-        finally:
-            child.kill()
+        with _guarded(child, self._lease):
+            try:
+                self._follow(child)
+                exit_code = child.wait()
+            finally:
+                child.kill()
         if self._pending:
-            self._lease.renew(self._pending)
+            self._beat()
         if self._failure is not None:
             raise self._failure
         if exit_code != EXIT_DONE:
-            raise ChildLostError(f"exit code {exit_code}: {child.log_tail()[-500:]}")
+            if self._lease.nearly_over:
+                raise ChildLostError(_NOT_RENEWED)
+            detail = f"exit code {exit_code}: {log_tail(child.log_file)[-500:]}"
+            raise ChildLostError(detail, exit_code=exit_code)
 
     def _follow(self, child: ChildProcess) -> None:
         """Pass on events and keep the lease until the child closes its output."""
@@ -138,7 +165,7 @@ class Supervisor:
                 self._stop(child, _CANCEL_GRACE_SECONDS)
                 raise CancelledError
             if self._lease.nearly_over:
-                raise ChildLostError("the lease could not be renewed")
+                raise ChildLostError(_NOT_RENEWED)
 
     def _take(self, event: Event) -> None:
         if event["event"] == "failed":
@@ -150,8 +177,8 @@ class Supervisor:
         """Renew the lease; return whether a cancel is wanted. The database may be away."""
         try:
             cancel = self._lease.renew(self._pending)
-        except OperationalError as error:
-            _log.warning("lease_not_renewed", error=str(error.orig))
+        except DATABASE_ERRORS as error:
+            _log.warning("lease_not_renewed", error=type(error).__name__)
             return False
         except FencedError:
             _log.warning("fenced")
@@ -172,4 +199,25 @@ class Supervisor:
                 self._take(event)
         child.kill()
         if self._pending:
-            self._lease.renew(self._pending)
+            self._beat()
+
+
+@contextmanager
+def _guarded(child: ChildProcess, lease: Lease) -> Iterator[None]:
+    """Kill the child before the lease is over, even while a write to the database hangs."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_POLL_SECONDS):
+            if lease.nearly_over:
+                _log.warning("stopped_before_lease_end")
+                child.kill()
+                return
+
+    guard = threading.Thread(target=watch, daemon=True, name="lease-guard")
+    guard.start()
+    try:
+        yield
+    finally:
+        done.set()
+        guard.join()

@@ -5,22 +5,30 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
-from app.core.db import Database, make_engine
+from app.accounts.secrets import load_pepper
+from app.core.clock import utc_now
+from app.core.db import DATABASE_ERRORS, Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
+from app.jobs.attempt_repository import AttemptRepository
+from app.jobs.idempotency_repository import remove_keys_before
 from app.jobs.lease_repository import Fence, LeaseRepository
-from app.models import JobState, Queue
+from app.models import AttemptOutcome, Job, JobState, Queue
 from worker.lost_attempts import record_loss
+from worker.process import CHILD_LOG, log_tail
+from worker.webhooks import Deliverer
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
+_KEYS_KEPT = timedelta(days=2)
 _UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +49,7 @@ class Sweeper:
         """Sweep the jobs of this database."""
         self._database = database
         self._settings = settings
+        self._files = DataFolder.of(settings)
         self._wake_ups = wake_ups
         self._paces = {queue: _Pace() for queue in Queue}
 
@@ -56,6 +65,7 @@ class Sweeper:
             for job in leases.expired():
                 fence = Fence(job.id, job.attempt, job.owner or "")
                 _log.warning("lease_expired", job_id=str(job.id), attempt=job.attempt)
+                self._keep_log(session, job)
                 if job.cancel_requested:
                     leases.finish(fence, JobState.CANCELLED)
                     continue
@@ -65,8 +75,16 @@ class Sweeper:
                     queue=job.queue,
                     num_lost_before=job.lost_attempts,
                     max_attempts=self._settings.max_attempts,
+                    outcome=AttemptOutcome.EXPIRED,
                     reason="its worker went silent",
                 )
+
+    def _keep_log(self, session: Session, job: Job) -> None:
+        """Save what the child of a dead worker said last."""
+        folders = self._files.job(job.id).glob(f"attempt-{job.attempt}-*")
+        log = "".join(log_tail(folder / CHILD_LOG) for folder in folders)
+        if log:
+            AttemptRepository(session).keep_log(job.id, job.owner or "", log)
 
     def wake_idle_slots(self, now: float) -> None:
         """Send a wake-up for each queue that has jobs waiting, backing off while nothing moves."""
@@ -100,21 +118,32 @@ def remove_finished_job_folders(database: Database, files: DataFolder) -> None:
         shutil.rmtree(folders[job_id], ignore_errors=True)
 
 
+def remove_old_idempotency_keys(database: Database) -> None:
+    """Forget requests that nobody repeats any more."""
+    with database.unit_of_work() as session:
+        remove_keys_before(session, utc_now() - _KEYS_KEPT)
+
+
 def run() -> None:
     """Sweep until SIGTERM."""
     settings = Settings()
     configure_logging(settings)
     database = Database(make_engine(settings.resolved_database_url))
-    files = DataFolder(settings.data_dir)
+    files = DataFolder.of(settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
     remove_stale_uploads(files.incoming, now=time.time())
     remove_finished_job_folders(database, files)
+    remove_old_idempotency_keys(database)
+    deliverer = Deliverer(database, settings, load_pepper(settings))
+    delivering = threading.Thread(target=deliverer.run, args=(stopping,), daemon=True)
+    delivering.start()
     sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
     while not stopping.wait(settings.sweep_seconds):
         try:
             sweeper.sweep()
-        except OperationalError as error:
-            _log.warning("sweep_failed", error=str(error.orig))
+        except DATABASE_ERRORS as error:
+            _log.warning("sweep_failed", error=type(error).__name__)
+    delivering.join(15)  # as long as one receiver may take
     database.dispose()

@@ -71,8 +71,12 @@ class TrainStage(Stage):
                 return RowUpdate(values={"checkpoint": str(path)})
             case "stage":
                 return RowUpdate(values={"stage": event["stage"]})
+            case "epoch":
+                keys = ("train_loss", "mean_tracking_loss", "noise_rate", "mixture")
+                metrics = {key: event[key] for key in keys}
+                return RowUpdate(values={"metrics": metrics}, events=[("epoch", _data(event))])
             case kind:
-                return RowUpdate(events=[(kind, {k: v for k, v in event.items() if k != "event"})])
+                return RowUpdate(events=[(kind, _data(event))])
 
     @override
     def publish(self, folder: Path, lease: Lease) -> None:
@@ -84,3 +88,7 @@ class TrainStage(Stage):
         ]
         with self._context.database.unit_of_work() as session:
             publisher.finish(session, artifacts)
+
+
+def _data(event: Event) -> dict[str, Any]:
+    return {key: value for key, value in event.items() if key != "event"}

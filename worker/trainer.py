@@ -8,6 +8,7 @@ import errno
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -118,6 +119,7 @@ class Training:
             train_loss=report.train_loss,
             mean_tracking_loss=report.mean_tracking_loss,
             noise_rate=mixture.noise_rate,
+            mixture=asdict(mixture),
             images_per_second=report.images_per_second,
             seconds=report.seconds,
         )

@@ -95,6 +95,7 @@ def require(*scopes: Scope) -> Callable[..., Awaitable[Principal]]:
 Reader = Annotated[Principal, Depends(require(Scope.READ))]
 Writer = Annotated[Principal, Depends(require(Scope.WRITE))]
 Trainer = Annotated[Principal, Depends(require(Scope.TRAIN))]
+Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]
 
 
 def _is_protected(path: str) -> bool:

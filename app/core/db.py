@@ -1,13 +1,27 @@
 """Engine, sessions and the only place that commits."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
+DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeoutError)
+"""Not the statement's fault: the database is away, full, locked or in trouble."""
+_POSTGRES_DISK_FULL = "53100"
+_POSTGRES_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""A server that vanished from the network is noticed well before a lease is over (libpq)."""
 _READ_ONLY = "labelaudit_read_only"
 _AFTER_COMMIT = "after_commit"
 
@@ -19,7 +33,7 @@ def make_engine(url: str) -> Engine:
         return _make_sqlite_engine(url)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_pre_ping=True, pool_size=10)
+    return create_engine(parsed, pool_pre_ping=True, pool_size=10, connect_args=_POSTGRES_PATIENCE)
 
 
 def _make_sqlite_engine(url: str) -> Engine:
@@ -39,6 +53,15 @@ def _make_sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Tell whether a statement failed because the database's volume is full."""
+    cause = getattr(error, "orig", None)
+    return (
+        getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        or getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL
+    )
 
 
 def after_commit(session: Session, action: Callable[[], None]) -> None:

@@ -12,6 +12,12 @@ from celery import Celery
 from app.core.settings import Settings
 
 RUN_NEXT_TASK = "labelaudit.run_next"
+_REDIS_OPTIONS = {
+    "visibility_timeout": 86_400,  # messages are acknowledged at once: nothing is ever redelivered
+    # A request must not hang because Redis does: its job is in the database already.
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -33,7 +39,7 @@ def make_celery(settings: Settings) -> Celery:
     if settings.redis_url is not None:
         celery.conf.update(
             broker_url=settings.redis_url.get_secret_value(),
-            broker_transport_options={"visibility_timeout": 86_400},
+            broker_transport_options=_REDIS_OPTIONS,
         )
     else:
         celery.conf.update(

@@ -1,9 +1,11 @@
 """The one settings object, read at the edge and passed down."""
 
+import re
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -18,6 +20,8 @@ class Settings(BaseSettings):
     """Folder of everything that is kept: database, blobs, caches, the embedded broker."""
     database_url: SecretStr | None = None
     """`sqlite:///…` or `postgresql://…`; by default SQLite in the data folder."""
+    store_url: str | None = None
+    """`file:///…`: where blobs lie, if not in the data folder; every process must see it."""
     redis_url: SecretStr | None = None
     """Broker. Without it Celery's filesystem transport in the data folder is used."""
     secret: SecretStr | None = None
@@ -29,6 +33,12 @@ class Settings(BaseSettings):
     """`off` is accepted on a loopback host only."""
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    gpus: str | None = None
+    """Devices of this machine's training worker, such as `0,1`; by default all that it has."""
+
+    webhook_targets: Literal["public", "any"] = "public"
+    """`any` also sends to private addresses and without TLS: for receivers in your own network."""
 
     max_attempts: int = Field(3, ge=1)
     """A job whose trainer was lost this often fails with `worker_lost`."""
@@ -47,6 +57,20 @@ class Settings(BaseSettings):
     """Largest single image file, measured as it is read, not as its header says."""
     max_unpacked_bytes: int = Field(400 * 1024**3, gt=0)
     max_image_pixels: int = Field(50_000_000, gt=0)
+
+    @field_validator("store_url")
+    @classmethod
+    def _names_a_folder(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"file:///[^?#]+", url):
+            raise ValueError("use file:/// and the absolute path of a folder")
+        return url
+
+    @property
+    def store_folder(self) -> Path:
+        """Folder of the blobs of all tenants."""
+        if self.store_url is None:
+            return self.data_dir.resolve() / "blobs"
+        return Path(unquote(urlsplit(self.store_url).path))
 
     @property
     def resolved_database_url(self) -> str:

@@ -7,14 +7,24 @@ from pathlib import Path
 from uuid import UUID
 
 from app.core.durable import publish_file
+from app.core.settings import Settings
 
 
 class DataFolder:
     """Names of the places inside the data folder."""
 
-    def __init__(self, root: Path) -> None:
-        """Use `root`, made absolute; folders appear when something is put in them."""
+    def __init__(self, root: Path, store: Path | None = None) -> None:
+        """Use `root`, made absolute; folders appear when something is put in them.
+
+        Blobs lie below `store`, by default in `root` too.
+        """
         self.root = root.resolve()
+        self._store = self.root / "blobs" if store is None else store
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DataFolder":
+        """Return the folder that the settings name."""
+        return cls(settings.data_dir, settings.store_folder)
 
     @property
     def incoming(self) -> Path:
@@ -43,7 +53,7 @@ class DataFolder:
 
     def blobs(self, tenant_id: UUID) -> Path:
         """Root of one tenant's blobs."""
-        return self.root / "blobs" / str(tenant_id)
+        return self._store / str(tenant_id)
 
 
 class BlobStore:

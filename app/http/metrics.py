@@ -1,9 +1,16 @@
-"""Prometheus: what requests cost, by route."""
+"""What requests cost, by route: for Prometheus, and as a line of the log."""
 
 import time
 
+import structlog
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
@@ -12,6 +19,10 @@ from app.http.middleware import HttpMiddleware
 
 router = APIRouter(tags=["operation"])
 _BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.3, 0.5, 1, 3, 10, 60, 600)
+
+_PROBED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by machines: not worth a line each."""
+_log = structlog.get_logger(__name__)
 
 
 @router.get("/metrics", summary="Metrics in Prometheus text format")
@@ -33,10 +44,22 @@ class MetricsMiddleware(HttpMiddleware):
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._received = Counter(
+            "labelaudit_http_received_bytes",
+            "Bytes of request bodies, most of them uploads.",
+            ("route",),
+            registry=registry,
+        )
 
     @override
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start, status = time.perf_counter(), 500
+        start, status, num_bytes = time.perf_counter(), 500, 0
+
+        async def count() -> Message:
+            nonlocal num_bytes
+            message = await receive()
+            num_bytes += len(message.get("body", b""))
+            return message
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -44,12 +67,17 @@ class MetricsMiddleware(HttpMiddleware):
             await send(message)
 
         try:
-            await self._app(scope, receive, watch)
+            await self._app(scope, count, watch)
         finally:
             # The template, not the path: one time series a route. Anything may be asked for,
             # so unknown paths and methods share one.
             route = getattr(scope.get("route"), "path", None)
             method = scope["method"] if route else "any"
-            self._seconds.labels(method, route or "unmatched", status).observe(
-                time.perf_counter() - start
-            )
+            if num_bytes:
+                self._received.labels(route or "unmatched").inc(num_bytes)
+            seconds = time.perf_counter() - start
+            self._seconds.labels(method, route or "unmatched", status).observe(seconds)
+            if route not in _PROBED:
+                _log.info(
+                    "request", method=method, route=route, status=status, seconds=round(seconds, 3)
+                )

@@ -9,15 +9,20 @@ from typing import Any
 import structlog
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
-from app.core.errors import AppError, InvalidRequestError, NotFoundError, PayloadTooLargeError
+from app.core.db import DATABASE_ERRORS, is_disk_full
+from app.core.errors import (
+    AppError,
+    InvalidRequestError,
+    NoSpaceError,
+    NotFoundError,
+    PayloadTooLargeError,
+)
 from app.http.errors import (
     DatabaseUnavailableError,
     MethodNotAllowedError,
@@ -105,7 +110,9 @@ class ProblemRenderer:
                 return self._of_validation_error(error)
             case HTTPException():
                 return _of_http_exception(error)
-            case OperationalError() | PoolTimeoutError():
+            case _ if is_disk_full(error):
+                return _of_app_error(NoSpaceError("The data volume is full. Try again later."))
+            case _ if isinstance(error, DATABASE_ERRORS):
                 return _of_app_error(
                     DatabaseUnavailableError(
                         "The database does not answer. Try again soon.",

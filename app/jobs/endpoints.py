@@ -15,11 +15,12 @@ from app.core.schemas import Page
 from app.datasets.errors import DatasetNotReadyError, NoImagesError
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.idempotency import IdempotencyKeyHeader
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-from app.jobs.errors import JobFinishedError, JobNotRetryableError
+from app.jobs.errors import IdempotencyMismatchError, JobFinishedError, JobNotRetryableError
 from app.jobs.event_stream import EventStream
-from app.jobs.schemas import JobCreate, JobCreated, JobRead
+from app.jobs.schemas import AttemptRead, JobCreate, JobCreated, JobRead
 from app.jobs.service import JobService
 from app.models import JobState
 
@@ -37,12 +38,22 @@ def _writing(caller: Trainer, session: WriteSession, context: ContextDep) -> Job
     return JobService(session, caller.tenant_id, context.wake_ups)
 
 
+def _creating(
+    caller: Trainer,
+    session: WriteSession,
+    context: ContextDep,
+    idempotency_key: IdempotencyKeyHeader = None,
+) -> JobService:
+    return JobService(session, caller.tenant_id, context.wake_ups, idempotency_key=idempotency_key)
+
+
 def _event_stream(job_id: str, caller: Reader, context: ContextDep) -> EventStream:
     return EventStream.open(context.database, caller.tenant_id, job_id)
 
 
 ReadingDep = Annotated[JobService, Depends(_reading)]
 WritingDep = Annotated[JobService, Depends(_writing)]
+CreatingDep = Annotated[JobService, Depends(_creating)]
 EventStreamDep = Annotated[EventStream, Depends(_event_stream)]
 Seq = Annotated[int, Query(ge=0, le=_MAX_SEQ)]
 LastEventId = Annotated[int | None, Header(ge=0, le=_MAX_SEQ)]
@@ -52,9 +63,15 @@ LastEventId = Annotated[int | None, Header(ge=0, le=_MAX_SEQ)]
     "",
     status_code=202,
     summary="Audit a data set again",
-    responses=problems(NotFoundError, DatasetNotReadyError, NoImagesError),
+    responses=problems(
+        NotFoundError,
+        DatasetNotReadyError,
+        NoImagesError,
+        ValidationFailedError,
+        IdempotencyMismatchError,
+    ),
 )
-def create_job(wanted: JobCreate, service: WritingDep, response: Response) -> JobCreated:
+def create_job(wanted: JobCreate, service: CreatingDep, response: Response) -> JobCreated:
     job = service.create(wanted)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobCreated(job_id=job.id)
@@ -77,6 +94,15 @@ def list_jobs(
 @router.get("/{job_id}", summary="Get a job", responses=problems(NotFoundError))
 def get_job(job_id: str, service: ReadingDep) -> JobRead:
     return service.read(job_id)
+
+
+@router.get(
+    "/{job_id}/attempts",
+    summary="List what was tried, with the end of each log",
+    responses=problems(NotFoundError),
+)
+def list_attempts(job_id: str, service: ReadingDep) -> Page[AttemptRead]:
+    return service.attempts(job_id)
 
 
 @router.post(

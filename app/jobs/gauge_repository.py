@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.core.clock import database_seconds
 from app.models import Job, JobState, Queue
 
 
@@ -31,3 +32,12 @@ class GaugeRepository:
             .group_by(Job.queue)
         )
         return [(row[0], row[1]) for row in rows]
+
+    def shortest_leases(self) -> Sequence[tuple[Queue, float]]:
+        """Return the seconds until the first lease of each queue runs out, below 0 if it has."""
+        rows = self._session.execute(
+            select(Job.queue, func.min(Job.lease_until - database_seconds()))
+            .where(Job.state == JobState.RUNNING, Job.lease_until.is_not(None))
+            .group_by(Job.queue)
+        )
+        return [(row[0], row[1] or 0.0) for row in rows]

@@ -1,23 +1,36 @@
-"""Prometheus gauges that are read from the database when somebody looks."""
+"""Prometheus metrics of jobs, read from the database when somebody looks.
 
-from collections.abc import Iterator
+Workers and sweeper serve no HTTP: what they did stands in the tables.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 from typing_extensions import override
 
 from app.core.clock import utc_now
 from app.core.db import Database
+from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.gauge_repository import GaugeRepository
-from app.models import JobState, Queue
+from app.models import AttemptOutcome, JobState, Queue
 
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    counts: dict[tuple[JobState, Queue], int]
+    waiting_seconds: dict[Queue, float]
+    lease_seconds: Sequence[tuple[Queue, float]]
+    attempts: Sequence[tuple[AttemptOutcome, str, int, float]]
+
+
 class JobGauges(Collector):
-    """Jobs by state and queue, and how long the oldest has been waiting."""
+    """Queue depth and age, leases, attempts by stage and by how they ended."""
 
     def __init__(self, database: Database) -> None:
         """Read from `database`."""
@@ -25,28 +38,64 @@ class JobGauges(Collector):
 
     @override
     def collect(self) -> Iterator[Metric]:
-        jobs = GaugeMetricFamily("labelaudit_jobs", "Jobs.", labels=("state", "queue"))
-        waiting = GaugeMetricFamily(
-            "labelaudit_oldest_queued_seconds",
-            "Age of the job that has been waiting longest; 0 where none waits.",
-            labels=("queue",),
-        )
         try:
-            counts, since = self._read()
+            numbers = self._read()
         except SQLAlchemyError as error:
             # The other metrics matter most while the database is down.
             _log.warning("job_gauges_not_read", error=type(error).__name__)
             return
-        for queue in Queue:
-            for state in JobState:
-                jobs.add_metric((state.value, queue.value), counts.get((state, queue), 0))
-            waiting.add_metric((queue.value,), since.get(queue, 0.0))
-        yield from (jobs, waiting)
+        yield from _queues(numbers)
+        yield _leases(numbers)
+        yield from _attempts(numbers)
 
-    def _read(self) -> tuple[dict[tuple[JobState, Queue], int], dict[Queue, float]]:
+    def _read(self) -> _Numbers:
         with self._database.read() as session:
             gauges = GaugeRepository(session)
             counts = {(state, queue): count for state, queue, count in gauges.count_jobs()}
             oldest = gauges.oldest_queued()
+            leases = gauges.shortest_leases()
+            attempts = AttemptRepository(session).totals()
         now = utc_now()
-        return counts, {queue: (now - since).total_seconds() for queue, since in oldest}
+        waiting = {queue: (now - since).total_seconds() for queue, since in oldest}
+        return _Numbers(counts, waiting, leases, attempts)
+
+
+def _queues(numbers: _Numbers) -> Iterator[Metric]:
+    jobs = GaugeMetricFamily("labelaudit_jobs", "Jobs.", labels=("state", "queue"))
+    waiting = GaugeMetricFamily(
+        "labelaudit_oldest_queued_seconds",
+        "Age of the job that has been waiting longest; 0 where none waits.",
+        labels=("queue",),
+    )
+    for queue in Queue:
+        for state in JobState:
+            jobs.add_metric((state.value, queue.value), numbers.counts.get((state, queue), 0))
+        waiting.add_metric((queue.value,), numbers.waiting_seconds.get(queue, 0.0))
+    yield from (jobs, waiting)
+
+
+def _leases(numbers: _Numbers) -> Metric:
+    leases = GaugeMetricFamily(
+        "labelaudit_shortest_lease_seconds",
+        "Seconds until the first lease of a running job ends; below 0 the sweeper is late.",
+        labels=("queue",),
+    )
+    for queue, seconds in numbers.lease_seconds:
+        leases.add_metric((queue.value,), seconds)
+    return leases
+
+
+def _attempts(numbers: _Numbers) -> Iterator[Metric]:
+    labels = ("stage", "outcome")
+    ended = CounterMetricFamily(
+        "labelaudit_attempts",
+        "Attempts that ended; the outcome `expired` is what the sweeper took from dead workers.",
+        labels=labels,
+    )
+    seconds = CounterMetricFamily(
+        "labelaudit_attempt_seconds", "Seconds that these attempts took.", labels=labels
+    )
+    for outcome, stage, count, total in numbers.attempts:
+        ended.add_metric((stage, outcome.value), count)
+        seconds.add_metric((stage, outcome.value), total)
+    yield from (ended, seconds)

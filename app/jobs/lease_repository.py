@@ -7,6 +7,7 @@ lost the job (Kleppmann's fencing token; docs/decisions/0002).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,8 +15,23 @@ from sqlalchemy import CursorResult, Select, Update, case, func, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.core.clock import database_seconds, utc_now
+from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.event_repository import EventRepository
-from app.models import FINAL_STATES, Dataset, DatasetState, Job, JobState, Queue
+from app.models import (
+    FINAL_STATES,
+    AttemptOutcome,
+    Dataset,
+    DatasetState,
+    Job,
+    JobAttempt,
+    JobState,
+    Queue,
+)
+from app.webhooks.outbox_repository import OutboxRepository
+
+LOST_OUTCOMES = frozenset({AttemptOutcome.LOST, AttemptOutcome.EXPIRED})
+"""What an attempt of the budget is used up by."""
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FencedError(Exception):
@@ -38,9 +54,10 @@ class LeaseRepository:
         """Work inside the caller's unit of work."""
         self._session = session
         self._events = EventRepository(session)
+        self._attempts = AttemptRepository(session)
 
     def claim_next(self, queue: Queue, *, owner: str, lease_seconds: float) -> Job | None:
-        """Take the next queued job: tenants with the fewest running jobs first, then by age."""
+        """Take the next queued job: tenants take turns (see `turns`), each with its oldest."""
         job_id = self._session.scalar(self._next_queued(queue))
         if job_id is None:
             return None
@@ -57,7 +74,11 @@ class LeaseRepository:
                 started_at=func.coalesce(Job.started_at, utc_now()),
             )
         )
-        return self._session.get_one(Job, job_id, populate_existing=True) if claimed else None
+        if not claimed:
+            return None
+        job = self._session.get_one(Job, job_id, populate_existing=True)
+        self._attempts.start(job)
+        return job
 
     def renew(self, fence: Fence, *, lease_seconds: float) -> bool:
         """Prolong the lease.
@@ -78,13 +99,30 @@ class LeaseRepository:
         if not self._execute(_owned(fence).values(**values)):
             raise FencedError(f"job {fence.job_id}: attempt {fence.attempt} no longer owns it")
 
-    def finish(self, fence: Fence, state: JobState, **values: Any) -> None:
-        """Move the owner's job to a final state, or back to `queued`, and end the lease."""
+    def start_stage(self, fence: Fence, stage: str) -> None:
+        """Say what the owner is about to do."""
+        self.write(fence, stage=stage)
+        self._attempts.set_stage(fence.job_id, fence.owner, stage)
+
+    def finish(
+        self,
+        fence: Fence,
+        state: JobState,
+        outcome: AttemptOutcome | None = None,
+        **values: Any,
+    ) -> None:
+        """Move the owner's job to a final state, or back to `queued`, and end the lease.
+
+        `outcome` is that of the attempt, where it is not that of the job.
+        """
         if state in FINAL_STATES:
             values["finished_at"] = utc_now()
         self.write(fence, state=state, owner=None, lease_until=None, **values)
         if state in {JobState.FAILED, JobState.CANCELLED}:
             self.give_up_ingest(fence.job_id)
+        if state in FINAL_STATES:
+            OutboxRepository(self._session).announce(fence.job_id)
+        self._attempts.end(fence.job_id, fence.owner, outcome or AttemptOutcome(state.value))
         self.add_event(fence.job_id, "state", {"state": state.value} | _shown(values))
 
     def add_event(self, job_id: UUID, event_type: str, data: dict[str, Any]) -> None:
@@ -100,15 +138,16 @@ class LeaseRepository:
             .values(state=DatasetState.FAILED)
         )
 
-    def requeue(self, fence: Fence, *, queue: Queue, handed_over: bool, num_lost: int = 0) -> None:
+    def requeue(self, fence: Fence, *, queue: Queue, outcome: AttemptOutcome) -> None:
         """Give the job back: to go on elsewhere, or to be tried again."""
         self.finish(
             fence,
             JobState.QUEUED,
+            outcome,
             stage="queued",
             queue=queue,
-            handed_over=handed_over,
-            lost_attempts=Job.lost_attempts + num_lost,
+            handed_over=outcome is AttemptOutcome.HANDED_OVER,
+            lost_attempts=Job.lost_attempts + int(outcome in LOST_OUTCOMES),
             queued_at=utc_now(),
             eta_seconds=None,
             images_per_second=None,
@@ -148,10 +187,17 @@ class LeaseRepository:
             .correlate(Job)
             .scalar_subquery()
         )
+        # Without this a tenant with a hundred jobs would keep a single slot until all are done.
+        last_served = (
+            select(func.coalesce(func.max(JobAttempt.started_at), LONG_AGO))
+            .where(JobAttempt.tenant_id == Job.tenant_id)
+            .correlate(Job)
+            .scalar_subquery()
+        )
         return (
             select(Job.id)
             .where(Job.state == JobState.QUEUED, Job.queue == queue)
-            .order_by(num_running, Job.queued_at, Job.id)
+            .order_by(num_running, last_served, Job.queued_at, Job.id)
             .limit(1)
             .with_for_update(skip_locked=True, of=Job)
         )

@@ -29,7 +29,9 @@ from app.http.errors import (
     UnsupportedMediaTypeError,
     ValidationFailedError,
 )
+from app.http.idempotency import IdempotencyKeyHeader
 from app.http.multipart import FormReader, announced_bytes, body_batches
+from app.jobs.errors import IdempotencyMismatchError
 from app.jobs.schemas import SubmissionRead
 from app.jobs.service import JobService
 from app.jobs.upload_form import FileForm
@@ -48,6 +50,7 @@ RECEIVING_ERRORS: tuple[type[AppError], ...] = (
     EmptyUploadError,
     NoSpaceError,
     DatabaseUnavailableError,
+    IdempotencyMismatchError,
 )
 """What any upload may be answered with."""
 Submit = Callable[[JobService, UUID, StoredUpload], Job]
@@ -70,8 +73,15 @@ def form_body(file_description: str, **fields: dict[str, Any]) -> dict[str, Any]
 class Receiver:
     """Takes one upload in and registers it."""
 
-    def __init__(self, request: Request, caller: Writer, context: ContextDep) -> None:
+    def __init__(
+        self,
+        request: Request,
+        caller: Writer,
+        context: ContextDep,
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> None:
         """Serve one request."""
+        self._key = idempotency_key
         self.caller: Principal = caller
         self._request = request
         self._context: AppContext = context
@@ -98,13 +108,19 @@ class Receiver:
         target = self._context.folder.upload(dataset_id)
         try:
             with self._context.database.unit_of_work() as session:
-                jobs = JobService(session, self.caller.tenant_id, self._context.wake_ups)
+                jobs = JobService(
+                    session,
+                    self.caller.tenant_id,
+                    self._context.wake_ups,
+                    idempotency_key=self._key,
+                )
                 job = submit(jobs, dataset_id, upload)
-                form.file.publish(target)  # before the commit: no row without its file
+                if job.dataset_id == dataset_id:  # else this is a repetition
+                    form.file.publish(target)  # before the commit: no row without its file
         except BaseException:
             target.unlink(missing_ok=True)
             raise
-        return SubmissionRead(dataset_id=dataset_id, job_id=job.id)
+        return SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)
 
     @asynccontextmanager
     async def _incoming_file(self, check_head: CheckHead) -> AsyncIterator[IncomingFile]:

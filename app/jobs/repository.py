@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, select, tuple_, update
+from sqlalchemy import CursorResult, Update, null, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
 from app.jobs.event_repository import EventRepository
-from app.models import Job, JobEvent, JobState, Queue
+from app.models import FINAL_STATES, Job, JobEvent, JobState, Queue
+from app.webhooks.outbox_repository import OutboxRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class JobRepository:
             epoch=None,
             eta_seconds=None,
             images_per_second=None,
+            metrics=null(),
         )
 
     def events_after(self, job_id: UUID, seq: int, *, limit: int) -> Sequence[JobEvent]:
@@ -134,6 +136,8 @@ class JobRepository:
         self._session.refresh(job)
         if "state" in values:
             self._events.append(job.id, "state", {"state": job.state.value})
+            if job.state in FINAL_STATES:
+                OutboxRepository(self._session).announce(job.id)
         return True
 
     def _execute(self, statement: Update) -> bool:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.core.schemas import InputModel, ReadModel
-from app.models import Job, JobKind, JobState
+from app.models import AttemptOutcome, Job, JobKind, JobState
 
 MAX_EPOCHS = 10_000
 MAX_SEED = 2**31 - 1
@@ -131,6 +131,22 @@ class ProgressRead(ReadModel):
     epochs: int | None
     eta_seconds: float | None
     images_per_second: float | None
+    metrics: dict[str, Any] | None
+    """After the last epoch: `train_loss`, `mean_tracking_loss`, `noise_rate`, `mixture`."""
+
+
+class AttemptRead(ReadModel):
+    """One claim of the job by one worker."""
+
+    attempt: int
+    stage: str | None
+    outcome: AttemptOutcome | None
+    """Null while it runs."""
+    started_at: datetime
+    ended_at: datetime | None
+    seconds: float | None
+    log: str | None
+    """End of what its process wrote to standard error."""
 
 
 class JobErrorRead(ReadModel):
@@ -151,6 +167,8 @@ class JobRead(ReadModel):
     attempt: int
     lost_attempts: int
     cancel_requested: bool
+    queue_position: int | None
+    """Place among the waiting jobs of all tenants, from 1; null once it runs."""
     options: dict[str, Any]
     progress: ProgressRead
     error: JobErrorRead | None
@@ -160,9 +178,13 @@ class JobRead(ReadModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: Job) -> "JobRead":
+    def of(cls, job: Job, queue_position: int | None = None) -> "JobRead":
         """Describe a row."""
-        nested = {"progress": ProgressRead.model_validate(job), "error": _error(job)}
+        nested = {
+            "progress": ProgressRead.model_validate(job),
+            "error": _error(job),
+            "queue_position": queue_position,
+        }
         plain = {name: getattr(job, name) for name in cls.model_fields if name not in nested}
         return cls.model_validate(plain | nested)
 

@@ -1,5 +1,9 @@
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
@@ -12,21 +16,38 @@ from app.core.schemas import Page
 from app.datasets.errors import NoImagesError
 from app.datasets.incoming import StoredUpload
 from app.datasets.service import DatasetService
-from app.jobs.errors import JobFinishedError, JobNotRetryableError
+from app.jobs.attempt_repository import AttemptRepository
+from app.jobs.errors import IdempotencyMismatchError, JobFinishedError, JobNotRetryableError
+from app.jobs.idempotency_repository import IdempotencyRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.jobs.repository import JobFilter, JobRepository
-from app.jobs.schemas import JobCreate, JobOptions, JobRead
+from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead
+from app.jobs.turn_repository import TurnRepository
+from app.jobs.turns import position
 from app.models import Job, JobKind, JobState, Queue
+
+_log = structlog.get_logger(__name__)
 
 
 class JobService:
     """Jobs of one tenant, inside one unit of work."""
 
-    def __init__(self, session: Session, tenant_id: UUID, wake_ups: WakeUps) -> None:
-        """Wake workers through `wake_ups`, once the unit of work is durable."""
+    def __init__(
+        self,
+        session: Session,
+        tenant_id: UUID,
+        wake_ups: WakeUps,
+        *,
+        idempotency_key: str | None = None,
+    ) -> None:
+        """Wake workers through `wake_ups`, once the unit of work is durable.
+
+        With an `idempotency_key` the request that makes a job is carried out at most once.
+        """
         self._session = session
         self._tenant_id = tenant_id
         self._wake_ups = wake_ups
+        self._key = idempotency_key
         self._jobs = JobRepository(session, tenant_id)
         self._datasets = DatasetService(session, tenant_id)
 
@@ -39,14 +60,23 @@ class JobService:
         options: JobOptions | None,
     ) -> Job:
         """Register an upload, to be taken in and, unless `options` is none, audited."""
-        dataset = self._datasets.create(dataset_id, upload, name=name)
-        kind = JobKind.INGEST if options is None else JobKind.AUDIT
-        return self._enqueue(dataset.id, kind, Queue.CPU, options)
+
+        def make() -> Job:
+            dataset = self._datasets.create(dataset_id, upload, name=name)
+            kind = JobKind.INGEST if options is None else JobKind.AUDIT
+            return self._enqueue(dataset.id, kind, Queue.CPU, options)
+
+        wanted = options.model_dump_json() if options is not None else None
+        return self._once(make, "datasets", upload.sha256, name, wanted)
 
     def submit_scores(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Job:
         """Register uploaded probabilities, to be judged without any training."""
-        dataset = self._datasets.create(dataset_id, upload, name=name)
-        return self._enqueue(dataset.id, JobKind.SCORE, Queue.CPU, None)
+
+        def make() -> Job:
+            dataset = self._datasets.create(dataset_id, upload, name=name)
+            return self._enqueue(dataset.id, JobKind.SCORE, Queue.CPU, None)
+
+        return self._once(make, "scores", upload.sha256, name)
 
     def create(self, wanted: JobCreate) -> Job:
         """Start another audit of a data set.
@@ -56,6 +86,9 @@ class JobService:
             DatasetNotReadyError: It is not taken in yet, or could not be.
             NoImagesError: It is one of uploaded scores.
         """
+        return self._once(lambda: self._audit(wanted), "jobs", wanted.model_dump_json())
+
+    def _audit(self, wanted: JobCreate) -> Job:
         dataset = self._datasets.find_ready(wanted.dataset_id)
         if dataset.image_size is None:
             raise NoImagesError("This data set holds scores, no images that could be trained on.")
@@ -74,7 +107,16 @@ class JobService:
 
     def read(self, job_id: str) -> JobRead:
         """Describe a job."""
-        return JobRead.of(self.find(job_id))
+        return self._describe([self.find(job_id)])[0]
+
+    def attempts(self, job_id: str) -> Page[AttemptRead]:
+        """Describe what was tried, oldest first; a job has few attempts.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        rows = AttemptRepository(self._session).of_job(self._tenant_id, self.find(job_id).id)
+        return Page(items=[AttemptRead.model_validate(row) for row in rows], next_cursor=None)
 
     def newest(
         self, page: PageRequest, *, state: JobState | None, dataset_id: str | None
@@ -88,7 +130,7 @@ class JobService:
             return Page(items=[], next_cursor=None)
         rows = self._jobs.newest(JobFilter(state, known_id), after=after, limit=page.limit + 1)
         kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
-        return Page(items=[JobRead.of(row) for row in kept], next_cursor=cursor)
+        return Page(items=self._describe(kept), next_cursor=cursor)
 
     def cancel(self, job_id: str) -> JobRead:
         """End a waiting job now, ask a running one to end.
@@ -102,7 +144,7 @@ class JobService:
             LeaseRepository(self._session).give_up_ingest(job.id)
         elif not self._jobs.request_cancel(job):
             raise JobFinishedError(f"The job is {job.state} already.", state=job.state)
-        return JobRead.of(job)
+        return self._describe([job])[0]
 
     def retry(self, job_id: str) -> JobRead:
         """Queue a failed or cancelled job again; it goes on from its last checkpoint.
@@ -120,12 +162,45 @@ class JobService:
                 state=job.state,
             )
         self._wake(queue)
-        return JobRead.of(job)
+        return self._describe([job])[0]
+
+    def _describe(self, jobs: Sequence[Job]) -> list[JobRead]:
+        """Describe rows, with their places in the queues where they wait."""
+        queues = {job.queue for job in jobs if job.state is JobState.QUEUED}
+        places: dict[UUID, int] = {}
+        for queue in queues:
+            places |= self._places(queue)
+        return [JobRead.of(job, places.get(job.id)) for job in jobs]
+
+    def _places(self, queue: Queue) -> dict[UUID, int]:
+        turns = TurnRepository(self._session)
+        order = turns.waiting(self._tenant_id, queue)
+        everybody = turns.turns(queue)
+        return {
+            job_id: position(everybody, self._tenant_id, num_before)
+            for num_before, job_id in enumerate(order)
+        }
 
     def _lock(self, job_id: str) -> Job:
         job = self._jobs.lock(parse_uuid(job_id, "job"))
         if job is None:
             raise not_found("job")
+        return job
+
+    def _once(self, make: Callable[[], Job], *request: str | None) -> Job:
+        """Make a job, or return the one that the same request has made before."""
+        if self._key is None:
+            return make()
+        keys = IdempotencyRepository(self._session, self._tenant_id)
+        request_hash = hashlib.sha256(json.dumps(request).encode()).hexdigest()
+        row = keys.reserve(self._key, request_hash)
+        if row.request_hash != request_hash:
+            raise IdempotencyMismatchError("This key was used for another request.")
+        earlier = self._jobs.get(row.job_id) if row.job_id is not None else None
+        if earlier is not None:
+            return earlier
+        job = make()
+        keys.fulfil(self._key, job.id)
         return job
 
     def _enqueue(
@@ -144,6 +219,7 @@ class JobService:
             queued_at=now,
         )
         self._jobs.add(job)
+        _log.info("job_queued", job_id=str(job.id), kind=kind.value, queue=queue.value)
         self._wake(queue)
         return job
 

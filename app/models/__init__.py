@@ -6,20 +6,26 @@ from app.models.base import Base
 from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.finding import Finding, ResultVersion
+from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
+from app.models.job_attempt import AttemptOutcome, JobAttempt
 from app.models.sample import Sample, Split
 from app.models.tenant import Tenant
+from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
     "FINAL_STATES",
     "ApiKey",
     "Artifact",
+    "AttemptOutcome",
     "Base",
     "Blob",
     "Dataset",
     "DatasetState",
     "Finding",
+    "IdempotencyKey",
     "Job",
+    "JobAttempt",
     "JobEvent",
     "JobKind",
     "JobState",
@@ -29,4 +35,6 @@ __all__ = [
     "Sample",
     "Split",
     "Tenant",
+    "Webhook",
+    "WebhookDelivery",
 ]

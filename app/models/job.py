@@ -76,6 +76,8 @@ class Job(HasId, HasTenant, HasCreatedAt, Base):
     epochs: Mapped[int | None]
     eta_seconds: Mapped[float | None]
     images_per_second: Mapped[float | None]
+    metrics: Mapped[dict[str, Any] | None]
+    """Losses and noise model after the last epoch."""
     error_code: Mapped[str | None] = mapped_column(String(40))
     error_detail: Mapped[str | None]
 

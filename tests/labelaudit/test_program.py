@@ -1,12 +1,17 @@
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from app.core.clock import utc_now
+from app.core.db import Database
 from app.core.settings import Settings
+from app.models import JobState
 from labelaudit import doctor
 from tests.labelaudit.program import environment, run_program
+from tests.support.rows import make_dataset, make_job, make_tenant
 
 HEAVY = ("torch", "numpy", "fastapi", "sqlalchemy", "httpx2", "PIL", "rich", "pydantic", "celery")
 ASK = """
@@ -118,6 +123,26 @@ class TestDoctor:
     def test_asks_for_the_newest_schema(self, tmp_path: Path) -> None:
         settings = Settings.model_validate({"database_url": f"sqlite:///{tmp_path / 'old.db'}"})
         assert doctor._look_at_database(settings).fix == "labelaudit db upgrade"
+
+    def test_misses_the_worker_that_jobs_wait_for(
+        self, database: Database, settings: Settings
+    ) -> None:
+        assert not doctor._look_at_jobs(settings).fix
+        with database.unit_of_work() as session:
+            dataset = make_dataset(session, make_tenant(session).id)
+            make_job(session, dataset, queued_at=utc_now() - timedelta(hours=1))
+        assert doctor._look_at_jobs(settings).fix == "start `labelaudit worker --queue gpu`"
+
+    def test_misses_the_sweeper(self, database: Database, settings: Settings) -> None:
+        with database.unit_of_work() as session:
+            dataset = make_dataset(session, make_tenant(session).id)
+            make_job(session, dataset, state=JobState.RUNNING, owner="x", lease_until=1.0)
+        assert doctor._look_at_jobs(settings).fix == "start `labelaudit sweeper`"
+
+    def test_looks_at_a_store_of_its_own(self, tmp_path: Path) -> None:
+        (tmp_path / "blocked").write_text("a file")
+        settings = Settings(store_url=f"file://{tmp_path / 'blocked'}")
+        assert "LABELAUDIT_STORE_URL" in doctor._look_at_store(settings).fix
 
     def test_a_problem_makes_it_fail(self, tmp_path: Path) -> None:
         done = run_program("doctor", folder=tmp_path, LABELAUDIT_REDIS_URL="redis://127.0.0.1:9")

@@ -12,3 +12,9 @@ def find_processes(*words: str) -> list[int]:
         if command and all(word.encode() in command for word in words):
             pids.append(int(entry.name))
     return pids
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the pids of the processes that this one has started and that still run."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in children.split()]

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -29,10 +30,44 @@ class ServerMissingError(Exception):
     """No binary of this server on this machine."""
 
 
+class Server:
+    """A server that tests may stop, pause and start again; its address stays."""
+
+    def __init__(self, url: str, command: list[object], *, user: int | None, cwd: Path) -> None:
+        self.url = url
+        self._command = [str(part) for part in command]
+        self._user, self._cwd = user, cwd
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """The running server."""
+        assert self._process is not None
+        return self._process
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            user=self._user, cwd=self._cwd,
+        )  # fmt: skip
+        answers = _answers_ping if self.url.startswith("redis") else _answers_sql
+        wait_for(lambda: answers(self.url), seconds=30, what=f"{self._command[0]} starts")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it; PostgreSQL ends at once, whoever is connected, on SIGQUIT or SIGINT."""
+        self.process.send_signal(number)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """Start PostgreSQL; yield the URL of its empty `postgres` database."""
-    binaries = _postgres_binaries()
+def postgres_server() -> Iterator[Server]:
+    """Start PostgreSQL; its URL is that of its empty `postgres` database."""
+    binaries = postgres_binaries()
     folder = Path(tempfile.mkdtemp(prefix="labelaudit-pg-", dir=TEMP_FOLDER))
     account = _unprivileged_account(folder)
     if account is not None:
@@ -44,36 +79,52 @@ def running_postgres() -> Iterator[str]:
     )  # fmt: skip
     options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
     arguments = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
-    server = subprocess.Popen(
-        [binaries / "postgres", "-D", data, "-p", str(port), *arguments],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=account, cwd=folder,
-    )  # fmt: skip
-    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    server = Server(
+        f"postgresql://postgres@127.0.0.1:{port}/postgres",
+        [binaries / "postgres", "-D", data, "-p", port, *arguments],
+        user=account,
+        cwd=folder,
+    )
     try:
-        wait_for(lambda: _answers_sql(url), seconds=30, what="PostgreSQL starts")
-        yield url
+        server.start()
+        yield server
     finally:
-        _end(server)
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def running_redis() -> Iterator[str]:
-    """Start Redis without persistence; yield its URL."""
+def redis_server() -> Iterator[Server]:
+    """Start Redis without persistence."""
     port = free_port()
-    server = subprocess.Popen(
-        [_redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", ""],
-        stdout=subprocess.DEVNULL,
+    server = Server(
+        f"redis://127.0.0.1:{port}/0",
+        [_redis_binary(), "--port", port, "--bind", "127.0.0.1", "--save", ""],
+        user=None,
+        cwd=Path(TEMP_FOLDER),
     )
-    url = f"redis://127.0.0.1:{port}/0"
     try:
-        wait_for(lambda: _answers_ping(url), seconds=10, what="Redis starts")
-        yield url
+        server.start()
+        yield server
     finally:
-        _end(server)
+        server.stop()
 
 
-def _postgres_binaries() -> Path:
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """Start PostgreSQL; yield the URL of its empty `postgres` database."""
+    with postgres_server() as server:
+        yield server.url
+
+
+@contextmanager
+def running_redis() -> Iterator[str]:
+    """Start Redis; yield its URL."""
+    with redis_server() as server:
+        yield server.url
+
+
+def postgres_binaries() -> Path:
     """Return the folder of `initdb` and `postgres`."""
     if initdb := shutil.which("initdb"):
         return Path(initdb).resolve().parent
@@ -132,12 +183,3 @@ def _answers_ping(url: str) -> bool:
         return False
     finally:
         client.close()
-
-
-def _end(server: "subprocess.Popen[bytes]") -> None:
-    server.terminate()
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()

@@ -15,12 +15,23 @@ from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
-from app.models import Artifact, Finding, Job, JobEvent, JobState, Queue, ResultVersion
+from app.jobs.attempt_repository import AttemptRepository
+from app.models import (
+    Artifact,
+    AttemptOutcome,
+    Finding,
+    Job,
+    JobEvent,
+    JobState,
+    Queue,
+    ResultVersion,
+)
 from tests.support.processes import find_processes
 from tests.support.rows import make_job
 from tests.support.tiny import store_tiny_dataset
 from tests.support.waiting import wait_for
 from worker.runner import JobRunner
+from worker.slots import Slots
 
 NUM_TRAIN = 120
 
@@ -44,7 +55,9 @@ def draining() -> threading.Event:
 @pytest.fixture
 def runner(database: Database, settings: Settings, draining: threading.Event) -> JobRunner:
     quick = settings.model_copy(update={"heartbeat_seconds": 0.2})
-    return JobRunner(database, quick, WakeUps(Celery("test", broker="memory://")), draining)
+    return JobRunner(
+        database, quick, WakeUps(Celery("test", broker="memory://")), draining, Slots([None])
+    )
 
 
 def _queue_audit(
@@ -174,6 +187,14 @@ class TestAudit:
         assert (job.state, job.attempt) == (JobState.SUCCEEDED, 2)
         resumed = [e.data["epoch"] for e in _events(database, disturbed) if e.type == "resumed"]
         assert resumed[0] >= int(checkpoint.rsplit("-", 1)[1])
+        assert job.metrics is not None
+        assert job.metrics["mixture"]["kind"] == "beta"
+        with database.read() as session:
+            tried = AttemptRepository(session).of_job(job.tenant_id, disturbed)
+        assert [(row.stage, row.outcome) for row in tried] == [
+            ("train", AttemptOutcome.LOST),
+            ("train", AttemptOutcome.SUCCEEDED),
+        ]
         assert _findings(database, job) == _findings(database, _job(database, clean))
         with database.read() as session:
             published = session.scalars(
@@ -243,3 +264,7 @@ class TestFailure:
             attempts += 1
         job = _job(database, job_id)
         assert (attempts, job.state, job.error_code) == (3, JobState.FAILED, "worker_lost")
+        with database.read() as session:
+            tried = AttemptRepository(session).of_job(job.tenant_id, job_id)
+        assert [row.outcome for row in tried] == [AttemptOutcome.LOST] * 3
+        assert all("FileNotFoundError" in (row.log or "") for row in tried)

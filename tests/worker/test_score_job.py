@@ -31,6 +31,7 @@ from app.models import (
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.worker.scores.making import lists, plant, write_npz, write_parquet
 from worker.runner import JobRunner
+from worker.slots import Slots
 
 CLASSES = ["rot", "grün", "蓝"]
 PLANTED = plant(240)
@@ -44,7 +45,7 @@ def files(settings: Settings) -> DataFolder:
 @pytest.fixture
 def runner(database: Database, settings: Settings) -> JobRunner:
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    return JobRunner(database, settings, wake_ups, threading.Event())
+    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
 
 
 @pytest.fixture

@@ -144,8 +144,62 @@ class TestWatch:
         assert time.monotonic() - started < seconds
         assert not _is_running(child.pid)
 
+    def test_kills_the_child_in_time_even_while_a_renewal_hangs(
+        self, tmp_path: Path, lease: Lease, database: Database, quick_settings: Settings
+    ) -> None:
+        goes_on = threading.Event()
+
+        class Hanging(Lease):
+            @override
+            def renew(self, update: RowUpdate) -> bool:
+                goes_on.wait(30)
+                return super().renew(update)
+
+        seconds = 3.0
+        settings = quick_settings.model_copy(update={"lease_seconds": seconds})
+        child = _start(tmp_path, LONG)
+        started = time.monotonic()
+        hanging = Hanging(database, settings, lease.fence)
+        watching = threading.Thread(target=_expect_loss, args=(child, hanging))
+        watching.start()
+        wait_for(lambda: not _is_running(child.pid), seconds=seconds, what="the child is killed")
+        assert time.monotonic() - started < seconds
+        goes_on.set()
+        watching.join(10)
+
+    def test_keeps_the_lease_while_results_are_moved(
+        self, lease: Lease, database: Database, quick_settings: Settings
+    ) -> None:
+        settings = quick_settings.model_copy(update={"lease_seconds": 0.5})
+        with Lease(database, settings, lease.fence).kept():
+            time.sleep(1.0)
+            with database.unit_of_work() as session:
+                assert LeaseRepository(session).expired() == []
+        time.sleep(0.6)
+        with database.unit_of_work() as session:
+            assert [job.id for job in LeaseRepository(session).expired()] == [lease.fence.job_id]
+
+
+def _expect_loss(child: ChildProcess, lease: Lease) -> None:
+    with pytest.raises(ChildLostError):
+        _watch(child, lease)
+
 
 class TestChildProcess:
+    def test_sees_only_the_gpu_it_is_given(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+        write_json(tmp_path / "spec.json", {"steps": [LONG]})
+        child = ChildProcess("tests.support.fake_child", tmp_path / "spec.json", device="2")
+        try:
+            environment = wait_for(
+                Path(f"/proc/{child.pid}/environ").read_bytes, seconds=5, what="the child runs"
+            )
+        finally:
+            child.kill()
+        assert b"CUDA_VISIBLE_DEVICES=2\0" in environment
+
     def test_gets_no_secret_of_ours(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LABELAUDIT_DATABASE_URL", "postgresql://u:password@host/db")
         child = _start(tmp_path, LONG)

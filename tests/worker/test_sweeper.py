@@ -11,7 +11,9 @@ from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
-from app.models import Job, JobState, Queue
+from app.jobs.attempt_repository import AttemptRepository
+from app.jobs.lease_repository import LeaseRepository
+from app.models import AttemptOutcome, Job, JobState, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
 from worker.sweeper import Sweeper, remove_finished_job_folders, remove_stale_uploads
 
@@ -63,6 +65,21 @@ class TestExpiredLeases:
         sweeper.end_expired_leases()
         job = _job(database, job_id)
         assert (job.state, job.lost_attempts, job.owner) == (JobState.QUEUED, 1, None)
+
+    def test_leave_the_last_words_of_the_child(
+        self, database: Database, settings: Settings, sweeper: Sweeper
+    ) -> None:
+        job_id = _add(database)
+        with database.unit_of_work() as session:
+            LeaseRepository(session).claim_next(Queue.GPU, owner="gone", lease_seconds=-1)
+        folder = DataFolder.of(settings).attempt(job_id, 1, "train")
+        folder.mkdir(parents=True)
+        (folder / "child.log").write_text("out of paper")
+        sweeper.end_expired_leases()
+        with database.read() as session:
+            tenant_id = session.get_one(Job, job_id).tenant_id
+            [row] = AttemptRepository(session).of_job(tenant_id, job_id)
+        assert (row.outcome, row.log) == (AttemptOutcome.EXPIRED, "out of paper")
 
     def test_fail_once_the_budget_is_used_up(self, database: Database, sweeper: Sweeper) -> None:
         job_id = _running(database, lease_until=1.0, lost_attempts=2)

@@ -7,7 +7,8 @@ from starlette.testclient import TestClient
 from app.core.clock import utc_now
 from app.core.db import Database
 from app.http.context import AppContext
-from app.models import JobState, Queue, Tenant
+from app.jobs.lease_repository import Fence, LeaseRepository
+from app.models import AttemptOutcome, JobState, Queue, Tenant
 from tests.support.rows import make_dataset, make_job
 
 
@@ -20,6 +21,12 @@ class TestRequestMetrics:
         count = "labelaudit_http_request_seconds_count"
         assert f'{count}{{method="GET",route="/v1/jobs/{{job_id}}",status="404"}} 2.0' in lines
         assert f'{count}{{method="any",route="unmatched",status="404"}} 2.0' in lines
+
+    def test_count_the_bytes_of_bodies(self, client: TestClient) -> None:
+        for _ in range(2):
+            client.post("/v1/jobs", content=b"x" * 1000)
+        lines = client.get("/metrics").text.splitlines()
+        assert 'labelaudit_http_received_bytes_total{route="/v1/jobs"} 2000.0' in lines
 
     def test_are_served_while_the_database_is_down(
         self, anonymous: TestClient, monkeypatch: pytest.MonkeyPatch
@@ -51,3 +58,26 @@ class TestJobGauges:
         name = 'labelaudit_oldest_queued_seconds{queue="gpu"} '
         (age,) = (float(line.removeprefix(name)) for line in lines if line.startswith(name))
         assert 3600 <= age < 3700
+
+    def test_tell_how_attempts_ended_and_when_the_first_lease_ends(
+        self, anonymous: TestClient, context: AppContext, tenant: Tenant
+    ) -> None:
+        with context.database.unit_of_work() as session:
+            dataset = make_dataset(session, tenant.id)
+            for _ in range(2):
+                make_job(session, dataset)
+        with context.database.unit_of_work() as session:
+            leases = LeaseRepository(session)
+            jobs = [
+                leases.claim_next(Queue.GPU, owner=name, lease_seconds=60) for name in ("a", "b")
+            ]
+            assert jobs[0] is not None
+            fence = Fence(jobs[0].id, 1, "a")
+            leases.start_stage(fence, "train")
+            leases.requeue(fence, queue=Queue.GPU, outcome=AttemptOutcome.EXPIRED)
+        lines = anonymous.get("/metrics").text.splitlines()
+        assert 'labelaudit_attempts_total{outcome="expired",stage="train"} 1.0' in lines
+        assert any(line.startswith("labelaudit_attempt_seconds_total{") for line in lines)
+        name = 'labelaudit_shortest_lease_seconds{queue="gpu"} '
+        (left,) = (float(line.removeprefix(name)) for line in lines if line.startswith(name))
+        assert 50 < left <= 60

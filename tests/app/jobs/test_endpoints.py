@@ -7,7 +7,9 @@ from starlette.testclient import TestClient
 
 from app.core.clock import utc_now
 from app.http.context import AppContext
-from app.models import Dataset, DatasetState, Job, JobKind, JobState, Queue, Tenant
+from app.jobs.attempt_repository import AttemptRepository
+from app.jobs.lease_repository import Fence, LeaseRepository
+from app.models import AttemptOutcome, Dataset, DatasetState, Job, JobKind, JobState, Queue, Tenant
 from tests.app.conftest import NotedWakeUps
 from tests.app.walking import walk
 from tests.support.rows import make_dataset, make_job
@@ -133,6 +135,7 @@ class TestGetJob:
             epochs=10,
             eta_seconds=60.0,
             images_per_second=100.0,
+            metrics={"train_loss": 0.25},
             error_code="diverged",
             error_detail="The loss is not finite.",
         )
@@ -147,6 +150,7 @@ class TestGetJob:
             "attempt": 3,
             "lost_attempts": 2,
             "cancel_requested": False,
+            "queue_position": None,
             "options": {"method": "m-dyr-h", "epochs": 1, "seed": 0},
             "progress": {
                 "fraction": 0.5,
@@ -154,6 +158,7 @@ class TestGetJob:
                 "epochs": 10,
                 "eta_seconds": 60.0,
                 "images_per_second": 100.0,
+                "metrics": {"train_loss": 0.25},
             },
             "error": {"code": "diverged", "detail": "The loss is not finite."},
         }
@@ -275,3 +280,33 @@ class TestRetry:
         assert reload(context, job).state == state
         assert client.get(f"/v1/datasets/{dataset.id}").json()["state"] == "failed"
         assert wake_ups.queues == []
+
+
+class TestAttempts:
+    def test_are_listed_oldest_first_with_the_end_of_their_logs(
+        self, client: TestClient, context: AppContext, dataset: Dataset
+    ) -> None:
+        job = add_job(context, dataset)
+        for outcome in (AttemptOutcome.LOST, AttemptOutcome.GIVEN_BACK):
+            with context.database.unit_of_work() as session:
+                leases = LeaseRepository(session)
+                claimed = leases.claim_next(Queue.GPU, owner=outcome.value, lease_seconds=60)
+                assert claimed is not None
+                fence = Fence(job.id, claimed.attempt, outcome.value)
+                leases.start_stage(fence, "train")
+                AttemptRepository(session).keep_log(job.id, fence.owner, "last\0 words")
+                leases.requeue(fence, queue=Queue.GPU, outcome=outcome)
+        rows = client.get(f"/v1/jobs/{job.id}/attempts").json()["items"]
+        assert [(row["attempt"], row["outcome"]) for row in rows] == [
+            (1, "lost"),
+            (2, "given_back"),
+        ]
+        assert {(row["stage"], row["log"]) for row in rows} == {("train", "last words")}
+        assert all(row["seconds"] >= 0 for row in rows)
+        assert client.get(f"/v1/jobs/{job.id}").json()["lost_attempts"] == 1
+
+    def test_of_another_tenant_are_unknown(
+        self, stranger: TestClient, context: AppContext, dataset: Dataset
+    ) -> None:
+        job = add_job(context, dataset)
+        assert stranger.get(f"/v1/jobs/{job.id}/attempts").status_code == 404

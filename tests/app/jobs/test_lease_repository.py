@@ -6,7 +6,7 @@ import pytest
 
 from app.core.db import Database
 from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
-from app.models import Dataset, DatasetState, Job, JobState, Queue
+from app.models import AttemptOutcome, Dataset, DatasetState, Job, JobState, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
 
 
@@ -76,7 +76,9 @@ class TestClaim:
         job_id = _queue_job(database)
         first = _must_claim(database, "ingest")
         with database.unit_of_work() as session:
-            LeaseRepository(session).requeue(first, queue=Queue.GPU, handed_over=True)
+            LeaseRepository(session).requeue(
+                first, queue=Queue.GPU, outcome=AttemptOutcome.HANDED_OVER
+            )
         assert _must_claim(database, "training") == Fence(job_id, 1, "training")
 
 
@@ -92,7 +94,9 @@ class TestFence:
         job_id = _queue_job(database)
         old = _must_claim(database, "same name")
         with database.unit_of_work() as session:
-            LeaseRepository(session).requeue(old, queue=Queue.GPU, handed_over=False)
+            LeaseRepository(session).requeue(
+                old, queue=Queue.GPU, outcome=AttemptOutcome.GIVEN_BACK
+            )
         new = _must_claim(database, "same name")
         assert new.attempt == 2
         with pytest.raises(FencedError), database.unit_of_work() as session:
@@ -103,7 +107,9 @@ class TestFence:
         _queue_job(database)
         ingest = _must_claim(database, "ingest")
         with database.unit_of_work() as session:
-            LeaseRepository(session).requeue(ingest, queue=Queue.GPU, handed_over=True)
+            LeaseRepository(session).requeue(
+                ingest, queue=Queue.GPU, outcome=AttemptOutcome.HANDED_OVER
+            )
         assert _must_claim(database, "training").attempt == ingest.attempt
         with pytest.raises(FencedError), database.unit_of_work() as session:
             LeaseRepository(session).write(ingest, fraction=0.9)

@@ -1,0 +1,83 @@
+"""What each claim of a job came to: written by the protocol, read by the owner and operators."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.core.clock import utc_now
+from app.models import AttemptOutcome, Job, JobAttempt
+
+MAX_LOG_CHARACTERS = 16_000
+
+
+class AttemptRepository:
+    """One row a claim, known by the owner that made it: no other owner can touch it."""
+
+    def __init__(self, session: Session) -> None:
+        """Work inside the caller's unit of work."""
+        self._session = session
+
+    def start(self, job: Job) -> None:
+        """Note a claim that was just made."""
+        self._session.add(
+            JobAttempt(
+                tenant_id=job.tenant_id,
+                job_id=job.id,
+                attempt=job.attempt,
+                owner=job.owner,
+                started_at=utc_now(),
+            )
+        )
+        self._session.flush()
+
+    def set_stage(self, job_id: UUID, owner: str, stage: str) -> None:
+        """Note what the claim turned out to be for."""
+        row = self._of_owner(job_id, owner)
+        if row is not None:
+            row.stage = stage
+            self._session.flush()
+
+    def keep_log(self, job_id: UUID, owner: str, log: str) -> None:
+        """Keep the end of the process's log, also after the claim has ended."""
+        row = self._of_owner(job_id, owner)
+        if row is not None:
+            # PostgreSQL takes any character but this one.
+            row.log = log[-MAX_LOG_CHARACTERS:].replace("\0", "")
+            self._session.flush()
+
+    def end(self, job_id: UUID, owner: str, outcome: AttemptOutcome) -> None:
+        """Note how the claim ended."""
+        row = self._of_owner(job_id, owner)
+        if row is not None:
+            row.outcome, row.ended_at = outcome, utc_now()
+            row.seconds = (row.ended_at - row.started_at).total_seconds()
+            self._session.flush()
+
+    def of_job(self, tenant_id: UUID, job_id: UUID) -> Sequence[JobAttempt]:
+        """Return the claims of a tenant's job, oldest first."""
+        return self._session.scalars(
+            select(JobAttempt)
+            .where(JobAttempt.job_id == job_id, JobAttempt.tenant_id == tenant_id)
+            .order_by(JobAttempt.id)
+        ).all()
+
+    def totals(self) -> Sequence[tuple[AttemptOutcome, str, int, float]]:
+        """Return number and seconds of all ended claims by outcome and stage, of all tenants."""
+        rows = self._session.execute(
+            select(
+                JobAttempt.outcome,
+                func.coalesce(JobAttempt.stage, "none"),
+                func.count(),
+                func.coalesce(func.sum(JobAttempt.seconds), 0.0),
+            )
+            .where(JobAttempt.outcome.is_not(None))
+            .group_by(JobAttempt.outcome, JobAttempt.stage)
+        )
+        return [(row[0], row[1], row[2], row[3] or 0.0) for row in rows if row[0] is not None]
+
+    def _of_owner(self, job_id: UUID, owner: str) -> JobAttempt | None:
+        return self._session.scalar(
+            select(JobAttempt).where(JobAttempt.job_id == job_id, JobAttempt.owner == owner)
+        )

@@ -1,0 +1,68 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from app.accounts.auth import Admin
+from app.core.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from app.core.schemas import Page
+from app.http.deps import ContextDep, ReadSession, WriteSession
+from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.problems import problems
+from app.webhooks.errors import InvalidWebhookUrlError, TooManyWebhooksError
+from app.webhooks.schemas import DeliveryRead, WebhookCreate, WebhookCreated, WebhookRead
+from app.webhooks.service import WebhookService
+
+_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=problems(*_ALWAYS))
+
+
+def _reading(caller: Admin, session: ReadSession, context: ContextDep) -> WebhookService:
+    return WebhookService(
+        session,
+        caller.tenant_id,
+        pepper=context.pepper,
+        private_allowed=context.settings.webhook_targets == "any",
+    )
+
+
+def _writing(caller: Admin, session: WriteSession, context: ContextDep) -> WebhookService:
+    return _reading(caller, session, context)
+
+
+ReadingDep = Annotated[WebhookService, Depends(_reading)]
+WritingDep = Annotated[WebhookService, Depends(_writing)]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Tell a receiver when jobs end; the secret is shown this once",
+    responses=problems(ValidationFailedError, InvalidWebhookUrlError, TooManyWebhooksError),
+)
+def create_webhook(wanted: WebhookCreate, service: WritingDep) -> WebhookCreated:
+    return service.create(wanted)
+
+
+@router.get("", summary="List the receivers")
+def list_webhooks(service: ReadingDep) -> Page[WebhookRead]:
+    return service.all()
+
+
+@router.get(
+    "/{webhook_id}/deliveries",
+    summary="List the latest messages to a receiver",
+    responses=problems(NotFoundError),
+)
+def list_deliveries(webhook_id: str, service: ReadingDep) -> Page[DeliveryRead]:
+    return service.deliveries(webhook_id)
+
+
+@router.delete(
+    "/{webhook_id}",
+    status_code=204,
+    summary="Send nothing more to a receiver",
+    responses=problems(NotFoundError),
+)
+def delete_webhook(webhook_id: str, service: WritingDep) -> None:
+    service.remove(webhook_id)

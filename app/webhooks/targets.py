@@ -1,0 +1,65 @@
+"""Where messages may be sent: to public addresses, lest a tenant reaches into our network."""
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from app.webhooks.errors import InvalidWebhookUrlError
+
+MAX_URL = 2048
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A receiver's URL, taken apart."""
+
+    is_tls: bool
+    host: str
+    port: int
+    path: str
+
+
+def parse_target(url: str, *, private_allowed: bool) -> Target:
+    """Take a URL apart.
+
+    Raises:
+        InvalidWebhookUrlError: It is none, holds a password, or is not https.
+    """
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname
+    except ValueError as error:
+        raise InvalidWebhookUrlError("This is no URL.") from error
+    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise InvalidWebhookUrlError("Use a URL of plain printable characters.")
+    if parts.scheme != "https" and not (private_allowed and parts.scheme == "http"):
+        raise InvalidWebhookUrlError("Use an https URL.")
+    if not host or "@" in parts.netloc:
+        raise InvalidWebhookUrlError("Name a host, without user or password.")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme == "https", host, port or _PORTS[parts.scheme], path)
+
+
+def resolve(target: Target, *, private_allowed: bool) -> str:
+    """Return the one address to connect to: looked up once, so that no second answer can differ.
+
+    Raises:
+        InvalidWebhookUrlError: Not all of the host's addresses are public.
+        OSError: The host has none.
+    """
+    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    if not private_allowed and not all(_is_public(ip_address(text)) for text in addresses):
+        raise InvalidWebhookUrlError("The host's address is not public.")
+    return addresses[0]
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address):
+        # Addresses that hold an IPv4 address are only as public as that one.
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if inner is not None:
+            return _is_public(inner)
+    return address.is_global and not address.is_multicast

@@ -1,0 +1,167 @@
+"""Servers that are away: RELIABILITY tests 5 to 10, in server mode.
+
+Times are those of the tests' lease, which is a fifth of the real one.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+import redis
+
+from app.core.queue import WakeUps, make_celery
+from app.core.settings import Settings
+from tests.faults.conftest import Say
+from tests.faults.house import LEASE_SECONDS, House, open_house, trainers
+from tests.support.processes import children_of
+from tests.support.servers import Server
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.faults
+_NUM_SCORES = 20
+_REDIS_AWAY_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with open_house(tmp_path_factory.mktemp("server"), "server") as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(served: House) -> House:
+    served.restore()
+    return served
+
+
+def _signal_all(postgres: Server, number: signal.Signals) -> None:
+    for pid in (postgres.process.pid, *children_of(postgres.process.pid)):
+        os.kill(pid, number)
+
+
+def _attempts(house: House, job_ids: list[str]) -> list[int]:
+    return [house.client.wait(job_id, seconds=400)["attempt"] for job_id in job_ids]
+
+
+def _post_scores(house: House, file: Path) -> httpx2.Response:
+    with file.open("rb") as content:
+        return house.client.http.post("/v1/scores", files={"file": content})
+
+
+def _write_scores(target: Path) -> Path:
+    generator = np.random.default_rng(0)
+    np.savez(
+        target,
+        pred_probs=generator.dirichlet(np.ones(3), size=60),
+        given_label=generator.integers(0, 3, 60),
+    )
+    return target
+
+
+def test_06_a_message_sent_20_times_starts_one_attempt(house: House, say: Say) -> None:
+    client = redis.Redis.from_url(house.redis.url)
+    job_id = house.audit()
+    wait_for(lambda: trainers(job_id), seconds=60, what="the job runs")
+    # Early acknowledgement: the broker keeps nothing that it could deliver again (test 5).
+    assert client.hlen("unacked") == 0
+    wake_ups = WakeUps(make_celery(Settings.model_validate({"redis_url": house.redis.url})))
+    for _ in range(20):
+        wake_ups.wake("gpu")
+    assert house.assert_ended_as_if_undisturbed(job_id)["attempt"] == 1
+    wait_for(lambda: client.llen("gpu") == 0, seconds=60, what="all messages are consumed")
+    client.close()
+    say("5, 6: nothing unacknowledged while a training runs; 20 messages, one attempt")
+
+
+def test_07_an_emptied_broker_loses_no_job(house: House, say: Say) -> None:
+    jobs = [house.audit(epochs=20) for _ in range(6)]
+    house.wait_for_epoch(jobs[0], 1)
+    client = redis.Redis.from_url(house.redis.url)
+    client.flushall()
+    client.close()
+    flushed = time.monotonic()
+    assert _attempts(house, jobs) == [1] * 6
+    say(f"7: FLUSHALL with 5 queued and 1 running: all done in {time.monotonic() - flushed:.0f} s")
+
+
+def test_08_jobs_are_taken_while_redis_is_dead(house: House, tmp_path: Path, say: Say) -> None:
+    file = _write_scores(tmp_path / "scores.npz")
+    workers = {name: house.stack.processes[name].pid for name in ("gpu", "cpu", "sweeper")}
+    house.redis.stop(signal.SIGKILL)
+    stopped, jobs, slowest = time.monotonic(), [], 0.0
+    for _ in range(_NUM_SCORES):
+        before = time.monotonic()
+        reply = _post_scores(house, file)
+        slowest = max(slowest, time.monotonic() - before)
+        assert reply.status_code == 202, reply.text
+        jobs.append(reply.json()["job_id"])
+    ready = house.client.http.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    time.sleep(max(0.0, _REDIS_AWAY_SECONDS - (time.monotonic() - stopped)))
+    house.redis.start()
+    assert _attempts(house, jobs) == [1] * _NUM_SCORES
+    assert workers == {name: house.stack.processes[name].pid for name in workers}
+    say(
+        f"8: Redis dead for {_REDIS_AWAY_SECONDS:g} s, {_NUM_SCORES} POSTs all 202 (slowest "
+        f"{slowest:.1f} s), /readyz degraded, each job ran once, workers not restarted"
+    )
+
+
+def test_09_a_short_absence_of_the_database_costs_no_attempt(house: House, say: Say) -> None:
+    away = LEASE_SECONDS / 2
+    job_id = house.audit(epochs=4 * 60)
+    house.wait_for_epoch(job_id, 5)
+    [trainer] = trainers(job_id)
+    house.postgres.stop(signal.SIGQUIT)
+    reply = house.client.http.get(f"/v1/jobs/{job_id}")
+    assert (reply.status_code, reply.json()["code"]) == (503, "database_unavailable")
+    assert int(reply.headers["retry-after"]) > 0
+    assert reply.headers["content-type"] == "application/problem+json"
+    time.sleep(away)
+    house.postgres.start()
+    assert trainers(job_id) == [trainer]
+    job = house.client.wait(job_id, seconds=300)
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    undisturbed = house.audit(epochs=4 * 60)
+    assert house.client.wait(undisturbed, seconds=300)["state"] == "succeeded"
+    assert house.results(job_id) == house.results(undisturbed)
+    say(f"9: database away for {away:g} s: 503 with Retry-After, one attempt, results equal")
+
+
+def test_10_a_trainer_stops_itself_when_the_database_stays_away(house: House, say: Say) -> None:
+    away = 2 * LEASE_SECONDS
+    job_id = house.audit(epochs=4 * 60)
+    house.wait_for_epoch(job_id, 5)
+    house.postgres.stop(signal.SIGQUIT)
+    stopped = time.monotonic()
+    wait_for(lambda: not trainers(job_id), seconds=LEASE_SECONDS, what="the trainer stops itself")
+    alone = time.monotonic() - stopped
+    time.sleep(away - alone)
+    house.postgres.start()
+    job = house.client.wait(job_id, seconds=300)
+    assert (job["state"], job["attempt"]) == ("succeeded", 2)
+    undisturbed = house.audit(epochs=4 * 60)
+    assert house.client.wait(undisturbed, seconds=300)["state"] == "succeeded"
+    assert house.results(job_id) == house.results(undisturbed)
+    say(
+        f"10: database away for {away:g} s: trainer stopped after {alone:.1f} s of a lease of "
+        f"{LEASE_SECONDS:g} s, resumed as attempt 2, results equal"
+    )
+
+
+def test_10b_a_database_that_hangs_is_no_excuse(house: House, say: Say) -> None:
+    job_id = house.audit(epochs=4 * 60)
+    house.wait_for_epoch(job_id, 5)
+    _signal_all(house.postgres, signal.SIGSTOP)
+    try:
+        wait_for(lambda: not trainers(job_id), seconds=LEASE_SECONDS, what="the trainer stops")
+    finally:
+        _signal_all(house.postgres, signal.SIGCONT)
+    job = house.client.wait(job_id, seconds=300)
+    assert job["state"] == "succeeded"
+    say(f"10: hanging database: the trainer stopped in its lease, {job['attempt']} attempts")

@@ -1,0 +1,101 @@
+"""What becomes of a job whose attempt did not end well: the one place that decides it."""
+
+import errno
+import signal
+from collections.abc import Callable
+
+from app.core.db import is_disk_full
+from app.jobs.lease_repository import LeaseRepository
+from app.models import AttemptOutcome, JobState
+from worker.attempt import Attempt
+from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
+from worker.lost_attempts import record_loss
+
+Ending = Callable[[LeaseRepository], JobState]
+"""Writes the end into the row, inside the caller's unit of work; returns the new state."""
+
+_CRASHES = frozenset(
+    -number
+    for number in (
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSEGV,
+        signal.SIGXCPU,
+    )
+)
+"""Ends that a process brings upon itself; SIGKILL and SIGTERM come from outside."""
+_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def ending_of(
+    error: Exception, attempt: Attempt, *, max_attempts: int, reads_upload: bool
+) -> Ending:
+    """Return how the job goes on after `error`.
+
+    A child that crashes over an upload would crash again: that is the upload's fault.
+    """
+    match error:
+        case CancelledError():
+            return _end(attempt, JobState.CANCELLED)
+        case DrainedError():
+            return _give_back(attempt)
+        case ChildFailedError(code=code, detail=detail):
+            return _end(attempt, JobState.FAILED, code, detail)
+        case ChildLostError(exit_code=code) if reads_upload and code in _CRASHES:
+            return _end(
+                attempt,
+                JobState.FAILED,
+                "invalid_dataset",
+                f"the upload could not be read: reading it crashed ({error})",
+            )
+        case _ if _is_full(error):
+            return _end(attempt, JobState.FAILED, "no_space", "the data volume is full")
+        case _:
+            return _lose(attempt, _reason(error), max_attempts)
+
+
+def _is_full(error: Exception) -> bool:
+    return is_disk_full(error) or (isinstance(error, OSError) and error.errno in _DISK_IS_FULL)
+
+
+def _reason(error: Exception) -> str:
+    """Say why, without what only we may see: a database error holds its SQL."""
+    if isinstance(error, ChildLostError):
+        return str(error)
+    detail = error.strerror if isinstance(error, OSError) else None
+    return type(error).__name__ + (f": {detail}" if detail else "")
+
+
+def _end(
+    attempt: Attempt, state: JobState, code: str | None = None, detail: str | None = None
+) -> Ending:
+    def write(leases: LeaseRepository) -> JobState:
+        leases.finish(attempt.fence, state, error_code=code, error_detail=detail)
+        return state
+
+    return write
+
+
+def _give_back(attempt: Attempt) -> Ending:
+    def write(leases: LeaseRepository) -> JobState:
+        leases.requeue(attempt.fence, queue=attempt.queue, outcome=AttemptOutcome.GIVEN_BACK)
+        return JobState.QUEUED
+
+    return write
+
+
+def _lose(attempt: Attempt, reason: str, max_attempts: int) -> Ending:
+    def write(leases: LeaseRepository) -> JobState:
+        return record_loss(
+            leases,
+            attempt.fence,
+            queue=attempt.queue,
+            num_lost_before=attempt.lost_attempts,
+            max_attempts=max_attempts,
+            outcome=AttemptOutcome.LOST,
+            reason=reason,
+        )
+
+    return write
