@@ -30,6 +30,7 @@ from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as uploads
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
+from app.reviews import endpoints as reviews
 from app.web import docs
 
 _ROUTERS = (
@@ -39,6 +40,8 @@ _ROUTERS = (
     samples_router,
     jobs.router,
     findings.router,
+    reviews.samples_router,
+    reviews.datasets_router,
     health.router,
     metrics.router,
     docs.router,

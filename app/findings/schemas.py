@@ -31,6 +31,7 @@ class FindingRead(ReadModel):
     signals: dict[str, float]
     verdict: str
     decision: str | None
+    decided_label: str | None
     version: int
 
     @classmethod
@@ -52,6 +53,7 @@ class FindingRead(ReadModel):
             signals=finding.signals,
             verdict=finding.verdict,
             decision=row.decision,
+            decided_label=None if row.decided_label is None else classes[row.decided_label],
             version=row.version,
         )
 

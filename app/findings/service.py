@@ -2,6 +2,7 @@ from dataclasses import asdict
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from app.core.ids import not_found
@@ -15,11 +16,11 @@ from app.findings.errors import (
     NoModelError,
     NotFinishedError,
 )
-from app.findings.query import FindingQuery, FindingRow
+from app.findings.query import FindingQuery
 from app.findings.repository import FindingRepository
 from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
 from app.jobs.service import JobService
-from app.models import Artifact, Job, JobKind, JobState
+from app.models import Artifact, Dataset, Job, JobKind, JobState
 
 _REPORT = "report"
 _STORED_FORMATS = (ModelFormat.SAFETENSORS, ModelFormat.CARD)
@@ -48,15 +49,25 @@ class FindingService:
         # Pinned to the version: a walk never mixes two results.
         cursors = Cursors(_LOSS_AND_RANK, {"version": version_id, **asdict(query)})
         after = cursors.decode(page.cursor)
-        rows: list[FindingRow] = []
-        if {query.label, query.suggested_label} <= {None, *classes}:
-            rows = self._findings.page(
-                version_id, query, classes=classes, after=after, limit=page.limit + 1
-            )
+        rows = self._findings.page(
+            version_id, query, classes=classes, after=after, limit=page.limit + 1
+        )
         kept, cursor = cursors.cut(
             rows, page.limit, key=lambda row: (row.finding.loss, row.finding.rank)
         )
         return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
+
+    def matching(self, job_id: str, query: FindingQuery, *, dataset: Dataset) -> Select[int, int]:
+        """Return the query for (sample_id, suggested_label) of what a list of findings would show.
+
+        Raises:
+            NotFoundError: The data set has no such job.
+            NotFinishedError: It has not succeeded.
+        """
+        job, version_id = self._published(job_id)
+        if job.dataset_id != dataset.id:
+            raise not_found("job")
+        return self._findings.matching(version_id, query, dataset.classes)
 
     def artifacts(self, job_id: str) -> Page[ArtifactRead]:
         """List the files of a job; none before it has succeeded."""

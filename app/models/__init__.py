@@ -5,6 +5,7 @@ from app.models.artifact import Artifact
 from app.models.base import Base
 from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
+from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
 from app.models.finding import Finding, ResultVersion
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.sample import Sample, Split
@@ -18,6 +19,10 @@ __all__ = [
     "Blob",
     "Dataset",
     "DatasetState",
+    "Decision",
+    "DecisionEntry",
+    "DecisionStep",
+    "Exclusion",
     "Finding",
     "Job",
     "JobEvent",
@@ -28,5 +33,6 @@ __all__ = [
     "ResultVersion",
     "Sample",
     "Split",
+    "StepKind",
     "Tenant",
 ]
