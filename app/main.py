@@ -18,6 +18,7 @@ from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.endpoints import datasets_router, samples_router
+from app.exports import endpoints as exports
 from app.findings import endpoints as findings
 from app.http import health, metrics, openapi
 from app.http.context import AppContext
@@ -42,6 +43,7 @@ _ROUTERS = (
     findings.router,
     reviews.samples_router,
     reviews.datasets_router,
+    exports.router,
     health.router,
     metrics.router,
     docs.router,

@@ -19,6 +19,7 @@ from app.jobs.lease_repository import FencedError, LeaseRepository
 from app.models import DatasetState, JobKind, JobState, Queue
 from worker.attempt import Attempt
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
+from worker.export_stage import ExportStage
 from worker.ingest_stage import IngestStage
 from worker.lost_attempts import record_loss
 from worker.process import ChildProcess
@@ -88,9 +89,10 @@ class JobRunner:
         folder = self._files.attempt(attempt.fence.job_id, attempt.fence.attempt, stage.name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        write_json(folder / "spec.json", stage.spec(folder))
         with self._database.unit_of_work() as session:
             LeaseRepository(session).write(attempt.fence, stage=stage.name)
+        stage.prepare(folder, lease)
+        write_json(folder / "spec.json", stage.spec(folder))
         child = ChildProcess(stage.module, folder / "spec.json")
         _log.info("started", stage=stage.name, child_pid=child.pid)
         Supervisor(lease, self._draining, stage.translate).watch(child)
@@ -115,6 +117,8 @@ class JobRunner:
         )
         if attempt.kind is JobKind.SCORE:
             return ScoreStage(context)
+        if attempt.kind is JobKind.EXPORT:
+            return ExportStage(context)
         return TrainStage(context) if dataset.state is DatasetState.READY else IngestStage(context)
 
     def _end(

@@ -71,13 +71,21 @@ class ArtifactRead(ReadModel):
     @classmethod
     def of(cls, artifact: Artifact) -> "ArtifactRead":
         """Describe a row."""
-        job = f"/v1/jobs/{artifact.job_id}"
-        is_report = artifact.kind == "report"
         return cls(
             name=artifact.name,
             kind=artifact.kind,
             size=artifact.num_bytes,
             sha256=artifact.sha256,
             media_type=artifact.media_type,
-            url=f"{job}/report" if is_report else f"{job}/model?format={artifact.kind}",
+            url=_url(artifact),
         )
+
+
+def _url(artifact: Artifact) -> str:
+    match artifact.kind:
+        case "report":
+            return f"/v1/jobs/{artifact.job_id}/report"
+        case "export":
+            return f"/v1/exports/{artifact.job_id}/download"
+        case kind:
+            return f"/v1/jobs/{artifact.job_id}/model?format={kind}"

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from app.jobs.service import JobService
 from app.models import Artifact, Dataset, Job, JobKind, JobState
 
 _REPORT = "report"
+_NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT})
 _STORED_FORMATS = (ModelFormat.SAFETENSORS, ModelFormat.CARD)
 _LOSS_AND_RANK: TypeAdapter[tuple[float, int]] = TypeAdapter(tuple[FiniteNumber, RowNumber])
 
@@ -71,11 +73,12 @@ class FindingService:
 
     def artifacts(self, job_id: str) -> Page[ArtifactRead]:
         """List the files of a job; none before it has succeeded."""
-        job = self._jobs.find(job_id)
-        if job.result_version is None:
-            return Page(items=[], next_cursor=None)
-        rows = self._findings.artifacts(job.result_version)
+        rows = self.files(self._jobs.find(job_id))
         return Page(items=[ArtifactRead.of(row) for row in rows], next_cursor=None)
+
+    def files(self, job: Job) -> Sequence[Artifact]:
+        """Return the files of a job, none before it has succeeded."""
+        return [] if job.result_version is None else self._findings.artifacts(job.result_version)
 
     def report(self, job_id: str) -> Artifact:
         """Return the report's row."""
@@ -108,6 +111,6 @@ class FindingService:
         job = self._jobs.find(job_id)
         if job.state != JobState.SUCCEEDED:
             raise NotFinishedError(f"The job is {job.state}.", state=job.state)
-        if job.kind == JobKind.INGEST or job.result_version is None:
-            raise NoFindingsError("This job only took the data set in.")
+        if job.kind in _NOT_JUDGING or job.result_version is None:
+            raise NoFindingsError("This job judged no labels.")
         return job, job.result_version

@@ -8,7 +8,7 @@ from app.core.errors import NotFoundError
 from app.core.ids import not_found, parse_uuid
 from app.core.pagination import CREATED_KEY, Cursors, PageRequest
 from app.core.queue import WakeUps
-from app.core.schemas import Page
+from app.core.schemas import InputModel, Page
 from app.datasets.errors import NoImagesError
 from app.datasets.incoming import StoredUpload
 from app.datasets.service import DatasetService
@@ -16,7 +16,7 @@ from app.jobs.errors import JobFinishedError, JobNotRetryableError
 from app.jobs.lease_repository import LeaseRepository
 from app.jobs.repository import JobFilter, JobRepository
 from app.jobs.schemas import JobCreate, JobOptions, JobRead
-from app.models import Job, JobKind, JobState, Queue
+from app.models import Dataset, Job, JobKind, JobState, Queue
 
 
 class JobService:
@@ -47,6 +47,10 @@ class JobService:
         """Register uploaded probabilities, to be judged without any training."""
         dataset = self._datasets.create(dataset_id, upload, name=name)
         return self._enqueue(dataset.id, JobKind.SCORE, Queue.CPU, None)
+
+    def submit_export(self, dataset: Dataset, options: InputModel) -> Job:
+        """Have a data set written for another tool."""
+        return self._enqueue(dataset.id, JobKind.EXPORT, Queue.CPU, options)
 
     def create(self, wanted: JobCreate) -> Job:
         """Start another audit of a data set.
@@ -129,7 +133,7 @@ class JobService:
         return job
 
     def _enqueue(
-        self, dataset_id: UUID, kind: JobKind, queue: Queue, options: JobOptions | None
+        self, dataset_id: UUID, kind: JobKind, queue: Queue, options: InputModel | None
     ) -> Job:
         now = utc_now()
         job = Job(

@@ -3,11 +3,11 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from app.core.ids import format_sample_id
 from app.core.pagination import RowNumber
-from app.core.schemas import InputModel, ReadModel
+from app.core.schemas import InputModel, ReadableText, ReadModel
 from app.findings.query import DecisionFilter
 from app.models import Decision, Exclusion, StepKind
 from app.reviews.changes import LogRow, Preview, StepRow
@@ -16,13 +16,7 @@ MAX_SELECTED = 20_000
 """Samples named one by one in one request; a filter may meet any number."""
 
 
-def _readable(text: str) -> str:
-    if not all(char.isprintable() or char in "\n\t" for char in text):
-        raise ValueError("A comment may hold no control characters.")
-    return text.strip()
-
-
-Comment = Annotated[str, Field(max_length=500), AfterValidator(_readable)]
+Comment = Annotated[ReadableText, Field(max_length=500)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
