@@ -44,8 +44,7 @@ def write_croissant(job: ExportJob, target: Path) -> None:
     """Write the description and the two files that it describes."""
     samples, log, card = (job.out_dir / name for name in (SAMPLES, DECISIONS, CARD))
     columns = write_named(job, samples)
-    with log.open("w", encoding="utf-8", newline="") as file:
-        write_csv(file, _LOG_COLUMNS, _log_rows(job))
+    write_csv(log, _LOG_COLUMNS, _log_rows(job))
     files = [_file_object(samples, _PARQUET), _file_object(log, _CSV)]
     write_json(card, _describe(job, files, columns))
     with ZipWriter(target) as archive:

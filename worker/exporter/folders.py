@@ -1,10 +1,12 @@
 """Class folders with a table beside them, for torchvision and for Hugging Face `datasets`."""
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from worker.exporter.job import ExportJob, Row
 from worker.exporter.placing import Placing
-from worker.exporter.spreadsheet import Cell, harmless_path, write_csv
+from worker.exporter.spreadsheet import Cell, CsvWriter, harmless_path, open_csv
 from worker.exporter.tables import described
 from worker.exporter.zip_writer import ZipWriter
 
@@ -25,26 +27,35 @@ def write_imagefolder(job: ExportJob, target: Path) -> None:
     """
     placing = Placing(job)
     with ZipWriter(target) as archive:
-        splits = set()
-        for row in job.rows():
-            splits.add(row.split)
-            folder = placing.folder_of_split(row.split)
-            archive.add(folder + placing.below_split(row), job.image(row))
-        for split in sorted(splits):
-            table = job.out_dir / f"{split}-{METADATA}"
-            _write_metadata(job, placing, split, table)
+        with _Tables(job.out_dir) as tables:
+            for row in job.rows():
+                name = placing.below_split(row)
+                archive.add(placing.folder_of_split(row.split) + name, job.image(row))
+                tables.write(row.split, _metadata(job, row, name))
+        for split, table in tables.files.items():
             archive.add_file(placing.folder_of_split(split) + METADATA, table)
 
 
-def _write_metadata(job: ExportJob, placing: Placing, split: str, target: Path) -> None:
-    rows = (_metadata(job, placing, row) for row in job.rows() if row.split == split)
-    with target.open("w", encoding="utf-8", newline="") as file:
-        write_csv(file, METADATA_COLUMNS, rows)
+class _Tables(ExitStack):
+    """One table for each split that has samples."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.files: dict[str, Path] = {}
+        self._folder = folder
+        self._writers: dict[str, CsvWriter] = {}
+
+    def write(self, split: str, row: Mapping[str, Cell]) -> None:
+        if split not in self._writers:
+            self.files[split] = self._folder / f"{split}-{METADATA}"
+            file = self.enter_context(open_csv(self.files[split]))
+            self._writers[split] = CsvWriter(file, METADATA_COLUMNS)
+        self._writers[split].write(row)
 
 
-def _metadata(job: ExportJob, placing: Placing, row: Row) -> dict[str, Cell]:
+def _metadata(job: ExportJob, row: Row, name: str) -> dict[str, Cell]:
     return {
         **described(job, row),
-        "file_name": harmless_path(placing.below_split(row)),
+        "file_name": harmless_path(name),
         "decision": row.decision or _UNDECIDED,
     }

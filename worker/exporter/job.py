@@ -94,10 +94,10 @@ class ExportJob:
             if is_wanted and not (row.excluded and leave_out):
                 yield row
 
-    def paths(self) -> Iterator[str]:
-        """Yield the paths of all samples, whether they go out or not."""
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Yield (path, split) of all samples, whether they go out or not."""
         for raw in _lines(self.out_dir / SAMPLES):
-            yield raw["path"]
+            yield raw["path"], raw["split"]
 
     def log(self) -> Iterator[dict[str, Any]]:
         """Yield the changes that reviewers made."""

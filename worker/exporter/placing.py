@@ -1,7 +1,9 @@
 """Where a sample goes in a tree of class folders."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
+from app.models import Split
 from worker.exporter.job import ExportJob, Row
 from worker.ingest.layout import Layout, recognise_layout
 from worker.ingest.names import normal_form
@@ -14,14 +16,15 @@ class Placing:
 
     def __init__(self, job: ExportJob) -> None:
         """Look through all paths once."""
-        self._job = job
-        self._layout: Layout = recognise_layout(job.paths())
+        splits: set[str] = set()
+        self._layout: Layout = recognise_layout(_noting(job.places(), splits))
         self._folders = [folder_name(name) for name in job.classes]
-        self.has_splits = job.options.split is None and bool(self._other_splits())
+        self._given = [normal_form(name) for name in job.classes]
+        self._has_splits = job.options.split is None and splits != {Split.TRAIN.value}
 
     def folder_of_split(self, split: str) -> str:
         """Return the folder of a split, with a slash at its end; empty where all is one split."""
-        return f"{split}/" if self.has_splits else ""
+        return f"{split}/" if self._has_splits else ""
 
     def below_split(self, row: Row) -> str:
         """Return `<class>/<file>` for the label that goes out."""
@@ -34,13 +37,15 @@ class Placing:
 
     def _file(self, row: Row) -> str:
         place = self._layout.place(row.path)
-        given = normal_form(self._job.classes[row.given_label])
-        if place is not None and place.class_name == given:
+        if place is not None and place.class_name == self._given[row.given_label]:
             return place.file
         return row.path.lstrip("/")
 
-    def _other_splits(self) -> bool:
-        return any(row.split != "train" for row in self._job.rows())
+
+def _noting(places: Iterable[tuple[str, str]], splits: set[str]) -> Iterator[str]:
+    for path, split in places:
+        splits.add(split)
+        yield path
 
 
 def folder_name(class_name: str) -> str:

@@ -22,8 +22,7 @@ CLEANLAB_COLUMNS = (
 def write_delta(job: ExportJob, target: Path) -> None:
     """Write what differs from the data set as given."""
     rows = (_delta(job, row) for row in job.rows() if row.changed or row.excluded)
-    with target.open("w", encoding="utf-8", newline="") as file:
-        write_csv(file, DELTA_COLUMNS, rows)
+    write_csv(target, DELTA_COLUMNS, rows)
 
 
 def write_jsonl(job: ExportJob, target: Path) -> None:
@@ -39,8 +38,7 @@ def write_cleanlab(job: ExportJob, target: Path) -> None:
 
     Of `label_score` 1 is good; of `label_issue_score` and `p_mislabeled` 1 is bad.
     """
-    with target.open("w", encoding="utf-8", newline="") as file:
-        write_csv(file, CLEANLAB_COLUMNS, _cleanlab_rows(job))
+    write_csv(target, CLEANLAB_COLUMNS, _cleanlab_rows(job))
 
 
 def described(job: ExportJob, row: Row) -> dict[str, Any]:
