@@ -45,7 +45,10 @@ class Reviewed:
 
 
 def make_reviewed(database: Database, settings: Settings) -> Reviewed:
-    """Take images in, audit them, and decide: keep, relabel, exclude, unsure on samples 0 to 3."""
+    """Take images in, audit them, and decide: keep, relabel, exclude, unsure on samples 0 to 3.
+
+    Files of different classes have the same names.
+    """
     with database.unit_of_work() as session:
         tenant = make_tenant(session)
         dataset = make_dataset(session, tenant.id, classes=CLASSES, name="pets & =co")
@@ -76,7 +79,7 @@ def _take_in(session: Session, dataset: Dataset, blobs: BlobStore, i: int) -> Sa
     split = Split.TRAIN if is_train else Split.TEST
     return make_sample(
         session, dataset, i, given_label=label, split=split,
-        path=f"pets/{split.value}/{CLASSES[label]}/{i}.png",
+        path=f"pets/{split.value}/{CLASSES[label]}/{i // 3}.png",
         sha256=blobs.put(encode_png(pixels)),
     )  # fmt: skip
 

@@ -69,6 +69,18 @@ class TestExportJob:
             first, second = session.scalars(select(Artifact.sha256))
         assert first == second
 
+    def test_can_be_cancelled_while_its_rows_are_read(
+        self, database: Database, settings: Settings, reviewed: Reviewed
+    ) -> None:
+        job = queue_export(database, reviewed, format="jsonl")
+        with database.unit_of_work() as session:
+            session.get_one(Job, job.id).cancel_requested = True
+        impatient = settings.model_copy(update={"heartbeat_seconds": 1e-6})
+        wake_ups = WakeUps(Celery("test", broker="memory://"))
+        assert JobRunner(database, impatient, wake_ups, threading.Event()).run_next(Queue.CPU)
+        assert read_job(database, job).state == JobState.CANCELLED
+        assert not list(DataFolder(settings.data_dir).job(job.id).rglob("spec.json"))
+
     def test_says_which_image_is_lost(
         self, database: Database, settings: Settings, runner: JobRunner, reviewed: Reviewed
     ) -> None:

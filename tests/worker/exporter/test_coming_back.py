@@ -39,8 +39,8 @@ class TestReimport:
         exported = export(format="imagefolder")
         taken = run(exported)
         labels = {row["path"]: taken.summary["classes"][row["label"]] for row in taken.samples}
-        (moved,) = (path for path in labels if "/1.s" in path)
-        assert labels[moved] == "grün"
+        (moved,) = (path for path in labels if "/0.s" in path)
+        assert labels[moved] == labels["train/grün/1.png"] == "grün"
         assert taken.summary["num_samples"] == 11
 
 

@@ -99,7 +99,7 @@ class TestParquet:
         assert table["excluded"].sum() == 1
         image = Image.open(io.BytesIO(table["image"][3]["bytes"]))
         assert image.size == (8, 8)
-        assert table["image"][3]["path"] == "pets/train/=cmd()/3.png"
+        assert table["image"][3]["path"] == "pets/train/=cmd()/1.png"
 
 
 class TestFiftyOne:
@@ -124,7 +124,7 @@ class TestLabelStudio:
         tasks = json.loads(file.read_text("utf-8"))
         assert len(tasks) == NUM_LEFT + 1
         task = tasks[1]
-        assert task["data"]["image"] == "https://host/pets/train/cat/1.png"
+        assert task["data"]["image"] == "https://host/pets/train/cat/0.png"
         assert task["data"]["sample_id"] == reviewed.sample_ids[1]
         (annotation,), (prediction,) = task["annotations"], task["predictions"]
         assert annotation["ground_truth"]
