@@ -29,26 +29,29 @@ class LogRepository:
     ) -> list[LogRow]:
         """Return entries in the order, or against the order, in which they were made."""
         entry_id = DecisionEntry.id
-        statement = (
+        in_order = entry_id.desc() if newest_first else entry_id.asc()
+        page = select(entry_id).where(DecisionEntry.dataset_id == self._dataset_id)
+        if sample_id is not None:
+            page = page.where(DecisionEntry.sample_id == sample_id)
+        if step_id is not None:
+            page = page.where(DecisionEntry.step_id == step_id)
+        if after is not None:
+            page = page.where(entry_id < after if newest_first else entry_id > after)
+        # The page first, from its index, then the rest of its rows: with statistics that are out
+        # of date after a bulk step, PostgreSQL would join and sort the whole log.
+        rows = self._session.execute(
             select(DecisionStep, ApiKey, DecisionEntry, Sample.path)
             .select_from(DecisionEntry)
             .join(DecisionStep, DecisionStep.id == DecisionEntry.step_id)
             .join(Sample, Sample.id == DecisionEntry.sample_id)
             .outerjoin(ApiKey, ApiKey.key_id == DecisionStep.key_id)
             .where(
-                DecisionEntry.dataset_id == self._dataset_id,
+                entry_id.in_(page.order_by(in_order).limit(limit).subquery().select()),
                 DecisionStep.tenant_id == self._tenant_id,
             )
-            .order_by(entry_id.desc() if newest_first else entry_id.asc())
-            .limit(limit)
+            .order_by(in_order)
         )
-        if sample_id is not None:
-            statement = statement.where(DecisionEntry.sample_id == sample_id)
-        if step_id is not None:
-            statement = statement.where(DecisionEntry.step_id == step_id)
-        if after is not None:
-            statement = statement.where(entry_id < after if newest_first else entry_id > after)
-        return [LogRow(*row) for row in self._session.execute(statement)]
+        return [LogRow(*row) for row in rows]
 
     def steps(self, *, after: int | None, limit: int) -> list[StepRow]:
         """Return steps, newest first."""
