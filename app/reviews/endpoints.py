@@ -88,8 +88,8 @@ RevertDep = Annotated[History, Depends(_writing)]
 def decide(
     sample_id: str,
     wanted: DecisionWrite,
+    service: ServiceDep,  # before If-Match is looked at: who may not review is told that
     versions: IfMatch,
-    service: ServiceDep,
     response: Response,
 ) -> DecisionRead:
     decision = service.decide(sample_id, wanted, versions=versions)
