@@ -93,7 +93,9 @@ def _audit(session: Session, dataset: Dataset, samples: list[Sample]) -> None:
 
 def queue_export(database: Database, reviewed: Reviewed, **options: Any) -> Job:
     with database.unit_of_work() as session:
-        audit = session.scalars(select(Job).where(Job.kind == JobKind.AUDIT)).one()
+        audit = session.scalars(
+            select(Job).where(Job.kind == JobKind.AUDIT, Job.dataset_id == reviewed.dataset_id)
+        ).one()
         chosen = ExportOptions.model_validate({"job_id": str(audit.id), **options})
         dataset = session.get_one(Dataset, reviewed.dataset_id)
         return make_job(
