@@ -18,6 +18,7 @@ from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.endpoints import datasets_router, samples_router
+from app.exports import endpoints as exports
 from app.findings import endpoints as findings
 from app.http import health, metrics, openapi
 from app.http.context import AppContext
@@ -30,6 +31,7 @@ from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as uploads
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
+from app.reviews import endpoints as reviews
 from app.web import docs
 from app.webhooks import endpoints as webhooks
 
@@ -40,6 +42,9 @@ _ROUTERS = (
     samples_router,
     jobs.router,
     findings.router,
+    reviews.samples_router,
+    reviews.datasets_router,
+    exports.router,
     webhooks.router,
     health.router,
     metrics.router,

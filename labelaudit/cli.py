@@ -25,7 +25,11 @@ db_app = typer.Typer(help="Look after the database.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
 
+_FORMATS = "csv, jsonl, parquet, imagefolder, label-studio, fiftyone, cleanlab or croissant."
 OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
+UrlOption = Annotated[
+    str | None, typer.Option(help="A running service; its key in LABELAUDIT_API_KEY.")
+]
 
 
 def main() -> None:
@@ -92,9 +96,7 @@ def audit(
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.")] = None,
     out: OutOption = Path("labelaudit-out"),
-    url: Annotated[
-        str | None, typer.Option(help="A running service; its key in LABELAUDIT_API_KEY.")
-    ] = None,
+    url: UrlOption = None,
 ) -> None:
     """Find the wrong labels of a data set."""
     from labelaudit.audit import AuditRequest, run_audit
@@ -112,9 +114,7 @@ def score(
     ],
     *,
     out: OutOption = Path("labelaudit-out"),
-    url: Annotated[
-        str | None, typer.Option(help="A running service; its key in LABELAUDIT_API_KEY.")
-    ] = None,
+    url: UrlOption = None,
 ) -> None:
     """Find the wrong labels by predicted probabilities, without training.
 
@@ -124,6 +124,31 @@ def score(
 
     _end_as_by_ctrl_c()
     run_score(ScoreRequest(file, out, url))
+
+
+@app.command()
+def export(  # noqa: PLR0913 - options of the command line
+    dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Id of the data set.")],
+    *,
+    form: Annotated[str, typer.Option("--format", help=_FORMATS)],
+    labels: Annotated[str | None, typer.Option(help="given, decisions or suggestions.")] = None,
+    min_p: Annotated[float | None, typer.Option(help="Take suggestions from this p on.")] = None,
+    job: Annotated[str | None, typer.Option(help="Id of the audit; else the newest.")] = None,
+    excluded: Annotated[str | None, typer.Option(help="leave_out or mark.")] = None,
+    split: Annotated[str | None, typer.Option(help="train or test alone.")] = None,
+    out: OutOption = Path("labelaudit-out"),
+    url: UrlOption = "http://127.0.0.1:8000",
+) -> None:
+    """Write a data set with its reviewed labels for another tool."""
+    from labelaudit.export import ExportRequest, run_export
+
+    _end_as_by_ctrl_c()
+    given = {
+        "format": form, "labels": labels, "min_p": min_p, "job_id": job, "excluded": excluded,
+        "split": split,
+    }  # fmt: skip
+    options = {name: value for name, value in given.items() if value is not None}
+    run_export(ExportRequest(dataset_id, options, out, url))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from labelaudit.errors import ApiError, InputError, UnreachableError
 from labelaudit.files import replacing
-from labelaudit.schemas import Dataset, Finding, Job, RejectedFile, Report, Upload
+from labelaudit.schemas import Dataset, ExportStarted, Finding, Job, RejectedFile, Report, Upload
 
 _PAGE = 500
 # An upload may take hours, and the service answers it only when all is on disk.
@@ -117,14 +117,27 @@ class Client:
         self, job_id: str, target: Path, *, form: Literal["safetensors", "card"] = "safetensors"
     ) -> None:
         """Write the trained model, or its card, to `target`: whole or not at all."""
-        request = ("GET", f"v1/jobs/{job_id}/model")
-        with _reachable(), self._http.stream(*request, params={"format": form}) as response:
-            if not response.is_success:
-                response.read()
-                _raise_for_problem(response)
-            with replacing(target) as temporary, temporary.open("wb") as file:
-                for chunk in response.iter_bytes():
-                    file.write(chunk)
+        self._download(f"v1/jobs/{job_id}/model", target, {"format": form})
+
+    def start_export(self, dataset_id: str, **options: object) -> ExportStarted:
+        """Have a data set written for another tool; its job is to be waited for.
+
+        Args:
+            dataset_id: The data set.
+            **options: `format` and what else the service takes, such as `labels` and `min_p`.
+        """
+        with _reachable():
+            response = self._http.post(f"v1/datasets/{dataset_id}/exports", json=options)
+        return cast("ExportStarted", _answer(response))
+
+    def get_export_name(self, export_id: str) -> str:
+        """Return the file name of a finished export."""
+        name: str = self._get(f"v1/exports/{export_id}")["file"]["name"]
+        return name
+
+    def download_export(self, export_id: str, target: Path) -> None:
+        """Write a finished export to `target`: whole or not at all."""
+        self._download(f"v1/exports/{export_id}/download", target, {})
 
     def close(self) -> None:
         """Close the connections."""
@@ -156,6 +169,15 @@ class Client:
                 timeout=_UPLOAD_TIMEOUT,
             )
         return cast("Upload", _answer(response))
+
+    def _download(self, path: str, target: Path, params: Mapping[str, str]) -> None:
+        with _reachable(), self._http.stream("GET", path, params=dict(params)) as response:
+            if not response.is_success:
+                response.read()
+                _raise_for_problem(response)
+            with replacing(target) as temporary, temporary.open("wb") as file:
+                for chunk in response.iter_bytes():
+                    file.write(chunk)
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         with _reachable():

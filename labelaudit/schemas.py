@@ -13,6 +13,13 @@ class Upload(TypedDict):
     job_id: str
 
 
+class ExportStarted(TypedDict):
+    """What a request for an export is answered with."""
+
+    export_id: str
+    job_id: str
+
+
 class Progress(TypedDict):
     """How far a job is."""
 

@@ -21,6 +21,7 @@ from app.models import DatasetState, JobKind, JobState, Queue
 from worker.attempt import Attempt
 from worker.endings import Ending, ending_of
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
+from worker.export_stage import ExportStage
 from worker.ingest_stage import IngestStage
 from worker.process import ChildProcess, log_tail
 from worker.score_stage import ScoreStage
@@ -98,10 +99,11 @@ class JobRunner:
         folder = self._files.attempt(attempt.fence.job_id, attempt.fence.attempt, stage.name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with lease.kept():
-            write_json(folder / "spec.json", stage.spec(folder))
         with self._database.unit_of_work() as session:
             LeaseRepository(session).start_stage(attempt.fence, stage.name)
+        stage.prepare(folder, lease)
+        with lease.kept():
+            write_json(folder / "spec.json", stage.spec(folder))
         child = ChildProcess(stage.module, folder / "spec.json", device=device)
         _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
         try:
@@ -142,6 +144,8 @@ class JobRunner:
         )
         if attempt.kind is JobKind.SCORE:
             return ScoreStage(context)
+        if attempt.kind is JobKind.EXPORT:
+            return ExportStage(context)
         return TrainStage(context) if dataset.state is DatasetState.READY else IngestStage(context)
 
     def _settle(self, lease: Lease, ending: Ending) -> JobState | None:

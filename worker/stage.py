@@ -35,6 +35,10 @@ class Stage(Protocol):
     name: str
     module: str
 
+    def prepare(self, folder: Path, lease: Lease) -> None:  # noqa: ARG002 - most have none
+        """Put input files into `folder` that take long to write, and keep the lease meanwhile."""
+        return
+
     def spec(self, folder: Path) -> dict[str, Any]:
         """Return what the child is told; input files may be put into `folder`."""
 

@@ -93,6 +93,7 @@ def require(*scopes: Scope) -> Callable[..., Awaitable[Principal]]:
 
 
 Reader = Annotated[Principal, Depends(require(Scope.READ))]
+Reviewer = Annotated[Principal, Depends(require(Scope.REVIEW))]
 Writer = Annotated[Principal, Depends(require(Scope.WRITE))]
 Trainer = Annotated[Principal, Depends(require(Scope.TRAIN))]
 Admin = Annotated[Principal, Depends(require(Scope.ADMIN))]

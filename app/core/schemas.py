@@ -1,10 +1,20 @@
 """Bases of what goes in and out."""
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 T = TypeVar("T")
+
+
+def _readable(text: str) -> str:
+    if not all(char.isprintable() or char in "\n\t" for char in text):
+        raise ValueError("It may hold no control characters.")
+    return text.strip()
+
+
+ReadableText = Annotated[str, AfterValidator(_readable)]
+"""What people write: the databases take no NUL, and JSON no half of a character."""
 
 
 class ReadModel(BaseModel):

@@ -25,6 +25,7 @@ from app.http.deps import ContextDep, ReadSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
 from app.http.files import file_response
 from app.http.pagination import PagingDep
+from app.http.preconditions import version_tag
 from app.http.problems import problems
 from app.models import Split
 
@@ -107,8 +108,10 @@ def list_rejected(
 
 
 @samples_router.get("/{sample_id}", summary="Get a sample")
-def get_sample(sample_id: str, service: ServiceDep) -> SampleRead:
-    return service.read_sample(sample_id)
+def get_sample(sample_id: str, service: ServiceDep, response: Response) -> SampleRead:
+    sample = service.read_sample(sample_id)
+    response.headers["ETag"] = version_tag(sample.version)
+    return sample
 
 
 @samples_router.get(

@@ -49,6 +49,14 @@ class UnknownScoresError(AppError):
     title = "Unknown format of scores"
 
 
+class UnknownClassError(AppError):
+    """A label that is no class of the data set."""
+
+    status = 422
+    code = "unknown_class"
+    title = "Unknown class"
+
+
 class NoImageError(AppError):
     """A row of uploaded scores: it was judged without its image."""
 

@@ -106,6 +106,8 @@ class SampleRead(ReadModel):
     media_type: str | None
     sha256: str | None
     decision: str | None
+    decided_label: str | None
+    exclusion: str | None
     version: int
 
     @classmethod
@@ -122,6 +124,8 @@ class SampleRead(ReadModel):
             media_type=sample.media_type,
             sha256=sample.sha256,
             decision=sample.decision,
+            decided_label=None if sample.decided_label is None else classes[sample.decided_label],
+            exclusion=sample.exclusion,
             version=sample.version,
         )
 

@@ -55,4 +55,5 @@ class FindingRow:
     finding: Finding
     path: str
     decision: str | None
+    decided_label: int | None
     version: int

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, literal_column, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, false, literal_column, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Sort
 from app.models import Artifact, Finding, Sample
@@ -33,7 +33,7 @@ class FindingRepository:
     ) -> list[FindingRow]:
         """Return findings in the wanted order, after the key (loss, rank)."""
         statement = (
-            select(Finding, Sample.path, Sample.decision, Sample.version)
+            select(Finding, Sample.path, Sample.decision, Sample.decided_label, Sample.version)
             .join(Sample, Sample.id == Finding.sample_id)
             .where(Finding.version_id == version_id, Sample.tenant_id == self._tenant_id)
             .where(*_conditions(query, classes))
@@ -41,6 +41,17 @@ class FindingRepository:
         )
         rows = self._session.execute(_ordered(statement, query.sort, after))
         return [FindingRow(*row) for row in rows]
+
+    def matching(
+        self, version_id: int, query: FindingQuery, classes: list[str]
+    ) -> Select[int, int]:
+        """Return the query for (sample_id, suggested_label) of the findings that match."""
+        return (
+            select(Finding.sample_id, Finding.suggested_label)
+            .join(Sample, Sample.id == Finding.sample_id)
+            .where(Finding.version_id == version_id, Sample.tenant_id == self._tenant_id)
+            .where(*_conditions(query, classes))
+        )
 
     def artifacts(self, version_id: int) -> Sequence[Artifact]:
         """Return the files of one result."""
@@ -52,10 +63,10 @@ class FindingRepository:
 
 
 def _ordered(
-    statement: Select[Finding, str, str | None, int],
+    statement: Select[Finding, str, str | None, int | None, int],
     sort: Sort,
     after: tuple[float, int] | None,
-) -> Select[Finding, str, str | None, int]:
+) -> Select[Finding, str, str | None, int | None, int]:
     columns = (Finding.loss, Finding.rank) if sort.by_loss else (Finding.rank,)
     if after is not None:
         # Columns of one index in one direction: a row comparison seeks straight to the place.
@@ -76,12 +87,18 @@ def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[b
     if query.max_p is not None:
         conditions.append(Finding.p_mislabeled <= query.max_p)
     if query.label is not None:
-        conditions.append(Finding.given_label == classes.index(query.label))
+        conditions.append(_names(Finding.given_label, query.label, classes))
     if query.suggested_label is not None:
-        conditions.append(Finding.suggested_label == classes.index(query.suggested_label))
+        conditions.append(_names(Finding.suggested_label, query.suggested_label, classes))
     if query.decision is not None:
         conditions.append(_decided(query.decision))
     return conditions
+
+
+def _names(
+    column: InstrumentedAttribute[int], name: str, classes: list[str]
+) -> ColumnElement[bool]:
+    return column == classes.index(name) if name in classes else false()
 
 
 def _decided(decision: DecisionFilter) -> ColumnElement[bool]:

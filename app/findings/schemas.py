@@ -31,6 +31,7 @@ class FindingRead(ReadModel):
     signals: dict[str, float]
     verdict: str
     decision: str | None
+    decided_label: str | None
     version: int
 
     @classmethod
@@ -52,6 +53,7 @@ class FindingRead(ReadModel):
             signals=finding.signals,
             verdict=finding.verdict,
             decision=row.decision,
+            decided_label=None if row.decided_label is None else classes[row.decided_label],
             version=row.version,
         )
 
@@ -69,13 +71,21 @@ class ArtifactRead(ReadModel):
     @classmethod
     def of(cls, artifact: Artifact) -> "ArtifactRead":
         """Describe a row."""
-        job = f"/v1/jobs/{artifact.job_id}"
-        is_report = artifact.kind == "report"
         return cls(
             name=artifact.name,
             kind=artifact.kind,
             size=artifact.num_bytes,
             sha256=artifact.sha256,
             media_type=artifact.media_type,
-            url=f"{job}/report" if is_report else f"{job}/model?format={artifact.kind}",
+            url=_url(artifact),
         )
+
+
+def _url(artifact: Artifact) -> str:
+    match artifact.kind:
+        case "report":
+            return f"/v1/jobs/{artifact.job_id}/report"
+        case "export":
+            return f"/v1/exports/{artifact.job_id}/download"
+        case kind:
+            return f"/v1/jobs/{artifact.job_id}/model?format={kind}"

@@ -1,7 +1,9 @@
+from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from app.core.ids import not_found
@@ -15,13 +17,14 @@ from app.findings.errors import (
     NoModelError,
     NotFinishedError,
 )
-from app.findings.query import FindingQuery, FindingRow
+from app.findings.query import FindingQuery
 from app.findings.repository import FindingRepository
 from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
 from app.jobs.service import JobService
-from app.models import Artifact, Job, JobKind, JobState
+from app.models import Artifact, Dataset, Job, JobKind, JobState
 
 _REPORT = "report"
+_NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT})
 _STORED_FORMATS = (ModelFormat.SAFETENSORS, ModelFormat.CARD)
 _LOSS_AND_RANK: TypeAdapter[tuple[float, int]] = TypeAdapter(tuple[FiniteNumber, RowNumber])
 
@@ -48,23 +51,34 @@ class FindingService:
         # Pinned to the version: a walk never mixes two results.
         cursors = Cursors(_LOSS_AND_RANK, {"version": version_id, **asdict(query)})
         after = cursors.decode(page.cursor)
-        rows: list[FindingRow] = []
-        if {query.label, query.suggested_label} <= {None, *classes}:
-            rows = self._findings.page(
-                version_id, query, classes=classes, after=after, limit=page.limit + 1
-            )
+        rows = self._findings.page(
+            version_id, query, classes=classes, after=after, limit=page.limit + 1
+        )
         kept, cursor = cursors.cut(
             rows, page.limit, key=lambda row: (row.finding.loss, row.finding.rank)
         )
         return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
 
+    def matching(self, job_id: str, query: FindingQuery, *, dataset: Dataset) -> Select[int, int]:
+        """Return the query for (sample_id, suggested_label) of what a list of findings would show.
+
+        Raises:
+            NotFoundError: The data set has no such job.
+            NotFinishedError: It has not succeeded.
+        """
+        job, version_id = self._published(job_id)
+        if job.dataset_id != dataset.id:
+            raise not_found("job")
+        return self._findings.matching(version_id, query, dataset.classes)
+
     def artifacts(self, job_id: str) -> Page[ArtifactRead]:
         """List the files of a job; none before it has succeeded."""
-        job = self._jobs.find(job_id)
-        if job.result_version is None:
-            return Page(items=[], next_cursor=None)
-        rows = self._findings.artifacts(job.result_version)
+        rows = self.files(self._jobs.find(job_id))
         return Page(items=[ArtifactRead.of(row) for row in rows], next_cursor=None)
+
+    def files(self, job: Job) -> Sequence[Artifact]:
+        """Return the files of a job, none before it has succeeded."""
+        return [] if job.result_version is None else self._findings.artifacts(job.result_version)
 
     def report(self, job_id: str) -> Artifact:
         """Return the report's row."""
@@ -97,6 +111,6 @@ class FindingService:
         job = self._jobs.find(job_id)
         if job.state != JobState.SUCCEEDED:
             raise NotFinishedError(f"The job is {job.state}.", state=job.state)
-        if job.kind == JobKind.INGEST or job.result_version is None:
-            raise NoFindingsError("This job only took the data set in.")
+        if job.kind in _NOT_JUDGING or job.result_version is None:
+            raise NoFindingsError("This job judged no labels.")
         return job, job.result_version

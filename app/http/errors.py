@@ -27,6 +27,14 @@ class TruncatedUploadError(AppError):
     title = "Upload cut short"
 
 
+class PreconditionRequiredError(AppError):
+    """A change that must say which version it is a change of."""
+
+    status = 428
+    code = "precondition_required"
+    title = "If-Match needed"
+
+
 class UnsupportedMediaTypeError(AppError):
     """A body of a type that this route does not read."""
 

@@ -155,6 +155,13 @@ class JobErrorRead(ReadModel):
     code: str
     detail: str
 
+    @classmethod
+    def of(cls, job: Job) -> "JobErrorRead | None":
+        """Describe the error of a job that has one."""
+        if job.error_code is None:
+            return None
+        return cls(code=job.error_code, detail=job.error_detail or "")
+
 
 class JobRead(ReadModel):
     """A job as its row stands."""
@@ -182,14 +189,8 @@ class JobRead(ReadModel):
         """Describe a row."""
         nested = {
             "progress": ProgressRead.model_validate(job),
-            "error": _error(job),
+            "error": JobErrorRead.of(job),
             "queue_position": queue_position,
         }
         plain = {name: getattr(job, name) for name in cls.model_fields if name not in nested}
         return cls.model_validate(plain | nested)
-
-
-def _error(job: Job) -> JobErrorRead | None:
-    if job.error_code is None:
-        return None
-    return JobErrorRead(code=job.error_code, detail=job.error_detail or "")

@@ -12,7 +12,7 @@ from app.core.errors import NotFoundError
 from app.core.ids import not_found, parse_uuid
 from app.core.pagination import CREATED_KEY, Cursors, PageRequest
 from app.core.queue import WakeUps
-from app.core.schemas import Page
+from app.core.schemas import InputModel, Page
 from app.datasets.errors import NoImagesError
 from app.datasets.incoming import StoredUpload
 from app.datasets.service import DatasetService
@@ -24,7 +24,7 @@ from app.jobs.repository import JobFilter, JobRepository
 from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead
 from app.jobs.turn_repository import TurnRepository
 from app.jobs.turns import position
-from app.models import Job, JobKind, JobState, Queue
+from app.models import Dataset, Job, JobKind, JobState, Queue
 
 _log = structlog.get_logger(__name__)
 
@@ -77,6 +77,10 @@ class JobService:
             return self._enqueue(dataset.id, JobKind.SCORE, Queue.CPU, None)
 
         return self._once(make, "scores", upload.sha256, name)
+
+    def submit_export(self, dataset: Dataset, options: InputModel) -> Job:
+        """Have a data set written for another tool."""
+        return self._enqueue(dataset.id, JobKind.EXPORT, Queue.CPU, options)
 
     def create(self, wanted: JobCreate) -> Job:
         """Start another audit of a data set.
@@ -204,7 +208,7 @@ class JobService:
         return job
 
     def _enqueue(
-        self, dataset_id: UUID, kind: JobKind, queue: Queue, options: JobOptions | None
+        self, dataset_id: UUID, kind: JobKind, queue: Queue, options: InputModel | None
     ) -> Job:
         now = utc_now()
         job = Job(

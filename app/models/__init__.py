@@ -5,6 +5,7 @@ from app.models.artifact import Artifact
 from app.models.base import Base
 from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
+from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
 from app.models.finding import Finding, ResultVersion
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
@@ -22,6 +23,10 @@ __all__ = [
     "Blob",
     "Dataset",
     "DatasetState",
+    "Decision",
+    "DecisionEntry",
+    "DecisionStep",
+    "Exclusion",
     "Finding",
     "IdempotencyKey",
     "Job",
@@ -34,6 +39,7 @@ __all__ = [
     "ResultVersion",
     "Sample",
     "Split",
+    "StepKind",
     "Tenant",
     "Webhook",
     "WebhookDelivery",

@@ -16,6 +16,8 @@ class JobKind(StrEnum):
     AUDIT = "audit"
     SCORE = "score"
     """Judges uploaded probabilities: no images, no training."""
+    EXPORT = "export"
+    """Writes a data set for another tool; the file is its one artifact."""
 
 
 class JobState(StrEnum):

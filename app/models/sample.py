@@ -1,7 +1,7 @@
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, enum_type
@@ -49,5 +49,11 @@ class Sample(Base):
     height: Mapped[int | None]
     decision: Mapped[str | None] = mapped_column(String(16))
     """The reviewers' latest decision."""
+    decided_label: Mapped[int | None]
+    """The right label, where the decision is to relabel."""
+    exclusion: Mapped[str | None] = mapped_column(String(16))
+    """Why, where the decision is to exclude."""
+    decision_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The entry of the log that is in force."""
     version: Mapped[int] = mapped_column(default=1)
     """Counts the decisions; what `If-Match` compares."""

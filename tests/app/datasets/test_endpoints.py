@@ -152,6 +152,8 @@ class TestGetSample:
             "media_type": "image/png",
             "sha256": "5" * 64,
             "decision": None,
+            "decided_label": None,
+            "exclusion": None,
             "version": 1,
         }
 

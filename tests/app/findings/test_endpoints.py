@@ -60,6 +60,7 @@ class TestListFindings:
             "signals": {"mixture": 0.5},
             "verdict": "mislabeled",
             "decision": "keep",
+            "decided_label": None,
             "version": 2,
         }
         assert second["p_clean"] == 1.0 - second["p_mislabeled"]

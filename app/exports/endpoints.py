@@ -1,0 +1,76 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.accounts.auth import Reader
+from app.core.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from app.core.storage import BlobStore
+from app.datasets.errors import DatasetNotReadyError, NoImagesError
+from app.exports.errors import NoAuditError
+from app.exports.schemas import ExportCreated, ExportOptions, ExportRead
+from app.exports.service import ExportService
+from app.findings.errors import NoFindingsError, NotFinishedError
+from app.http.deps import ContextDep, ReadSession, WriteSession
+from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.files import file_response
+from app.http.problems import problems
+
+_ALWAYS = (
+    UnauthenticatedError,
+    ForbiddenError,
+    NotFoundError,
+    ValidationFailedError,
+    DatabaseUnavailableError,
+)
+
+router = APIRouter(prefix="/v1", tags=["exports"], responses=problems(*_ALWAYS))
+
+
+def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> ExportService:
+    return ExportService(session, caller, context.wake_ups)
+
+
+def _writing(caller: Reader, session: WriteSession, context: ContextDep) -> ExportService:
+    return ExportService(session, caller, context.wake_ups)
+
+
+ReadingDep = Annotated[ExportService, Depends(_reading)]
+WritingDep = Annotated[ExportService, Depends(_writing)]
+
+
+@router.post(
+    "/datasets/{dataset_id}/exports",
+    status_code=202,
+    summary="Export a data set for the next tool; the original is never changed",
+    responses=problems(
+        DatasetNotReadyError, NoImagesError, NoAuditError, NotFinishedError, NoFindingsError
+    ),
+)
+def create_export(
+    dataset_id: str, options: ExportOptions, service: WritingDep, response: Response
+) -> ExportCreated:
+    created = service.create(dataset_id, options)
+    response.headers["Location"] = f"/v1/exports/{created.export_id}"
+    return created
+
+
+@router.get("/exports/{export_id}", summary="Get an export")
+def get_export(export_id: str, service: ReadingDep) -> ExportRead:
+    return service.read(export_id)
+
+
+@router.get(
+    "/exports/{export_id}/download",
+    summary="Download the finished file, whole or in ranges",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/octet-stream": {}}, "description": "The file"},
+        **problems(NotFinishedError),
+    },
+)
+def download_export(
+    export_id: str, request: Request, caller: Reader, service: ReadingDep, context: ContextDep
+) -> Response:
+    file = service.file(export_id)
+    path = BlobStore(context.folder.blobs(caller.tenant_id)).path(file.sha256)
+    return file_response(request, path, file, disposition="attachment")

@@ -1,0 +1,87 @@
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, BigInt, HasCreatedAt, enum_type
+
+
+class Decision(StrEnum):
+    """What a reviewer makes of a sample's given label."""
+
+    KEEP = "keep"
+    RELABEL = "relabel"
+    EXCLUDE = "exclude"
+    UNSURE = "unsure"
+
+
+class Exclusion(StrEnum):
+    """Why a sample should not be trained on, whatever its label."""
+
+    OFF_TOPIC = "off_topic"
+    DUPLICATE = "duplicate"
+    UNREADABLE = "unreadable"
+
+
+class StepKind(StrEnum):
+    """How a step changed its samples."""
+
+    DECIDE = "decide"
+    UNDO = "undo"
+    REDO = "redo"
+
+
+class DecisionStep(HasCreatedAt, Base):
+    """One act of a reviewer, on one sample or on many: what undo takes back as a whole."""
+
+    __tablename__ = "decision_steps"
+    __table_args__ = (
+        Index(None, "dataset_id", "kind", "undone", "id"),
+        Index(None, "job_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    kind: Mapped[StepKind] = mapped_column(enum_type(StepKind, length=8))
+    target_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The step that an undo or a redo is about."""
+    undone: Mapped[bool] = mapped_column(default=False)
+    """Whether a `decide` is taken back at present: the one thing here that ever changes."""
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    """The audit whose results the reviewer saw."""
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    """The reviewer's key; none where the service runs without keys."""
+    comment: Mapped[str | None] = mapped_column(String(500))
+    num_samples: Mapped[int] = mapped_column(default=0)
+
+
+class DecisionEntry(Base):
+    """How one step changed one sample. Rows are added, never changed."""
+
+    __tablename__ = "decision_entries"
+    __table_args__ = (
+        UniqueConstraint("step_id", "sample_id"),
+        Index(None, "dataset_id", "id"),
+        Index(None, "sample_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    step_id: Mapped[int] = mapped_column(
+        BigInt, ForeignKey("decision_steps.id", ondelete="CASCADE")
+    )
+    sample_id: Mapped[int] = mapped_column(BigInt, ForeignKey("samples.id", ondelete="CASCADE"))
+    from_decision: Mapped[Decision | None] = mapped_column(enum_type(Decision, length=16))
+    from_label: Mapped[int | None]
+    from_reason: Mapped[Exclusion | None] = mapped_column(enum_type(Exclusion, length=16))
+    to_decision: Mapped[Decision | None] = mapped_column(enum_type(Decision, length=16))
+    to_label: Mapped[int | None]
+    to_reason: Mapped[Exclusion | None] = mapped_column(enum_type(Exclusion, length=16))
+    previous_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The entry in force before; undoing a `decide` goes back to it."""
+    restored_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The entry that an undo or a redo puts in force again; an undo may find none."""
+    version: Mapped[int]
+    """The sample's version after this change."""

@@ -1,0 +1,194 @@
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.accounts.schemas import Principal
+from app.core.ids import format_sample_id, not_found, parse_sample_id
+from app.core.queue import WakeUps
+from app.datasets.errors import UnknownClassError
+from app.datasets.service import DatasetService
+from app.findings.query import FindingQuery
+from app.findings.service import FindingService
+from app.jobs.service import JobService
+from app.models import Dataset, DecisionStep, StepKind
+from app.reviews.changes import Change, Targets
+from app.reviews.errors import (
+    CountChangedError,
+    NoSuggestionError,
+    VersionConflictError,
+)
+from app.reviews.log_repository import LogRepository
+from app.reviews.repository import ReviewRepository
+from app.reviews.schemas import (
+    BulkRead,
+    BulkWrite,
+    DecisionInput,
+    DecisionRead,
+    DecisionValue,
+    DecisionWrite,
+    PreviewRead,
+    SampleVersion,
+    StepRead,
+)
+
+_NUM_SHOWN = 12
+_MAX_CONFLICTS_NAMED = 100
+
+
+class ReviewService:
+    """Decisions of one reviewer, inside one unit of work."""
+
+    def __init__(self, session: Session, reviewer: Principal, wake_ups: WakeUps) -> None:
+        """Act for the reviewer, within their tenant."""
+        self._session = session
+        self._reviewer = reviewer
+        self._tenant_id = reviewer.tenant_id
+        self._datasets = DatasetService(session, self._tenant_id)
+        self._jobs = JobService(session, self._tenant_id, wake_ups)
+        self._findings = FindingService(session, self._tenant_id, wake_ups)
+
+    def decide(
+        self, sample_id: str, wanted: DecisionWrite, *, versions: frozenset[int] | None
+    ) -> DecisionRead:
+        """Decide on one sample, if its version is one of `versions`; none is any.
+
+        Raises:
+            NotFoundError: The tenant has no such sample, or the data set no such job.
+            VersionConflictError: Somebody decided in between.
+            UnknownClassError: The label is no class of the data set.
+        """
+        sample, classes = self._datasets.find_sample(sample_id)
+        dataset = self._datasets.find(str(sample.dataset_id))
+        reviews = self._locked(dataset)
+        self._session.refresh(sample)
+        in_force = DecisionValue.of(
+            sample.decision, sample.decided_label, sample.exclusion, classes
+        )
+        if versions is not None and sample.version not in versions:
+            raise VersionConflictError(
+                f"The sample is at version {sample.version}.",
+                version=sample.version,
+                in_force=in_force.model_dump(),
+            )
+        change = _change(wanted, dataset)
+        step = self._add_step(reviews, dataset, wanted)
+        reviews.decide(step, reviews.by_ids([sample.id]), change)
+        self._session.refresh(sample)
+        value = DecisionValue.of(sample.decision, sample.decided_label, sample.exclusion, classes)
+        return DecisionRead(
+            sample_id=format_sample_id(sample.id),
+            version=sample.version,
+            step_id=step.id,
+            **value.model_dump(),
+        )
+
+    def preview_many(self, dataset_id: str, wanted: BulkWrite) -> BulkRead:
+        """Tell what `decide_many` would do."""
+        dataset = self._datasets.find_ready(dataset_id)
+        reviews = self._reviews(dataset)
+        change, targets, count = self._resolve(reviews, dataset, wanted)
+        shown = reviews.preview(targets, change, limit=_NUM_SHOWN)
+        samples = [PreviewRead.of(row, change.reason, dataset.classes) for row in shown]
+        return BulkRead(dry_run=True, count=count, samples=samples, step=None)
+
+    def decide_many(self, dataset_id: str, wanted: BulkWrite) -> BulkRead:
+        """Decide on all samples that are named or that a filter meets, in one step.
+
+        Raises:
+            NotFoundError: The tenant has no such data set, or it no such job or sample.
+            VersionConflictError: Somebody decided on a named sample in between.
+            CountChangedError: There are not as many samples as expected.
+            NoSuggestionError: The audit says nothing of some of the named samples.
+        """
+        dataset = self._datasets.find_ready(dataset_id)
+        reviews = self._locked(dataset)
+        change, targets, count = self._resolve(reviews, dataset, wanted)
+        if count == 0:
+            return BulkRead(dry_run=False, count=0, samples=[], step=None)
+        step = self._add_step(reviews, dataset, wanted)
+        reviews.decide(step, targets, change)
+        self._session.flush()
+        row = LogRepository(self._session, self._tenant_id, dataset.id).step(step.id)
+        return BulkRead(dry_run=False, count=count, samples=[], step=StepRead.of(row))
+
+    def _resolve(
+        self, reviews: ReviewRepository, dataset: Dataset, wanted: BulkWrite
+    ) -> tuple[Change, Targets, int]:
+        """Return what is to happen, to which samples, and to how many."""
+        change = _change(wanted, dataset)
+        targets = self._targets(reviews, dataset, wanted)
+        count = reviews.count(targets)
+        if wanted.samples is not None and count < len(wanted.samples):
+            raise NoSuggestionError(
+                f"The audit says nothing of {len(wanted.samples) - count} of the samples."
+            )
+        if wanted.expected_count not in {None, count}:
+            raise CountChangedError(f"The filter meets {count} samples now.", count=count)
+        return change, targets, count
+
+    def _targets(self, reviews: ReviewRepository, dataset: Dataset, wanted: BulkWrite) -> Targets:
+        if wanted.samples is None:
+            if wanted.filter is None or wanted.job_id is None:
+                raise ValueError("neither samples nor a filter")
+            query = FindingQuery(**wanted.filter.model_dump())
+            return self._findings.matching(wanted.job_id, query, dataset=dataset)
+        sample_ids = _checked_ids(reviews, wanted.samples)
+        if not wanted.accept_suggestion or wanted.job_id is None:
+            return reviews.by_ids(sample_ids)
+        found = self._findings.matching(wanted.job_id, FindingQuery(), dataset=dataset)
+        return reviews.only(found, sample_ids)
+
+    def _add_step(
+        self, reviews: ReviewRepository, dataset: Dataset, wanted: DecisionInput
+    ) -> DecisionStep:
+        return reviews.add_step(
+            StepKind.DECIDE,
+            by=self._reviewer,
+            job_id=self._job_id(dataset, wanted.job_id),
+            comment=wanted.comment or None,
+        )
+
+    def _job_id(self, dataset: Dataset, job_id: str | None) -> UUID | None:
+        if job_id is None:
+            return None
+        job = self._jobs.find(job_id)
+        if job.dataset_id != dataset.id:
+            raise not_found("job")
+        return job.id
+
+    def _locked(self, dataset: Dataset) -> ReviewRepository:
+        reviews = self._reviews(dataset)
+        reviews.lock()
+        return reviews
+
+    def _reviews(self, dataset: Dataset) -> ReviewRepository:
+        return ReviewRepository(self._session, self._tenant_id, dataset.id)
+
+
+def _change(wanted: DecisionWrite | BulkWrite, dataset: Dataset) -> Change:
+    if wanted.label is not None and wanted.label not in dataset.classes:
+        raise UnknownClassError("The label is no class of this data set.")
+    return Change(
+        decision=wanted.decision,
+        label=None if wanted.label is None else dataset.classes.index(wanted.label),
+        accept_suggestion=isinstance(wanted, BulkWrite) and wanted.accept_suggestion,
+        reason=wanted.reason,
+    )
+
+
+def _checked_ids(reviews: ReviewRepository, samples: list[SampleVersion]) -> list[int]:
+    """Return the numbers of named samples, all at the versions that were seen."""
+    seen = {parse_sample_id(item.sample_id): item.version for item in samples}
+    current = reviews.versions(list(seen))
+    if len(current) < len(seen):
+        raise not_found("sample")
+    changed = [number for number, version in current.items() if version != seen[number]]
+    if changed:
+        raise VersionConflictError(
+            f"{len(changed)} of the samples were decided on meanwhile.",
+            conflicts=[
+                {"sample_id": format_sample_id(number), "version": current[number]}
+                for number in sorted(changed)[:_MAX_CONFLICTS_NAMED]
+            ],
+        )
+    return list(seen)

@@ -1,0 +1,108 @@
+"""From rows to one file for another tool: this side reads the rows, the child writes the file."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+from typing_extensions import override
+
+from app.datasets.intake_repository import IntakeRepository
+from app.exports.repository import ExportRepository
+from worker.errors import CancelledError
+from worker.exporter.inputs import LOG, SAMPLES
+from worker.process import Event
+from worker.publisher import Publisher
+from worker.stage import Stage, StageContext
+from worker.supervisor import Lease, RowUpdate
+
+_LOG_FORMAT = "croissant"
+_MAX_STEM = 60
+_CHECK_EVERY = 5_000
+
+
+class ExportStage(Stage):
+    """Writes a data set that is ready."""
+
+    name = "export"
+    module = "worker.exporter"
+
+    def __init__(self, context: StageContext) -> None:
+        """Work for one attempt."""
+        self._context = context
+        self._attempt = context.attempt
+
+    @override
+    def prepare(self, folder: Path, lease: Lease) -> None:
+        """Write what the child needs of the database, row by row, while the lease is kept."""
+        options = self._attempt.options
+        with self._context.database.read() as session:
+            exports = self._exports(session)
+            job_id = options["job_id"]
+            version = None if job_id is None else exports.result_version(UUID(job_id))
+            _write_lines(folder / SAMPLES, exports.samples(version), lease)
+            if options["format"] == _LOG_FORMAT:
+                _write_lines(folder / LOG, exports.log(), lease)
+
+    @override
+    def spec(self, folder: Path) -> dict[str, Any]:
+        with self._context.database.read() as session:
+            intake = IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
+            dataset = intake.get()
+        return {
+            "options": self._attempt.options,
+            "dataset": {
+                "id": str(dataset.id),
+                "name": dataset.name,
+                "classes": dataset.classes,
+                "num_samples": dataset.num_samples,
+                "has_images": dataset.image_size is not None,
+                "content_hash": dataset.content_hash,
+                "created_at": dataset.created_at.isoformat(),
+            },
+            "stem": _file_stem(dataset.name),
+            "blob_dir": str(self._context.blobs.root),
+            "out_dir": str(folder),
+        }
+
+    @override
+    def translate(self, event: Event) -> RowUpdate:
+        return RowUpdate(values={"fraction": event["fraction"]})
+
+    @override
+    def publish(self, folder: Path, lease: Lease) -> None:
+        result = json.loads((folder / "result.json").read_text())
+        publisher = Publisher(self._context, lease)
+        artifact = publisher.store(folder / result["name"], "export", result["media_type"])
+        with self._context.database.unit_of_work() as session:
+            publisher.finish(session, [artifact])
+
+    def _exports(self, session: Session) -> ExportRepository:
+        return ExportRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
+
+
+def _write_lines(target: Path, rows: Iterable[Mapping[str, Any]], lease: Lease) -> None:
+    with target.open("w", encoding="utf-8") as file:
+        for number, row in enumerate(rows):
+            is_due = number % _CHECK_EVERY == 0 and lease.is_due(news=False)
+            if is_due and lease.renew(RowUpdate()):
+                raise CancelledError
+            json.dump(row, file, default=_as_json, separators=(",", ":"))
+            file.write("\n")
+
+
+def _as_json(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value))
+
+
+def _file_stem(name: str) -> str:
+    """Name a file after its data set, in characters that every system takes."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:_MAX_STEM].strip("-") or "dataset"

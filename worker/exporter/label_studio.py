@@ -1,0 +1,71 @@
+"""Label Studio tasks: the label as an annotation, the audit's suggestion as a prediction.
+
+The project's configuration, with one `<Choice value="…"/>` for each class:
+`<View><Image name="image" value="$image"/><Choices name="choice" toName="image"/></View>`
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from worker.exporter.job import ExportJob, Row
+
+
+def write_label_studio(job: ExportJob, target: Path) -> None:
+    """Write a JSON array, one task at a time."""
+    with target.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for number, row in enumerate(job.rows()):
+            file.write(",\n" if number else "\n")
+            json.dump(_task(job, row), file, ensure_ascii=False)
+        file.write("\n]\n")
+
+
+def _task(job: ExportJob, row: Row) -> dict[str, Any]:
+    number = int(row.sample_id[1:], 16)
+    image_url = job.options.image_url
+    for name, value in (("path", row.path), ("sample_id", row.sample_id)):
+        image_url = image_url.replace(f"{{{name}}}", quote(value))
+    return {
+        "id": number,
+        "data": {
+            "image": image_url,
+            "sample_id": row.sample_id,
+            "path": row.path,
+            "split": row.split,
+            "given_label": job.classes[row.given_label],
+            "p_mislabeled": row.p_mislabeled,
+        },
+        "annotations": [_annotation(job, row, number)],
+        "predictions": [] if row.suggested_label is None else [_prediction(job, row, number)],
+    }
+
+
+def _annotation(job: ExportJob, row: Row, number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "completed_by": 1,
+        "was_cancelled": row.excluded,
+        "ground_truth": row.label_source == "decision",
+        "result": [_choice(f"a{row.sample_id}", job.classes[row.label])],
+    }
+
+
+def _prediction(job: ExportJob, row: Row, number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "model_version": job.options.job_id,
+        "score": row.suggested_confidence,
+        "result": [_choice(f"p{row.sample_id}", str(job.class_name(row.suggested_label)))],
+    }
+
+
+def _choice(result_id: str, name: str) -> dict[str, Any]:
+    return {
+        "id": result_id,
+        "type": "choices",
+        "from_name": "choice",
+        "to_name": "image",
+        "value": {"choices": [name]},
+    }

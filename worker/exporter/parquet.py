@@ -1,0 +1,92 @@
+"""Parquet as Hugging Face `datasets` writes it: class names and the image type in the schema."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from worker.exporter.job import ExportJob, Row
+from worker.exporter.tables import described
+
+_GROUP_ROWS = 5_000
+_GROUP_BYTES = 64 * 1024**2
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_LABELS = ("label", "given_label", "suggested_label")
+_TYPES: dict[str, pa.DataType] = {
+    "label": pa.int64(),
+    "sample_id": pa.string(),
+    "path": pa.string(),
+    "split": pa.string(),
+    "label_source": pa.string(),
+    "given_label": pa.int64(),
+    "excluded": pa.bool_(),
+    "decision": pa.string(),
+    "exclusion": pa.string(),
+    "decided_by": pa.string(),
+    "decided_at": pa.string(),
+    "decided_under": pa.string(),
+    "comment": pa.string(),
+    "p_mislabeled": pa.float64(),
+    "suggested_label": pa.int64(),
+    "suggested_confidence": pa.float64(),
+    "flagged": pa.bool_(),
+}
+_HF_NAMES = {pa.string(): "string", pa.bool_(): "bool", pa.float64(): "float64"}
+
+
+def write_parquet(job: ExportJob, target: Path) -> None:
+    """Write labels as numbers, with their names in the schema."""
+    schema = make_schema(job.classes, has_images=job.has_images)
+    write_rows(job, target, schema, lambda row: {name: getattr(row, name) for name in _TYPES})
+
+
+def write_named(job: ExportJob, target: Path) -> list[str]:
+    """Write labels as names; return the columns, without the image."""
+    types = {name: pa.string() if name in _LABELS else kind for name, kind in _TYPES.items()}
+    columns = ({"image": _IMAGE} if job.has_images else {}) | types
+    write_rows(job, target, pa.schema(list(columns.items())), lambda row: _named(job, row))
+    return list(types)
+
+
+def write_rows(
+    job: ExportJob, target: Path, schema: pa.Schema, record: Callable[[Row], dict[str, Any]]
+) -> None:
+    """Write one file; a row group never holds much more than 64 MiB of images."""
+    with pq.ParquetWriter(target, schema) as writer:
+        group: list[dict[str, Any]] = []
+        num_bytes = 0
+        for row in job.rows():
+            group.append(record(row))
+            if job.has_images:
+                image = job.image(row)
+                group[-1]["image"] = {"bytes": image, "path": row.path}
+                num_bytes += len(image)
+            if len(group) >= _GROUP_ROWS or num_bytes >= _GROUP_BYTES:
+                writer.write_table(pa.Table.from_pylist(group, schema))
+                group, num_bytes = [], 0
+        if group:
+            writer.write_table(pa.Table.from_pylist(group, schema))
+
+
+def make_schema(classes: list[str], *, has_images: bool) -> pa.Schema:
+    """Return the columns, with what `datasets` needs to know them by."""
+    columns = ({"image": _IMAGE} if has_images else {}) | _TYPES
+    features = {name: _feature(name, kind, classes) for name, kind in columns.items()}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.schema(list(columns.items()), metadata=metadata)
+
+
+def _feature(name: str, kind: pa.DataType, classes: list[str]) -> dict[str, Any]:
+    if name == "image":
+        return {"_type": "Image"}
+    if name in _LABELS:
+        return {"names": classes, "_type": "ClassLabel"}
+    return {"dtype": _HF_NAMES[kind], "_type": "Value"}
+
+
+def _named(job: ExportJob, row: Row) -> dict[str, Any]:
+    everything = described(job, row)
+    return {name: everything[name] for name in _TYPES}
