@@ -1,10 +1,13 @@
 """`labelaudit audit` on CIFAR-10 images with planted wrong labels, against the truth.
 
-    python -m benchmarks.cifar_detection [--per-class 500] [--noise 0.3] [--seed 0] [--out FILE]
+    python -m benchmarks.cifar_detection [--preset standard] [--per-class 500] [--noise 0.3]
+        [--kind uniform|asymmetric] [--seed 0] [--out FILE]
 
 Takes the class-folder zip of CIFAR-10 (`CIFAR10_ZIP`, or `shared/data/cifar10-train.zip` beside
-the project); without it there is nothing to measure. Each chosen label moves to one of the
-other classes, evenly. Prints one table and writes it as JSON where `--out` says.
+the project); without it there is nothing to measure. Uniform: each chosen label moves to one of
+the other classes, evenly. Asymmetric: truck to automobile, bird to airplane, deer to horse, cat and
+dog to each other. Prints one table and writes it as JSON where `--out` says. Memory is the largest
+of any one process.
 """
 
 import argparse
@@ -12,6 +15,7 @@ import csv
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,10 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.machine import facts
 
 _ROOT = Path(__file__).resolve().parents[1]
+_NUM_BINS = 15
+_ASYMMETRIC = {
+    "truck": "automobile", "bird": "airplane", "deer": "horse", "cat": "dog", "dog": "cat",
+}  # fmt: skip
 _DEFAULT = _ROOT.parent / "shared" / "data" / "cifar10-train.zip"
 
 
@@ -41,11 +49,14 @@ def main() -> None:
         folder = Path(name)
         truth = make_upload(
             source, folder / "upload.zip",
-            per_class=options.per_class, noise=options.noise, seed=options.seed,
+            per_class=options.per_class, noise=options.noise, seed=options.seed, kind=options.kind,
         )  # fmt: skip
         started = time.perf_counter()
-        run_audit(folder, options.epochs, options.seed)
-        result = describe(folder / "out", truth) | {"wall_seconds": time.perf_counter() - started}
+        run_audit(folder, options)
+        result = describe(folder / "out", truth) | {
+            "wall_seconds": time.perf_counter() - started,
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        }
     result = {name: given[name] for name in given if name != "out"} | result
     for name, value in result.items():
         print(f"{name:22} {value:.4g}" if isinstance(value, float) else f"{name:22} {value}")
@@ -54,7 +65,7 @@ def main() -> None:
 
 
 def make_upload(
-    source: Path, target: Path, *, per_class: int, noise: float, seed: int
+    source: Path, target: Path, *, per_class: int, noise: float, seed: int, kind: str
 ) -> dict[str, bool]:
     """Write the upload; return for each path whether its label is wrong."""
     generator = random.Random(seed)  # noqa: S311 - not for secrets
@@ -66,8 +77,10 @@ def make_upload(
             by_class.setdefault(member.split("/")[-2], []).append(member)
         for true_label, names in by_class.items():
             others = [label for label in by_class if label != true_label]
+            if kind == "asymmetric":
+                others = [_ASYMMETRIC[true_label]] if true_label in _ASYMMETRIC else []
             for member in names[:per_class]:
-                is_wrong = generator.random() < noise
+                is_wrong = generator.random() < noise and bool(others)
                 label = generator.choice(others) if is_wrong else true_label
                 path = f"{label}/{generator.getrandbits(48):012x}.jpg"
                 upload.writestr(path, archive.read(member))
@@ -75,11 +88,11 @@ def make_upload(
     return truth
 
 
-def run_audit(folder: Path, epochs: int | None, seed: int) -> None:
+def run_audit(folder: Path, options: argparse.Namespace) -> None:
     """Run the program as a user does."""
-    command = [sys.executable, "-P", "-m", "labelaudit", "audit", "upload.zip"]
-    command += ["--preset", "standard", "--out", "out", "--seed", str(seed)]
-    command += ["--epochs", str(epochs)] if epochs else []
+    command = [sys.executable, "-P", "-m", "labelaudit", "audit", "upload.zip", "--out", "out"]
+    command += ["--preset", options.preset, "--seed", str(options.seed)]
+    command += ["--epochs", str(options.epochs)] if options.epochs else []
     subprocess.run(command, cwd=folder, check=True)
 
 
@@ -94,13 +107,29 @@ def describe(out: Path, truth: dict[str, bool]) -> dict[str, Any]:
     report = json.loads((out / "report.json").read_text())
     return {
         "num_samples": len(rows),
+        "preset": report["run"]["preset"],
         "actual_noise": float(is_wrong.mean()),
         "estimated_noise": report["noise_rate"],
         "estimated_interval": report["noise_rate_interval"],
-        "roc_auc": float(roc_auc_score(is_wrong, chance)),
+        "flagged": float(is_flagged.mean()),
+        "roc_auc": float(roc_auc_score(is_wrong, chance)) if is_wrong.any() else None,
+        "f1": 2 * num_hits / max(int(is_flagged.sum() + is_wrong.sum()), 1),
         "precision": num_hits / max(int(is_flagged.sum()), 1),
-        "recall": num_hits / int(is_wrong.sum()),
+        "expected_precision": report["expected_precision"],
+        "recall": num_hits / max(int(is_wrong.sum()), 1),
+        "expected_recall": report["expected_recall"],
+        "calibration_error": _calibration_error(chance, is_wrong),
     }
+
+
+def _calibration_error(chance: np.ndarray, is_wrong: np.ndarray) -> float:
+    """Return the expected calibration error over 15 equal bins (Guo et al., ICML 2017)."""
+    bins = np.minimum((chance * _NUM_BINS).astype(int), _NUM_BINS - 1)
+    gaps = [
+        abs(chance[bins == each].mean() - is_wrong[bins == each].mean()) * (bins == each).mean()
+        for each in np.unique(bins)
+    ]
+    return float(sum(gaps))
 
 
 def _origin() -> dict[str, Any]:
@@ -110,6 +139,8 @@ def _origin() -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="standard")
+    parser.add_argument("--kind", default="uniform", choices=("uniform", "asymmetric"))
     parser.add_argument("--per-class", type=int, default=500)
     parser.add_argument("--noise", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=0)

@@ -56,9 +56,17 @@ def _suspect_table(suspects: Iterable[Finding]) -> Table:
 
 
 def _headline(report: Report) -> str:
+    """Return what was decided, how sure that is and how much it probably missed."""
     low, high = report["noise_rate_interval"]
+    precision, recall = report["expected_precision"], report["expected_recall"]
+    quality = ""
+    if precision is not None and recall is not None:
+        quality = (
+            f"; probably {precision:.0%} of them are wrong, and {recall:.0%} of all wrong labels "
+            "are among them"
+        )
     return (
-        f"{report['num_flagged']:,} of {report['num_samples']:,} labels flagged; "
+        f"{report['num_flagged']:,} of {report['num_samples']:,} labels flagged{quality}; "
         f"estimated noise rate {report['noise_rate']:.1%} (95 % interval {low:.1%} to {high:.1%})"
     )
 

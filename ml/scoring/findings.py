@@ -46,6 +46,10 @@ class Findings:
     """Estimated share of wrong labels, 0 to 1."""
     noise_rate_interval: tuple[float, float]
     """Sampling error, and all the model cannot know of whose the ambiguity is."""
+    expected_precision: float | None
+    """Share of the flagged that is wrong if `p_mislabeled` is right; None where none is flagged."""
+    expected_recall: float | None
+    """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
     fallback: str | None
     """Why no noise matrix could be fitted: a stable name, or None."""
 

@@ -45,6 +45,8 @@ def summarise(
     return {
         "noise_rate": findings.noise_rate,
         "noise_rate_interval": list(findings.noise_rate_interval),
+        "expected_precision": findings.expected_precision,
+        "expected_recall": findings.expected_recall,
         "num_samples": len(labels_N),
         "num_flagged": int(findings.flagged.sum()),
         "num_not_judged": int(np.isnan(findings.p_mislabeled).sum()),

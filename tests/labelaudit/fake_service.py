@@ -85,6 +85,8 @@ class FakeService:
         return {
             "noise_rate": 0.25,
             "noise_rate_interval": [0.2, 0.3],
+            "expected_precision": 0.92,
+            "expected_recall": None if not self.findings else 0.8,
             "num_samples": len(self.findings),
             "num_flagged": sum(finding["flagged"] for finding in self.findings),
             "warnings": [],

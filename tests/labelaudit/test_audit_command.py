@@ -70,7 +70,14 @@ class TestSuccess:
         assert (out / "model.json").read_bytes() == CARD
         with Image.open(out / "suspects.png") as sheet:
             sheet.load()
-        for shown in ("cat → dog", "0.990", "2 of 3 labels flagged", "25.0%"):
+        for shown in (
+            "cat → dog",
+            "0.990",
+            "2 of 3 labels flagged",
+            "92% of them",
+            "80% of all wrong",
+            "25.0%",
+        ):
             assert shown in done.stdout
         assert "epoch 3/6, 1,234 images/s, 1:01 left" in done.stderr
         assert "class dog has 1 sample" in done.stderr

@@ -131,7 +131,8 @@ class TestScoreJob:
         runner.run_next(Queue.CPU)
         content = report(database, files)
         assert set(content) >= {
-            "noise_rate", "noise_rate_interval", "num_samples", "num_flagged", "num_not_judged",
+            "noise_rate", "noise_rate_interval", "expected_precision", "expected_recall",
+            "num_samples", "num_flagged", "num_not_judged",
             "baseline", "accuracy", "epochs", "mixture_per_epoch", "loss_histogram", "per_class",
             "class_pairs", "converged", "fallbacks", "warnings", "run",
         }  # fmt: skip

@@ -13,7 +13,7 @@ def judge(scores: Scores, losses: FloatArray, mixture: ml.Mixture) -> ml.Finding
     """Judge every given label; `losses` and `mixture` are of these scores."""
     signals = {
         "posterior": mixture.posterior(losses),
-        "margin": _margin(scores.prob, scores.label),
+        "probability_margin": _margin(scores.prob, scores.label),
     }
     detection = ml.detect(scores.prob, scores.label, scores.feature)
     return ml.Findings.of(detection, loss=losses, signals=signals)
