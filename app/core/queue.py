@@ -4,6 +4,7 @@ A message carries nothing and may be lost, doubled or late: the job row is the t
 whoever receives the message claims the next queued job of its queue.
 """
 
+import time
 from pathlib import Path
 
 import structlog
@@ -12,6 +13,7 @@ from celery import Celery
 from app.core.settings import Settings
 
 RUN_NEXT_TASK = "labelaudit.run_next"
+_SILENT_SECONDS = 5.0
 _REDIS_OPTIONS = {
     "visibility_timeout": 86_400,  # messages are acknowledged at once: nothing is ever redelivered
     # A request must not hang because Redis does: its job is in the database already.
@@ -69,10 +71,18 @@ class WakeUps:
     def __init__(self, celery: Celery) -> None:
         """Send through this application's broker."""
         self._celery = celery
+        self._silent_until = 0.0
 
     def wake(self, queue: str) -> None:
-        """Ask one idle slot of `queue` to claim the next job."""
+        """Ask one idle slot of `queue` to claim the next job.
+
+        A broker that did not answer is left alone for a while: finding that out takes two seconds,
+        and requests wait for it.
+        """
+        if time.monotonic() < self._silent_until:
+            return
         try:
             self._celery.send_task(RUN_NEXT_TASK, args=[queue], queue=queue, retry=False)
         except Exception as error:  # noqa: BLE001 - a broker may fail in any way; the row is safe
+            self._silent_until = time.monotonic() + _SILENT_SECONDS
             _log.warning("wake_up_not_sent", queue=queue, error=type(error).__name__)

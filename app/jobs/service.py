@@ -66,7 +66,7 @@ class JobService:
             kind = JobKind.INGEST if options is None else JobKind.AUDIT
             return self._enqueue(dataset.id, kind, Queue.CPU, options)
 
-        wanted = options.model_dump_json() if options is not None else None
+        wanted = options.model_dump() if options is not None else None
         return self._once(make, "datasets", upload.sha256, name, wanted)
 
     def submit_scores(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Job:
@@ -90,7 +90,7 @@ class JobService:
             DatasetNotReadyError: It is not taken in yet, or could not be.
             NoImagesError: It is one of uploaded scores.
         """
-        return self._once(lambda: self._audit(wanted), "jobs", wanted.model_dump_json())
+        return self._once(lambda: self._audit(wanted), "jobs", wanted.model_dump())
 
     def _audit(self, wanted: JobCreate) -> Job:
         dataset = self._datasets.find_ready(wanted.dataset_id)
@@ -191,7 +191,7 @@ class JobService:
             raise not_found("job")
         return job
 
-    def _once(self, make: Callable[[], Job], *request: str | None) -> Job:
+    def _once(self, make: Callable[[], Job], *request: object) -> Job:
         """Make a job, or return the one that the same request has made before."""
         if self._key is None:
             return make()

@@ -28,7 +28,11 @@ class JobAttempt(Base):
     """One claim of one job by one worker, kept for as long as the job."""
 
     __tablename__ = "job_attempts"
-    __table_args__ = (Index(None, "job_id", "id"), Index(None, "outcome", "stage"))
+    __table_args__ = (
+        Index(None, "job_id", "id"),
+        Index(None, "outcome", "stage"),
+        Index(None, "tenant_id", "started_at"),
+    )
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))

@@ -42,6 +42,9 @@ def upgrade() -> None:
     )  # fmt: skip
     op.create_index(op.f("ix_job_attempts_job_id_id"), "job_attempts", ["job_id", "id"])
     op.create_index(op.f("ix_job_attempts_outcome_stage"), "job_attempts", ["outcome", "stage"])
+    op.create_index(
+        op.f("ix_job_attempts_tenant_id_started_at"), "job_attempts", ["tenant_id", "started_at"]
+    )
     op.add_column("jobs", sa.Column("metrics", sa.JSON(), nullable=True))
 
 

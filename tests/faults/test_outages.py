@@ -165,3 +165,27 @@ def test_10b_a_database_that_hangs_is_no_excuse(house: House, say: Say) -> None:
     job = house.client.wait(job_id, seconds=300)
     assert job["state"] == "succeeded"
     say(f"10: hanging database: the trainer stopped in its lease, {job['attempt']} attempts")
+
+
+@pytest.mark.parametrize("server", ["redis", "postgres"])
+def test_11_a_worker_ends_in_time_while_a_server_is_dead(
+    house: House, say: Say, server: str
+) -> None:
+    job_id = house.audit()
+    house.wait_for_epoch(job_id, 5)
+    dead: Server = getattr(house, server)
+    dead.stop(signal.SIGQUIT if server == "postgres" else signal.SIGKILL)
+    time.sleep(3)
+    asked = time.monotonic()
+    try:
+        exit_code = house.stack.end("gpu")
+    finally:
+        dead.start()
+    took = time.monotonic() - asked
+    assert trainers(job_id) == []
+    assert took < 30
+    house.restore()
+    house.assert_ended_as_if_undisturbed(job_id)
+    say(
+        f"11: with a dead {server} the worker ended after {took:.1f} s ({exit_code}), results equal"
+    )
