@@ -108,7 +108,7 @@ class TestDecide:
     def test_with_another_version_is_refused_and_shows_what_is_in_force(
         self, client: TestClient, path: str, sample_ids: list[str]
     ) -> None:
-        for if_match in ('"2"', "2", 'W/"1"', '"one"', "", '"0", "2"'):
+        for if_match in ('"2"', "2", 'W/"1"', '"one"', "", '"0", "2"', "9" * 5000):
             reply = put(client, sample_ids[0], {"decision": "keep"}, if_match)
             assert (reply.status_code, reply.json()["code"]) == (412, "version_conflict")
             assert (reply.json()["version"], reply.json()["in_force"]) == (1, NONE)
