@@ -1,10 +1,13 @@
 """Versions of rows as entity tags, and changes that must name the version they are of."""
 
+import re
 from typing import Annotated
 
 from fastapi import Depends, Header
 
 from app.http.errors import PreconditionRequiredError
+
+_VERSION = re.compile(r'"?[0-9]{1,10}"?', re.ASCII)
 
 
 def version_tag(version: int) -> str:
@@ -28,8 +31,7 @@ def _read_if_match(
     tags = {tag.strip() for tag in if_match.split(",")}
     if tags == {"*"}:
         return None
-    numbers = (tag.strip('"') for tag in tags)
-    return frozenset(int(text) for text in numbers if text.isascii() and text.isdecimal())
+    return frozenset(int(tag.strip('"')) for tag in tags if _VERSION.fullmatch(tag))
 
 
 IfMatch = Annotated[frozenset[int] | None, Depends(_read_if_match)]

@@ -13,6 +13,7 @@ from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 from app.models import Artifact, Blob, Job, JobState, Queue, Sample
+from tests.support.engines import on_sqlite
 from tests.support.exports import Reviewed, make_reviewed, queue_export
 from worker.runner import JobRunner
 from worker.slots import Slots
@@ -60,6 +61,7 @@ class TestExportJob:
         assert not files.job(job.id).exists()
         assert after == before
 
+    @on_sqlite
     def test_twice_gives_the_same_bytes(
         self, database: Database, runner: JobRunner, reviewed: Reviewed
     ) -> None:
@@ -70,6 +72,7 @@ class TestExportJob:
             first, second = session.scalars(select(Artifact.sha256))
         assert first == second
 
+    @on_sqlite
     def test_can_be_cancelled_while_its_rows_are_read(
         self, database: Database, settings: Settings, reviewed: Reviewed
     ) -> None:
@@ -84,6 +87,7 @@ class TestExportJob:
         assert read_job(database, job).state == JobState.CANCELLED
         assert not list(DataFolder(settings.data_dir).job(job.id).rglob("spec.json"))
 
+    @on_sqlite
     def test_says_which_image_is_lost(
         self, database: Database, settings: Settings, runner: JobRunner, reviewed: Reviewed
     ) -> None:

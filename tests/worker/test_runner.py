@@ -26,6 +26,7 @@ from app.models import (
     Queue,
     ResultVersion,
 )
+from tests.support.engines import on_sqlite
 from tests.support.processes import find_processes
 from tests.support.rows import make_job
 from tests.support.tiny import store_tiny_dataset
@@ -109,10 +110,6 @@ class Background:
 
 def _wait_for_checkpoint(database: Database, job_id: UUID) -> str:
     return wait_for(lambda: _job(database, job_id).checkpoint, seconds=60, what="a checkpoint")
-
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""For what does not depend on the engine: each of these tests trains."""
 
 
 class TestAudit:

@@ -28,6 +28,7 @@ from app.models import (
     ResultVersion,
     Sample,
 )
+from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.worker.scores.making import lists, plant, write_npz, write_parquet
 from worker.runner import JobRunner
@@ -84,10 +85,6 @@ def report(database: Database, files: DataFolder) -> dict[str, Any]:
     path = BlobStore(files.blobs(artifact.tenant_id)).path(artifact.sha256)
     content: dict[str, Any] = json.loads(path.read_text())
     return content
-
-
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-"""For what does not depend on the engine: each of these tests loads torch."""
 
 
 class TestScoreJob:

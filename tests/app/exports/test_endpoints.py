@@ -8,6 +8,7 @@ from app.core.storage import BlobStore
 from app.http.context import AppContext
 from app.models import Dataset, DatasetState, Job, JobKind, JobState, Queue, ResultVersion, Tenant
 from tests.app.conftest import NotedWakeUps
+from tests.support.engines import on_sqlite
 from tests.support.factories import make_artifact, make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job
 
@@ -47,6 +48,7 @@ def finish(context: AppContext, tenant: Tenant, export_id: str) -> None:
 
 
 class TestCreateExport:
+    @on_sqlite
     def test_queues_short_work(
         self, client: TestClient, path: str, dataset: Dataset, wake_ups: NotedWakeUps
     ) -> None:
@@ -80,6 +82,7 @@ class TestCreateExport:
         audit(context, dataset)
         assert client.post(path, json=suggested).status_code == 202
 
+    @on_sqlite
     def test_refuses_what_makes_no_sense(self, client: TestClient, path: str) -> None:
         bodies: list[dict[str, Any]] = [
             {},
@@ -95,6 +98,7 @@ class TestCreateExport:
             reply = client.post(path, json=body)
             assert (reply.status_code, reply.json()["code"]) == (422, "validation_error"), body
 
+    @on_sqlite
     def test_of_scores_has_no_images(
         self, client: TestClient, context: AppContext, tenant: Tenant
     ) -> None:
@@ -106,6 +110,7 @@ class TestCreateExport:
             assert (reply.status_code, reply.json()["code"]) == (409, "no_images")
         assert client.post(path, json={"format": "jsonl"}).status_code == 202
 
+    @on_sqlite
     def test_of_a_data_set_that_is_not_there_or_not_ready(
         self, client: TestClient, stranger: TestClient, context: AppContext, tenant: Tenant,
         path: str,
@@ -117,6 +122,7 @@ class TestCreateExport:
         assert (reply.status_code, reply.json()["code"]) == (409, "dataset_not_ready")
 
 
+@on_sqlite
 class TestDownload:
     @pytest.fixture
     def export(self, client: TestClient, path: str) -> str:

@@ -9,6 +9,7 @@ from app.http.context import AppContext
 from app.models import Dataset, Job, JobState, Split, Tenant
 from tests.app.reviews.conftest import NUM_SAMPLES, Decide, audit
 from tests.app.walking import walk
+from tests.support.engines import on_sqlite
 from tests.support.factories import make_sample, make_samples
 from tests.support.rows import make_dataset, make_job
 
@@ -156,6 +157,7 @@ class TestFilter:
         assert reply.json()["count"] == count - 1
         assert post(client, path, **body, expected_count=count - 1)["count"] == count - 1
 
+    @on_sqlite
     def test_of_an_unfinished_or_foreign_job_is_refused(
         self, client: TestClient, context: AppContext, dataset: Dataset, tenant: Tenant, path: str
     ) -> None:
@@ -170,6 +172,7 @@ class TestFilter:
         assert reply.status_code in {404, 409}
 
 
+@on_sqlite
 class TestInput:
     def test_that_makes_no_sense_is_refused(self, client: TestClient, path: str) -> None:
         for body in NONSENSE:

@@ -10,6 +10,7 @@ from app.models import Job, Tenant
 from tests.app.conftest import MakeClient
 from tests.app.reviews.conftest import Decide
 from tests.app.walking import walk
+from tests.support.engines import on_sqlite
 
 
 def decision_of(client: TestClient, sample_id: str) -> tuple[str | None, str | None]:
@@ -81,6 +82,7 @@ class TestUndo:
         reply = client.post(f"{path}/undo", json={"step_id": first})
         assert (reply.status_code, reply.json()["code"]) == (409, "step_overtaken")
 
+    @on_sqlite
     def test_of_an_undone_step_is_refused_and_so_is_redo_of_one_in_force(
         self, client: TestClient, path: str, sample_ids: list[str], decide: Decide
     ) -> None:
