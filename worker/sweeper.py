@@ -1,5 +1,6 @@
 """The process that heals what got lost: leases of dead workers, wake-ups of dead brokers."""
 
+import math
 import shutil
 import signal
 import threading
@@ -11,6 +12,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from app.core.clock import utc_now
 from app.core.db import Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
@@ -18,9 +20,11 @@ from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import JobState, Queue
+from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
+_UPLOAD_SWEEP_SECONDS = 300.0
 _UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
 _log = structlog.get_logger(__name__)
 
@@ -91,6 +95,18 @@ def remove_stale_uploads(incoming: Path, *, now: float) -> None:
             part.unlink(missing_ok=True)
 
 
+def remove_expired_uploads(database: Database, files: DataFolder) -> None:
+    """Remove resumable uploads whose time is over, and parts that no upload needs any more."""
+    with database.unit_of_work() as session:
+        for upload_id in UploadSweep(session).remove_expired(utc_now()):
+            _log.info("upload_expired", upload_id=str(upload_id))
+    parts = {UUID(path.stem): path for path in files.parts.glob(f"{_UUID_PATTERN}.part")}
+    with database.read() as session:
+        waiting = UploadSweep(session).waiting(list(parts))
+    for upload_id in parts.keys() - waiting:
+        parts[upload_id].unlink(missing_ok=True)
+
+
 def remove_finished_job_folders(database: Database, files: DataFolder) -> None:
     """Remove what jobs that succeeded left behind when their worker died at the last step."""
     folders = {UUID(path.name): path for path in (files.root / "jobs").glob(_UUID_PATTERN)}
@@ -112,9 +128,13 @@ def run() -> None:
     remove_stale_uploads(files.incoming, now=time.time())
     remove_finished_job_folders(database, files)
     sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
+    files_swept = -math.inf
     while not stopping.wait(settings.sweep_seconds):
         try:
             sweeper.sweep()
+            if time.monotonic() - files_swept > _UPLOAD_SWEEP_SECONDS:
+                remove_expired_uploads(database, files)
+                files_swept = time.monotonic()
         except OperationalError as error:
             _log.warning("sweep_failed", error=str(error.orig))
     database.dispose()

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(100 * 1024**3, gt=0)
     min_free_bytes: int = Field(512 * 1024**2, ge=0)
     """Disk space that an upload never uses up."""
+    upload_expires_seconds: float = Field(24 * 3600.0, gt=0)
+    """How long a resumable upload waits for its next byte, and then for its data set."""
+    max_tenant_bytes: int | None = Field(None, gt=0)
+    """Quota: what one tenant may have stored and announced; unlimited by default."""
     max_files: int = Field(2_000_000, gt=0)
     max_file_bytes: int = Field(64 * 1024**2, gt=0)
     """Largest single image file, measured as it is read, not as its header says."""

@@ -1,12 +1,18 @@
 """Where files lie below the data folder, and the store of blobs by their SHA-256."""
 
+import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 from app.core.durable import publish_file
+from app.core.errors import NoSpaceError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DataFolder:
@@ -20,6 +26,15 @@ class DataFolder:
     def incoming(self) -> Path:
         """Uploads under way; what is left here after a crash may be removed."""
         return self.root / "incoming"
+
+    def part(self, upload_id: UUID) -> Path:
+        """The bytes of a resumable upload, until a data set takes them over."""
+        return self.parts / f"{upload_id}.part"
+
+    @property
+    def parts(self) -> Path:
+        """The bytes of all resumable uploads under way."""
+        return self.incoming / "resumable"
 
     def upload(self, dataset_id: UUID) -> Path:
         """The archive as it was uploaded, kept until its samples are stored."""
@@ -101,3 +116,28 @@ def free_bytes(folder: Path) -> int:
     """Return the space left for us on the volume of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     return shutil.disk_usage(folder).free
+
+
+def require_space(folder: Path, num_bytes: int, *, min_free_bytes: int) -> None:
+    """Make sure that `num_bytes` more leave the reserve of the volume untouched.
+
+    Raises:
+        NoSpaceError: They would not.
+    """
+    if free_bytes(folder) - num_bytes < min_free_bytes:
+        raise NoSpaceError("There is not enough room for this upload on the data volume.")
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Turn the system's word for a full volume into ours.
+
+    Raises:
+        NoSpaceError: The volume is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError("The data volume is full.") from error
+        raise

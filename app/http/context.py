@@ -1,11 +1,12 @@
 """What one API process shares between its requests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from celery import Celery
 from prometheus_client import CollectorRegistry
 
 from app.core.db import Database
+from app.core.digests import GrowingDigests
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
@@ -23,3 +24,5 @@ class AppContext:
     metrics: CollectorRegistry
     pepper: bytes
     """Key of the API-key hashes."""
+    digests: GrowingDigests = field(default_factory=GrowingDigests)
+    """How far this process has hashed the uploads under way."""

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field
@@ -108,6 +108,16 @@ class JobCreate(JobOptions):
     def options(self) -> JobOptions:
         """Everything but the data set."""
         return JobOptions.model_validate(self.model_dump(exclude={"dataset_id"}))
+
+
+class FinishedUpload(InputModel):
+    """A resumable upload that is whole, and what is to become of it."""
+
+    upload_id: str
+    name: str = ""
+    """By default that of the uploaded file."""
+    audit: dict[str, Any] | Literal["none"] = Field(default_factory=dict)
+    """Job options, or `none` to only store the set."""
 
 
 class SubmissionRead(ReadModel):

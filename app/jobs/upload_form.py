@@ -1,5 +1,6 @@
 """The forms of uploads: one file, and what to do with it."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import ClassVar, NoReturn
 
@@ -65,7 +66,7 @@ class FileForm:
     def take_text(self, field: str, text: str) -> None:
         """Read a field that is not the file."""
         if field == _NAME:
-            self.name = _read_name(text)
+            self.name = read_name(text)
 
     def require_upload(self) -> StoredUpload:
         """Return the file, once the form is whole.
@@ -108,7 +109,12 @@ def clean_file_name(given: str | None) -> str:
     return "".join(char for char in last if char.isprintable())[:_MAX_FILE_NAME] or "upload"
 
 
-def _read_name(text: str) -> str | None:
+def read_name(text: str) -> str | None:
+    """Read the name of a data set; none where it is empty.
+
+    Raises:
+        RequestValidationError: It is too long, or cannot be shown.
+    """
     name = text.strip()
     if len(name) > _MAX_NAME:
         _refuse("string_too_long", _NAME, f"A name may have {_MAX_NAME} characters.")
@@ -124,6 +130,15 @@ def _read_options(text: str) -> JobOptions | None:
         value = _JSON_OBJECT.validate_json(text)
     except ValidationError:
         _refuse("invalid_audit_options", _AUDIT, "Send a JSON object of job options, or `none`.")
+    return options_of(value)
+
+
+def options_of(value: Mapping[str, object]) -> JobOptions:
+    """Read job options that stand in the member `audit`.
+
+    Raises:
+        RequestValidationError: One is unknown or has no acceptable value.
+    """
     try:
         return JobOptions.model_validate(value)
     except ValidationError as error:

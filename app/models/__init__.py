@@ -9,6 +9,7 @@ from app.models.finding import Finding, ResultVersion
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.sample import Sample, Split
 from app.models.tenant import Tenant
+from app.models.upload import Upload
 
 __all__ = [
     "FINAL_STATES",
@@ -29,4 +30,5 @@ __all__ = [
     "Sample",
     "Split",
     "Tenant",
+    "Upload",
 ]

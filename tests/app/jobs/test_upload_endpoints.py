@@ -200,7 +200,7 @@ class TestRefusedUpload:
         assert code(client.post("/v1/datasets", files=parts)) == (422, "validation_error")
 
     def test_that_is_no_form(self, client: TestClient) -> None:
-        assert code(client.post("/v1/datasets", json={})) == (415, "unsupported_media_type")
+        assert code(client.post("/v1/datasets", data={"a": "b"})) == (415, "unsupported_media_type")
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
         reply = client.post("/v1/datasets", content=b"no form", headers=headers)
         assert code(reply) == (400, "invalid_request")
