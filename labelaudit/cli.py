@@ -82,27 +82,37 @@ def serve(
 
 
 @app.command()
-def audit(
+def audit(  # noqa: PLR0913 - options of the command line
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="Folder of class folders, or an archive of one.")
+        Path,
+        typer.Argument(metavar="PATH", help="A folder of images, an archive, a table, an npz."),
     ],
     *,
     preset: Annotated[str | None, typer.Option(help="How thorough: such as standard.")] = None,
     method: Annotated[str | None, typer.Option(help="Training method, such as m-dyr-h.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.")] = None,
+    path_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    split_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
     out: OutOption = Path("labelaudit-out"),
     url: Annotated[
         str | None, typer.Option(help="A running service; its key in LABELAUDIT_API_KEY.")
     ] = None,
 ) -> None:
-    """Find the wrong labels of a data set."""
+    """Find the wrong labels of a data set.
+
+    PATH is class folders, or images with a table of labels (CSV, JSON lines, Parquet, Label
+    Studio JSON), as a folder, zip or tar; or Parquet with images, or an npz.
+    """
     from labelaudit.audit import AuditRequest, run_audit
 
     _end_as_by_ctrl_c()
     given = {"preset": preset, "method": method, "epochs": epochs, "seed": seed}
     options = {name: value for name, value in given.items() if value is not None}
-    run_audit(AuditRequest(path, out, options, url))
+    named = {"path": path_column, "label": label_column, "split": split_column}
+    columns = {column: name for column, name in named.items() if name is not None}
+    run_audit(AuditRequest(path, out, options, url, columns))
 
 
 @app.command()

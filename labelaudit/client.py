@@ -47,6 +47,7 @@ class Client:
         name: str | None = None,
         options: Mapping[str, object] | None = None,
         audit: bool = True,
+        columns: Mapping[str, str] | None = None,
         on_sent: Callable[[int], None] | None = None,
     ) -> Upload:
         """Send an archive; by default it is audited too, with these options.
@@ -58,16 +59,21 @@ class Client:
             name: Name of the data set.
             options: Options of the audit, such as `method` and `epochs`.
             audit: Whether to audit the data set once it is taken in.
+            columns: What a table of labels calls `path`, `label` and `split`.
             on_sent: Called with the number of bytes sent so far.
         """
         path = Path(path)
         if path.stat().st_size >= RESUMABLE_FROM_BYTES:
             upload_id = ResumableUpload(self._send, path, on_sent=on_sent).run()
             wanted = dict(options or {}) if audit else "none"
-            return self._register(upload_id, {"audit": wanted, "name": name or ""})
+            return self._register(
+                upload_id, {"audit": wanted, "name": name or "", "columns": dict(columns or {})}
+            )
         form = {"audit": json.dumps(dict(options or {})) if audit else "none"}
         if name is not None:
             form["name"] = name
+        if columns:
+            form["columns"] = json.dumps(dict(columns))
         return self._upload("v1/datasets", path, form, on_sent)
 
     def upload_scores(

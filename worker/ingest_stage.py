@@ -1,7 +1,7 @@
 """From an uploaded archive to samples: the child reads, this side writes the rows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ class IngestStage(Stage):
     name = "ingest"
     module = "worker.ingest"
 
-    def __init__(self, context: StageContext) -> None:
-        """Work for one attempt."""
+    def __init__(self, context: StageContext, columns: Mapping[str, str]) -> None:
+        """Work for one attempt; `columns` are the names that the uploader gave."""
+        self._columns = columns
         self._context = context
         self._attempt = context.attempt
         self._share = INGEST_SHARE if self._attempt.kind is JobKind.AUDIT else 1.0
@@ -36,6 +37,7 @@ class IngestStage(Stage):
             "out_dir": str(folder),
             "blob_dir": str(self._context.blobs.root),
             "image_size": None,
+            "columns": dict(self._columns),
             "limits": self._context.limits,
         }
 

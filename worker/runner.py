@@ -115,7 +115,9 @@ class JobRunner:
         )
         if attempt.kind is JobKind.SCORE:
             return ScoreStage(context)
-        return TrainStage(context) if dataset.state is DatasetState.READY else IngestStage(context)
+        if dataset.state is DatasetState.READY:
+            return TrainStage(context)
+        return IngestStage(context, dataset.columns or {})
 
     def _end(
         self, lease: Lease, state: JobState, code: str | None = None, detail: str | None = None

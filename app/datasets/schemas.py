@@ -3,10 +3,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import Field
 from typing_extensions import override
 
 from app.core.ids import format_sample_id
-from app.core.schemas import ReadModel
+from app.core.schemas import InputModel, ReadModel
 from app.models import Dataset, DatasetState, Sample, Split
 
 
@@ -24,6 +25,14 @@ class ImageFile:
     name: str
     sha256: str
     media_type: str
+
+
+class TableColumns(InputModel):
+    """What the columns of tables of labels are called, where that cannot be guessed."""
+
+    path: str | None = Field(None, max_length=200)
+    label: str | None = Field(None, max_length=200)
+    split: str | None = Field(None, max_length=200)
 
 
 class UploadRead(ReadModel):

@@ -17,10 +17,11 @@ from app.datasets.schemas import (
     ImageSize,
     RejectedFileRead,
     SampleRead,
+    TableColumns,
 )
 from app.models import Dataset, DatasetState, Sample, Split
 
-_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+_SUFFIXES = (".tar.gz", ".tar.zst", ".tgz", ".tar", ".zip")
 _MAX_NAME = 200
 _THUMB_TYPE = "image/webp"
 
@@ -34,7 +35,14 @@ class DatasetService:
         self._datasets = DatasetRepository(session, tenant_id)
         self._samples = SampleRepository(session, tenant_id)
 
-    def create(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Dataset:
+    def create(
+        self,
+        dataset_id: UUID,
+        upload: StoredUpload,
+        *,
+        name: str | None,
+        columns: TableColumns | None = None,
+    ) -> Dataset:
         """Register an upload as a data set that is yet to be taken in."""
         dataset = Dataset(
             id=dataset_id,
@@ -44,6 +52,7 @@ class DatasetService:
             upload_name=upload.file_name,
             upload_sha256=upload.sha256,
             upload_bytes=upload.num_bytes,
+            columns=columns.model_dump(exclude_none=True) if columns is not None else {},
         )
         self._datasets.add(dataset)
         return dataset

@@ -52,7 +52,9 @@ class FinishedUploads:
                 if upload.job_id is not None:
                     return _submission(jobs, upload.job_id)
                 stored = self._checked(upload)
-                job = jobs.submit_upload(dataset_id, stored, name=name, options=options)
+                job = jobs.submit_upload(
+                    dataset_id, stored, name=name, options=options, columns=wanted.columns
+                )
                 upload.job_id = job.id
                 self._link(upload.id, target)  # before the commit: no row without its file
         except BaseException:

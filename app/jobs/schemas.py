@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.core.schemas import InputModel, ReadModel
+from app.datasets.schemas import TableColumns
 from app.models import Job, JobKind, JobState
 
 MAX_EPOCHS = 10_000
@@ -118,6 +119,7 @@ class FinishedUpload(InputModel):
     """By default that of the uploaded file."""
     audit: dict[str, Any] | Literal["none"] = Field(default_factory=dict)
     """Job options, or `none` to only store the set."""
+    columns: TableColumns = TableColumns()
 
 
 class SubmissionRead(ReadModel):

@@ -11,6 +11,7 @@ from app.core.queue import WakeUps
 from app.core.schemas import Page
 from app.datasets.errors import NoImagesError
 from app.datasets.incoming import StoredUpload
+from app.datasets.schemas import TableColumns
 from app.datasets.service import DatasetService
 from app.jobs.errors import JobFinishedError, JobNotRetryableError
 from app.jobs.lease_repository import LeaseRepository
@@ -37,9 +38,10 @@ class JobService:
         *,
         name: str | None,
         options: JobOptions | None,
+        columns: TableColumns | None = None,
     ) -> Job:
         """Register an upload, to be taken in and, unless `options` is none, audited."""
-        dataset = self._datasets.create(dataset_id, upload, name=name)
+        dataset = self._datasets.create(dataset_id, upload, name=name, columns=columns)
         kind = JobKind.INGEST if options is None else JobKind.AUDIT
         return self._enqueue(dataset.id, kind, Queue.CPU, options)
 

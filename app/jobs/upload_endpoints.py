@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from app.accounts.schemas import Scope
 from app.core.errors import NotFoundError
 from app.datasets.errors import UnknownArchiveError
+from app.datasets.schemas import TableColumns
 from app.datasets.signatures import require_archive
 from app.http.problems import problems
 from app.jobs.finished_upload import MEDIA_TYPE, FinishedUploads, read_finished_upload
@@ -21,10 +22,15 @@ DATASETS_PATH = "/v1/datasets"
 router = APIRouter(tags=["data sets"])
 
 _BODY = form_body(
-    "zip or tar(.gz) of `[train|test/]<class>/<image>`",
+    "zip, tar, tar.gz or tar.zst of `[train|test/]<class>/<image>` or of images with a table of "
+    "labels (CSV, JSON lines, Parquet, Label Studio JSON); Parquet with images; npz",
     audit={
         "description": "JSON of job options, or `none` to only store the set",
         "oneOf": [JobOptions.model_json_schema(), {"type": "string", "const": "none"}],
+    },
+    columns={
+        "description": "JSON: what the columns of a table of labels are called",
+        **TableColumns.model_json_schema(),
     },
 )
 
@@ -62,7 +68,7 @@ class Submitter:
         return self._receiver.register(
             form,
             lambda jobs, dataset_id, upload: jobs.submit_upload(
-                dataset_id, upload, name=form.name, options=form.options
+                dataset_id, upload, name=form.name, options=form.options, columns=form.columns
             ),
         )
 

@@ -10,13 +10,14 @@ from typing_extensions import override
 
 from app.datasets.errors import MissingFileError
 from app.datasets.incoming import IncomingFile, StoredUpload
+from app.datasets.schemas import TableColumns
 from app.http.multipart import PartHead
 from app.jobs.schemas import NO_AUDIT, JobOptions
 
 _MAX_FIELD_BYTES = 64 * 1024
 _MAX_NAME = 200
 _MAX_FILE_NAME = 255
-_FILE, _NAME, _AUDIT = "file", "name", "audit"
+_FILE, _NAME, _AUDIT, _COLUMNS = "file", "name", "audit", "columns"
 _JSON_OBJECT: TypeAdapter[dict[str, object]] = TypeAdapter(dict[str, object])
 
 
@@ -88,17 +89,20 @@ class FileForm:
 class UploadForm(FileForm):
     """A data set, with the options of its audit."""
 
-    fields: ClassVar[frozenset[str]] = FileForm.fields | {_AUDIT}
+    fields: ClassVar[frozenset[str]] = FileForm.fields | {_AUDIT, _COLUMNS}
 
     def __init__(self, file: IncomingFile) -> None:
         """Audit with the default options, unless told otherwise."""
         super().__init__(file)
         self.options: JobOptions | None = JobOptions()
+        self.columns = TableColumns()
 
     @override
     def take_text(self, field: str, text: str) -> None:
         if field == _AUDIT:
             self.options = _read_options(text)
+        elif field == _COLUMNS:
+            self.columns = _read_columns(text)
         else:
             super().take_text(field, text)
 
@@ -131,6 +135,15 @@ def _read_options(text: str) -> JobOptions | None:
     except ValidationError:
         _refuse("invalid_audit_options", _AUDIT, "Send a JSON object of job options, or `none`.")
     return options_of(value)
+
+
+def _read_columns(text: str) -> TableColumns:
+    try:
+        return TableColumns.model_validate_json(text)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**item, "loc": ("body", _COLUMNS, *item["loc"])} for item in error.errors()]
+        ) from error
 
 
 def options_of(value: Mapping[str, object]) -> JobOptions:

@@ -73,7 +73,7 @@ class TestOpenApi:
         content = operations["POST /v1/datasets"]["requestBody"]["content"]
         assert "upload_id" in content["application/json"]["schema"]["properties"]
         form = content["multipart/form-data"]["schema"]
-        assert set(form["properties"]) == {"file", "name", "audit"}
+        assert set(form["properties"]) == {"file", "name", "audit", "columns"}
         assert form["required"] == ["file"]
 
 

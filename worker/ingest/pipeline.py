@@ -1,7 +1,7 @@
 """The ingest itself: table of contents, then one pass over the files, then the report."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,12 @@ from app.core.storage import BlobStore
 from worker.ingest.archive import open_archive
 from worker.ingest.errors import RefusedFileError
 from worker.ingest.limits import Limits, SafePoint
-from worker.ingest.members import Archive
+from worker.ingest.members import Source, reject
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
 from worker.ingest.samples import SampleReader
-from worker.ingest.selection import reject, sort_out
+from worker.ingest.selection import sort_out
+from worker.ingest.tables import Columns
 
 _CACHE_BUFFER_BYTES = 1024**2
 
@@ -29,6 +30,8 @@ class Spec:
     image_size: int | None
     """Side of the cached images; None: chosen from the data."""
     limits: Limits
+    columns: Columns = field(default_factory=Columns)
+    """Names that the user gave for the columns of tables of labels."""
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Spec":
@@ -39,6 +42,7 @@ class Spec:
             blob_dir=Path(values["blob_dir"]),
             image_size=values["image_size"],
             limits=Limits.from_spec(values["limits"]),
+            columns=Columns.from_spec(values.get("columns", {})),
         )
 
 
@@ -62,9 +66,9 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
 
 
 def _read_all(
-    archive: Archive, spec: Spec, *, safe_point: SafePoint, progress: ProgressMeter
+    archive: Source, spec: Spec, *, safe_point: SafePoint, progress: ProgressMeter
 ) -> Outcome:
-    selection = sort_out(archive.members)
+    selection = sort_out(archive, spec.limits, spec.columns)
     candidates = selection.candidates
     reader = SampleReader(
         archive,

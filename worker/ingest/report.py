@@ -13,8 +13,8 @@ from worker.ingest.classes import ClassTable
 from worker.ingest.duplicates import MAX_GROUPS, duplicate_warnings, find_duplicates
 from worker.ingest.errors import FailureCode, IngestError
 from worker.ingest.layout import looks_like_image
+from worker.ingest.members import Selection
 from worker.ingest.samples import Sample
-from worker.ingest.selection import Selection
 
 _MANY_REJECTED = 0.05
 
@@ -97,7 +97,7 @@ def _summary(outcome: Outcome, classes: ClassTable) -> dict[str, Any]:
         "image_size": outcome.image_size,
         "content_hash": content_hash(outcome.samples),
         "warnings": [
-            *outcome.selection.layout.warnings,
+            *outcome.selection.warnings,
             *classes.warnings(named=_class_folders(outcome.selection)),
             *duplicate_warnings(duplicates),
             *_rejection_warnings(outcome),

@@ -1,7 +1,9 @@
 """`POST /v1/datasets` with the id of a resumable upload."""
 
 import hashlib
+import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from starlette.testclient import TestClient
@@ -9,7 +11,7 @@ from starlette.testclient import TestClient
 from app.accounts.schemas import Scope
 from app.http.context import AppContext
 from app.jobs.service import JobService
-from app.models import Tenant
+from app.models import Dataset, Tenant
 from tests.app.conftest import MakeClient, NotedWakeUps
 from tests.app.jobs.test_upload_endpoints import ZIP
 from tests.app.uploads.test_endpoints import append, begin, code, parts
@@ -114,3 +116,25 @@ class TestRefused:
             assert register(client, upload_id).status_code == 500
         assert list((context.folder.root / "uploads").glob("*")) == []
         assert register(client, upload_id).status_code == 202
+
+
+class TestColumns:
+    @pytest.mark.parametrize("resumable", [False, True])
+    def test_are_kept_for_the_ingest(
+        self, client: TestClient, context: AppContext, *, resumable: bool
+    ) -> None:
+        columns = {"path": "datei", "label": "klasse"}
+        if resumable:
+            reply = register(client, send(client), columns=columns)
+        else:
+            form = {"columns": json.dumps(columns)}
+            reply = client.post("/v1/datasets", files={"file": ("x.zip", ZIP)}, data=form)
+        with context.database.read() as session:
+            dataset = session.get_one(Dataset, UUID(reply.json()["dataset_id"]))
+            assert dataset.columns == columns
+
+    @pytest.mark.parametrize("columns", ['{"colour": "x"}', "[]", "x", '{"path": 1}'])
+    def test_of_another_kind_are_refused(self, client: TestClient, columns: str) -> None:
+        form = {"columns": columns}
+        reply = client.post("/v1/datasets", files={"file": ("x.zip", ZIP)}, data=form)
+        assert code(reply) == (422, "validation_error")

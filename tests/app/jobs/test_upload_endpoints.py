@@ -111,9 +111,11 @@ class TestCreateDataset:
         assert (job["kind"], job["options"]) == ("ingest", {})
 
     @pytest.mark.parametrize(
-        "content", [ZIP, make_tar("w"), make_tar("w:gz")], ids=["zip", "tar", "tar.gz"]
+        "content",
+        [ZIP, make_tar("w"), make_tar("w:gz"), b"\x28\xb5\x2f\xfd" + bytes(300), b"PAR1" * 99],
+        ids=["zip", "tar", "tar.gz", "tar.zst", "parquet"],
     )
-    def test_takes_zip_and_tar(self, client: TestClient, content: bytes) -> None:
+    def test_takes_what_may_be_a_data_set(self, client: TestClient, content: bytes) -> None:
         assert upload(client, content).status_code == 202
 
     def test_fields_may_come_in_any_order(self, client: TestClient) -> None:

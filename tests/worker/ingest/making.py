@@ -14,9 +14,11 @@ from PIL import Image
 
 from worker.ingest.limits import Limits
 from worker.ingest.pipeline import Spec, ingest
+from worker.ingest.tables import Columns
 
 Files = Mapping[str, bytes]
 
+NO_COLUMNS = Columns()
 LIMITS = Limits(
     max_files=1000,
     max_file_bytes=64 * 1024**2,
@@ -117,13 +119,24 @@ class Result:
         return Image.frombytes("RGB", (side, side), self.cache[position * size :][:size])
 
 
-def run(archive: Path, *, image_size: int | None = None, limits: Limits = LIMITS) -> Result:
+def run(
+    archive: Path,
+    *,
+    image_size: int | None = None,
+    limits: Limits = LIMITS,
+    columns: Columns = NO_COLUMNS,
+) -> Result:
     """Ingest into new folders beside the archive."""
     out_dir = archive.with_name(f"{archive.name}-out")
     blob_dir = archive.with_name(f"{archive.name}-blobs")
     events: list[tuple[float, float]] = []
     spec = Spec(
-        archive=archive, out_dir=out_dir, blob_dir=blob_dir, image_size=image_size, limits=limits
+        archive=archive,
+        out_dir=out_dir,
+        blob_dir=blob_dir,
+        image_size=image_size,
+        limits=limits,
+        columns=columns,
     )
     ingest(spec, safe_point=lambda: None, emit=lambda *event: events.append(event))
     return Result(
