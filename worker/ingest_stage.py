@@ -16,6 +16,10 @@ from worker.process import Event
 from worker.stage import INGEST_SHARE, Stage, StageContext
 from worker.supervisor import Lease, RowUpdate
 
+_REPORTED = (
+    "warnings", "duplicates", "num_near_duplicates", "num_conflicting", "num_leaking",
+)  # fmt: skip
+
 
 class IngestStage(Stage):
     """Reads the upload of a pending data set."""
@@ -60,7 +64,7 @@ class IngestStage(Stage):
         with self._context.database.unit_of_work() as session:
             self._intake(session).set_state(
                 DatasetState.READY,
-                ingest_report={key: summary[key] for key in ("warnings", "duplicates")},
+                ingest_report={key: summary[key] for key in _REPORTED},
                 **{
                     key: summary[key]
                     for key in (

@@ -16,6 +16,7 @@ from app.datasets.removal import DatasetRemoval
 from app.datasets.schemas import (
     DatasetRead,
     DatasetSummary,
+    DuplicateFilter,
     ImageSize,
     RejectedFileRead,
     SampleRead,
@@ -91,8 +92,14 @@ def list_samples(
     paging: PagingDep,
     split: Split | None = None,
     label: Annotated[str | None, Query(description="A class name")] = None,
+    duplicates: Annotated[
+        DuplicateFilter | None, Query(description="Only samples that show a picture shown twice")
+    ] = None,
 ) -> Page[SampleRead]:
-    return paging.reply(service.samples(dataset_id, paging.wanted, split=split, label=label))
+    page = service.samples(
+        dataset_id, paging.wanted, split=split, label=label, duplicates=duplicates
+    )
+    return paging.reply(page)
 
 
 @datasets_router.get(

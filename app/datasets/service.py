@@ -13,6 +13,7 @@ from app.datasets.repository import DatasetRepository, SampleRepository
 from app.datasets.schemas import (
     DatasetRead,
     DatasetSummary,
+    DuplicateFilter,
     ImageFile,
     ImageSize,
     RejectedFileRead,
@@ -113,12 +114,18 @@ class DatasetService:
         return Page(items=items, next_cursor=cursor)
 
     def samples(
-        self, dataset_id: str, page: PageRequest, *, split: Split | None, label: str | None
+        self,
+        dataset_id: str,
+        page: PageRequest,
+        *,
+        split: Split | None,
+        label: str | None,
+        duplicates: DuplicateFilter | None = None,
     ) -> Page[SampleRead]:
         """List samples by their place in the data set."""
         dataset = self.find_ready(dataset_id)
-        query = {"list": "samples", "dataset": dataset.id, "split": split, "label": label}
-        cursors = Cursors(NUMBER_KEY, query)
+        filters = {"split": split, "label": label, "duplicates": duplicates}
+        cursors = Cursors(NUMBER_KEY, {"list": "samples", "dataset": dataset.id, **filters})
         after = cursors.decode(page.cursor)
         rows: Sequence[Sample] = []
         if label is None or label in dataset.classes:
@@ -126,6 +133,7 @@ class DatasetService:
                 dataset.id,
                 split=split,
                 label=None if label is None else dataset.classes.index(label),
+                duplicates=duplicates,
                 after=after,
                 limit=page.limit + 1,
             )

@@ -7,7 +7,7 @@ from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.finding import Finding, ResultVersion
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
-from app.models.sample import Sample, Split
+from app.models.sample import DuplicateKind, Sample, Split
 from app.models.tenant import Tenant
 from app.models.upload import Upload
 
@@ -19,6 +19,7 @@ __all__ = [
     "Blob",
     "Dataset",
     "DatasetState",
+    "DuplicateKind",
     "Finding",
     "Job",
     "JobEvent",

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.core.storage import BlobStore
 from worker.ingest.archive import open_archive
 from worker.ingest.errors import RefusedFileError
 from worker.ingest.limits import Limits, SafePoint
 from worker.ingest.members import Source, reject
+from worker.ingest.near_duplicates import find_near_duplicates
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
 from worker.ingest.samples import SampleReader
@@ -87,10 +90,18 @@ def _read_all(
             except RefusedFileError as error:
                 selection.rejections.append(reject(candidate.path, error))
             progress.update(num_done=num_done, num_total=len(candidates), num_images=len(samples))
+    near_pairs = _near_pairs(cache_file, image_size, safe_point) if samples else []
     return Outcome(
         selection=selection,
         samples=samples,
         image_size=image_size,
         num_unpacked_bytes=reader.num_unpacked_bytes,
         images_per_second=progress.images_per_second(len(samples)),
+        near_pairs=near_pairs,
     )
+
+
+def _near_pairs(cache: Path, image_size: int, safe_point: SafePoint) -> list[tuple[int, int]]:
+    pixels = np.memmap(cache, np.uint8, "r").reshape(-1, image_size * image_size * 3)
+    pairs: list[tuple[int, int]] = find_near_duplicates(pixels, image_size, safe_point).tolist()
+    return pairs
