@@ -132,7 +132,9 @@ class Client:
     ) -> None:
         """Write the trained model, or its card, to `target`: whole or not at all."""
         request = ("GET", f"v1/jobs/{job_id}/model")
-        with _reachable(), self._http.stream(*request, params={"format": form}) as response:
+        # To the store, where that sends its own files; the key stays here.
+        options: dict[str, Any] = {"params": {"format": form}, "follow_redirects": True}
+        with _reachable(), self._http.stream(*request, **options) as response:
             if not response.is_success:
                 response.read()
                 _raise_for_problem(response)

@@ -39,7 +39,7 @@ class IngestStage(Stage):
         return {
             "archive": str(self._context.files.upload(self._attempt.dataset_id)),
             "out_dir": str(folder),
-            "blob_dir": str(self._context.blobs.root),
+            "blob_dir": str(self._context.blobs.inbox(folder)),
             "image_size": None,
             "columns": dict(self._columns),
             "limits": self._context.limits,
@@ -57,6 +57,8 @@ class IngestStage(Stage):
     @override
     def publish(self, folder: Path, lease: Lease) -> None:
         summary = json.loads((folder / "summary.json").read_text())
+        blobs = self._context.blobs
+        blobs.take_in(blobs.inbox(folder), lambda: self._renew(lease))  # before any row
         self._write_rows(folder, lease)
         size = summary["image_size"]
         cache = self._context.files.image_cache(self._attempt.dataset_id, size)
@@ -75,6 +77,10 @@ class IngestStage(Stage):
             )  # fmt: skip
             self._pass_on(LeaseRepository(session), lease)
         self._context.files.upload(self._attempt.dataset_id).unlink(missing_ok=True)
+
+    def _renew(self, lease: Lease) -> None:
+        with self._context.database.unit_of_work() as session:
+            LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
 
     def _pass_on(self, leases: LeaseRepository, lease: Lease) -> None:
         """Finish the job, or leave the training to the workers of the other queue."""

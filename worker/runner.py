@@ -109,6 +109,7 @@ class JobRunner:
             attempt=attempt,
             database=self._database,
             files=self._files,
+            settings=self._settings,
             limits=self._settings.model_dump(
                 include={"max_files", "max_file_bytes", "max_unpacked_bytes", "max_image_pixels"}
             ),

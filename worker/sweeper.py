@@ -12,12 +12,15 @@ from uuid import UUID
 import structlog
 from sqlalchemy.exc import OperationalError
 
+from app.accounts.repository import TenantRepository
+from app.core.blobs import open_blobs
 from app.core.clock import utc_now
 from app.core.db import Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
+from app.datasets.garbage import collect_garbage
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import JobState, Queue
 from app.uploads.repository import UploadSweep
@@ -25,6 +28,7 @@ from worker.lost_attempts import record_loss
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
 _UPLOAD_SWEEP_SECONDS = 300.0
+_GARBAGE_SECONDS = 24 * 3600.0
 _UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
 _log = structlog.get_logger(__name__)
 
@@ -107,6 +111,17 @@ def remove_expired_uploads(database: Database, files: DataFolder) -> None:
         parts[upload_id].unlink(missing_ok=True)
 
 
+def remove_garbage(database: Database, settings: Settings) -> None:
+    """Remove the blobs that no row points to, of all tenants whose jobs are done."""
+    files = DataFolder(settings.data_dir)
+    with database.read() as session:
+        tenant_ids = TenantRepository(session).ids()
+    for tenant_id in tenant_ids:
+        num_removed = collect_garbage(database, open_blobs(settings, files, tenant_id), tenant_id)
+        if num_removed:
+            _log.info("garbage_removed", tenant_id=str(tenant_id), num_blobs=num_removed)
+
+
 def remove_finished_job_folders(database: Database, files: DataFolder) -> None:
     """Remove what jobs that succeeded left behind when their worker died at the last step."""
     folders = {UUID(path.name): path for path in (files.root / "jobs").glob(_UUID_PATTERN)}
@@ -114,6 +129,16 @@ def remove_finished_job_folders(database: Database, files: DataFolder) -> None:
         kept = LeaseRepository(session).keep_files_of(list(folders))
     for job_id in folders.keys() - kept:
         shutil.rmtree(folders[job_id], ignore_errors=True)
+
+
+def _remove_garbage_daily(
+    database: Database, settings: Settings, stopping: threading.Event
+) -> None:
+    while not stopping.wait(_GARBAGE_SECONDS):
+        try:
+            remove_garbage(database, settings)
+        except Exception:  # noqa: BLE001 - the store may be away in any way; tomorrow then
+            _log.exception("garbage_not_removed")
 
 
 def run() -> None:
@@ -128,6 +153,9 @@ def run() -> None:
     remove_stale_uploads(files.incoming, now=time.time())
     remove_finished_job_folders(database, files)
     sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
+    # By itself: walking a large store must not keep a dead worker's job waiting.
+    daily = (database, settings, stopping)
+    threading.Thread(target=_remove_garbage_daily, args=daily, daemon=True).start()
     files_swept = -math.inf
     while not stopping.wait(settings.sweep_seconds):
         try:

@@ -16,6 +16,13 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("labelaudit-data")
     """Folder of everything that is kept: database, blobs, caches, the embedded broker."""
+    blob_url: str | None = None
+    """`s3://bucket/prefix` keeps images and results there; by default they are files below
+    `data_dir`. Credentials and region are read from the usual `AWS_…` variables."""
+    s3_endpoint: str | None = None
+    """URL of an S3-compatible service other than that of AWS."""
+    signed_url_seconds: int | None = Field(None, gt=0)
+    """Where set, downloads of results are redirected to the store, for so long."""
     database_url: SecretStr | None = None
     """`sqlite:///…` or `postgresql://…`; by default SQLite in the data folder."""
     redis_url: SecretStr | None = None

@@ -10,7 +10,6 @@ from app.core.errors import (
     UnauthenticatedError,
 )
 from app.core.schemas import Page
-from app.core.storage import BlobStore
 from app.datasets.errors import DatasetBusyError, DatasetNotReadyError, NoImageError
 from app.datasets.removal import DatasetRemoval
 from app.datasets.schemas import (
@@ -24,7 +23,7 @@ from app.datasets.schemas import (
 from app.datasets.service import DatasetService
 from app.http.deps import ContextDep, ReadSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
-from app.http.files import file_response
+from app.http.files import blob_response
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 from app.models import Split
@@ -48,7 +47,8 @@ def _service(caller: Reader, session: ReadSession) -> DatasetService:
 
 
 def _removal(caller: Writer, context: ContextDep) -> DatasetRemoval:
-    return DatasetRemoval(context.database, context.folder, caller.tenant_id)
+    blobs = context.blobs(caller.tenant_id)
+    return DatasetRemoval(context.database, context.folder, blobs, caller.tenant_id)
 
 
 ServiceDep = Annotated[DatasetService, Depends(_service)]
@@ -136,5 +136,5 @@ def get_image(
     size: ImageSize = ImageSize.FULL,
 ) -> Response:
     image = service.find_image(sample_id, size)
-    blobs = BlobStore(context.folder.blobs(caller.tenant_id))
-    return file_response(request, blobs.path(image.sha256), image, headers=_IMAGE_HEADERS)
+    blobs = context.blobs(caller.tenant_id)
+    return blob_response(request, blobs, image, headers=_IMAGE_HEADERS)

@@ -1,10 +1,12 @@
 """What one API process shares between its requests."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from celery import Celery
 from prometheus_client import CollectorRegistry
 
+from app.core.blobs import Blobs, open_blobs
 from app.core.db import Database
 from app.core.digests import GrowingDigests
 from app.core.queue import WakeUps
@@ -26,3 +28,7 @@ class AppContext:
     """Key of the API-key hashes."""
     digests: GrowingDigests = field(default_factory=GrowingDigests)
     """How far this process has hashed the uploads under way."""
+
+    def blobs(self, tenant_id: UUID) -> Blobs:
+        """Return a tenant's store."""
+        return open_blobs(self.settings, self.folder, tenant_id)
