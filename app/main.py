@@ -28,14 +28,17 @@ from app.http.problems import ProblemMiddleware, ProblemRenderer
 from app.http.requests import BodyLimitMiddleware, RequestIdMiddleware, SecurityHeadersMiddleware
 from app.jobs import endpoints as jobs
 from app.jobs import score_endpoints as scores
-from app.jobs import upload_endpoints as uploads
+from app.jobs import upload_endpoints as submissions
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
 from app.reviews import endpoints as reviews
+from app.uploads import endpoints as uploads
+from app.uploads.protocol import TusMiddleware, is_upload_path
 from app.web import docs
 from app.webhooks import endpoints as webhooks
 
 _ROUTERS = (
+    submissions.router,
     uploads.router,
     scores.router,
     datasets_router,
@@ -50,7 +53,7 @@ _ROUTERS = (
     metrics.router,
     docs.router,
 )
-_STREAMING_PATHS = frozenset({uploads.UPLOAD_PATH, scores.SCORES_PATH})
+_FORM_PATHS = frozenset({submissions.DATASETS_PATH, scores.SCORES_PATH})
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -107,12 +110,17 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
     return [
         Middleware(RequestIdMiddleware),
         Middleware(SecurityHeadersMiddleware),
+        Middleware(TusMiddleware),
         Middleware(MetricsMiddleware, registry=context.metrics),
         Middleware(ProblemMiddleware, renderer=renderer),
         *([Middleware(LoopbackOnlyMiddleware)] if open_to_all else []),
         Middleware(AuthenticationMiddleware, context=context),
-        Middleware(BodyLimitMiddleware, streaming_paths=_STREAMING_PATHS),
+        Middleware(BodyLimitMiddleware, streams=_streams),
     ]
+
+
+def _streams(path: str) -> bool:
+    return path in _FORM_PATHS or is_upload_path(path)
 
 
 @asynccontextmanager

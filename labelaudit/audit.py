@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labelaudit.client import Client
@@ -32,12 +32,14 @@ class AuditRequest:
     """What the user asked for."""
 
     source: Path
-    """A folder of class folders, or an archive of one."""
+    """A folder, or what the service takes as an upload."""
     out: Path
     options: Mapping[str, object]
     """Options of the job; the service knows which are good."""
     url: str | None = None
     """A running service; without it a private one is started."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What a table of labels calls `path`, `label` and `split`."""
 
 
 def run_audit(request: AuditRequest) -> None:
@@ -50,7 +52,7 @@ def run_audit(request: AuditRequest) -> None:
         work = Path(name)
         archive = _archive_of(request, work)
         with connect(request.url, work) as service:
-            job = _run_job(service, archive, request.options)
+            job = _run_job(service, archive, request)
             show_outcome(_write_outputs(service.client, job, request.out))
 
 
@@ -72,9 +74,11 @@ def _archive_of(request: AuditRequest, work: Path) -> Path:
     return archive
 
 
-def _run_job(service: Service, archive: Path, options: Mapping[str, object]) -> Job:
+def _run_job(service: Service, archive: Path, request: AuditRequest) -> Job:
     with upload_progress(archive.stat().st_size) as show_sent:
-        upload = service.client.upload_dataset(archive, options=options, on_sent=show_sent)
+        upload = service.client.upload_dataset(
+            archive, options=request.options, columns=request.columns, on_sent=show_sent
+        )
     return follow(service, upload["job_id"])
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from labelaudit.administration import db_app, keys_app
 from labelaudit.errors import EXIT_OURS, LabelAuditError, ServiceError
 from labelaudit.parent import follow_parent
 from labelaudit.terminal import say, show_error
@@ -20,8 +21,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
-db_app = typer.Typer(help="Look after the database.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
 
@@ -86,25 +85,35 @@ def serve(
 
 
 @app.command()
-def audit(
+def audit(  # noqa: PLR0913 - options of the command line
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="Folder of class folders, or an archive of one.")
+        Path,
+        typer.Argument(metavar="PATH", help="A folder of images, an archive, a table, an npz."),
     ],
     *,
     preset: Annotated[str | None, typer.Option(help="How thorough: such as standard.")] = None,
     method: Annotated[str | None, typer.Option(help="Training method, such as m-dyr-h.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.")] = None,
+    path_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    split_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
     out: OutOption = Path("labelaudit-out"),
     url: UrlOption = None,
 ) -> None:
-    """Find the wrong labels of a data set."""
+    """Find the wrong labels of a data set.
+
+    PATH is class folders, or images with a table of labels (CSV, JSON lines, Parquet, Label
+    Studio JSON), as a folder, zip or tar; or Parquet with images, or an npz.
+    """
     from labelaudit.audit import AuditRequest, run_audit
 
     _end_as_by_ctrl_c()
     given = {"preset": preset, "method": method, "epochs": epochs, "seed": seed}
     options = {name: value for name, value in given.items() if value is not None}
-    run_audit(AuditRequest(path, out, options, url))
+    named = {"path": path_column, "label": label_column, "split": split_column}
+    columns = {column: name for column, name in named.items() if name is not None}
+    run_audit(AuditRequest(path, out, options, url, columns))
 
 
 @app.command()
@@ -244,56 +253,6 @@ def api(
     from labelaudit.serve import run_api
 
     run_api(host, port, listener)
-
-
-@keys_app.command("create")
-def create_key(
-    name: Annotated[str, typer.Option(help="To know it by.")],
-    scope: Annotated[
-        list[str], typer.Option(help="read, review, write, train or admin; may be repeated.")
-    ],
-    expires_days: Annotated[int | None, typer.Option(min=1, help="Days that it is good.")] = None,
-) -> None:
-    """Make a key and print it, this once."""
-    from labelaudit.keys import create_key as run
-
-    run(name, scope, expires_days)
-
-
-@keys_app.command("list")
-def list_keys() -> None:
-    """List all keys, without their secrets."""
-    from labelaudit.keys import list_keys as run
-
-    run()
-
-
-@keys_app.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(help="Id, as `keys list` shows it.")]) -> None:
-    """Take a key back for good."""
-    from labelaudit.keys import revoke_key as run
-
-    run(key_id)
-
-
-@db_app.command("upgrade")
-def upgrade() -> None:
-    """Bring the database to the newest schema; a fresh one is made."""
-    from labelaudit.configuration import load_settings
-    from labelaudit.database import upgrade_database
-
-    upgrade_database(load_settings())
-
-
-@db_app.command("backup")
-def backup(
-    target: Annotated[Path, typer.Argument(metavar="FILE", help="New file for the copy.")],
-) -> None:
-    """Copy the SQLite database while it is in use (PostgreSQL has pg_dump)."""
-    from labelaudit.configuration import load_settings
-    from labelaudit.database import backup_database
-
-    backup_database(load_settings(), target)
 
 
 def _end_as_by_ctrl_c() -> None:

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from labelaudit.errors import ApiError, InputError, UnreachableError
 from labelaudit.files import replacing
+from labelaudit.resumable import RESUMABLE_FROM_BYTES, ResumableUpload
 from labelaudit.schemas import Dataset, ExportStarted, Finding, Job, RejectedFile, Report, Upload
 
 _PAGE = 500
@@ -46,21 +47,34 @@ class Client:
         name: str | None = None,
         options: Mapping[str, object] | None = None,
         audit: bool = True,
+        columns: Mapping[str, str] | None = None,
         on_sent: Callable[[int], None] | None = None,
     ) -> Upload:
-        """Send an archive in a stream; by default it is audited too, with these options.
+        """Send an archive; by default it is audited too, with these options.
+
+        A large one is sent in pieces: where the line breaks or the service restarts, it goes on.
 
         Args:
             path: The archive.
             name: Name of the data set.
             options: Options of the audit, such as `method` and `epochs`.
             audit: Whether to audit the data set once it is taken in.
+            columns: What a table of labels calls `path`, `label` and `split`.
             on_sent: Called with the number of bytes sent so far.
         """
+        path = Path(path)
+        if path.stat().st_size >= RESUMABLE_FROM_BYTES:
+            upload_id = ResumableUpload(self._send, path, on_sent=on_sent).run()
+            wanted = dict(options or {}) if audit else "none"
+            return self._register(
+                upload_id, {"audit": wanted, "name": name or "", "columns": dict(columns or {})}
+            )
         form = {"audit": json.dumps(dict(options or {})) if audit else "none"}
         if name is not None:
             form["name"] = name
-        return self._upload("v1/datasets", Path(path), form, on_sent)
+        if columns:
+            form["columns"] = json.dumps(dict(columns))
+        return self._upload("v1/datasets", path, form, on_sent)
 
     def upload_scores(
         self,
@@ -171,13 +185,32 @@ class Client:
         return cast("Upload", _answer(response))
 
     def _download(self, path: str, target: Path, params: Mapping[str, str]) -> None:
-        with _reachable(), self._http.stream("GET", path, params=dict(params)) as response:
+        # To the store, where that sends its own files; the key stays here.
+        options: dict[str, Any] = {"params": dict(params), "follow_redirects": True}
+        with _reachable(), self._http.stream("GET", path, **options) as response:
             if not response.is_success:
                 response.read()
                 _raise_for_problem(response)
             with replacing(target) as temporary, temporary.open("wb") as file:
                 for chunk in response.iter_bytes():
                     file.write(chunk)
+
+    def _register(self, upload_id: str, wanted: Mapping[str, object]) -> Upload:
+        """Have a whole upload made a data set; asking again does no harm."""
+        body = {"upload_id": upload_id, **wanted}
+        with _reachable():
+            response = self._http.post("v1/datasets", json=body, timeout=_UPLOAD_TIMEOUT)
+        return cast("Upload", _answer(response))
+
+    def _send(
+        self, method: str, path: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> httpx2.Response:
+        with _reachable():
+            response = self._http.request(
+                method, path, headers=dict(headers), content=content, timeout=_UPLOAD_TIMEOUT
+            )
+        _raise_for_problem(response)
+        return response
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         with _reachable():

@@ -84,9 +84,17 @@ def _look_at_folder(settings: "Settings") -> Check:
 def _look_at_store(settings: "Settings") -> Check:
     if settings.store_url is None:
         return Check("store", "in the data folder")
+    if settings.s3_url is not None:
+        return _look_at_s3(settings.s3_url)
     return _look_at_volume(
         "store", settings.store_folder, settings, variable="LABELAUDIT_STORE_URL"
     )
+
+
+def _look_at_s3(url: str) -> Check:
+    if importlib.util.find_spec("obstore") is None:
+        return Check("store", f"{url} needs obstore", "pip install 'labelaudit[s3]'")
+    return Check("store", url)
 
 
 def _look_at_volume(name: str, folder: Path, settings: "Settings", *, variable: str) -> Check:

@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import uuid4
 
+import httpx2
 import psycopg
 import pytest
 
 from app.core.db import Database, make_engine
 from app.core.migrate import upgrade
 from app.core.settings import Settings
-from tests.support.servers import ServerMissingError, running_postgres, running_redis
+from tests.support.servers import ServerMissingError, running_postgres, running_redis, running_s3
 
 
 def _start(server: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
@@ -37,6 +38,24 @@ def postgres_server() -> Iterator[str]:
 def redis_url() -> Iterator[str]:
     """URL of a private Redis server."""
     yield from _start(running_redis)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """URL of a private S3 service."""
+    with running_s3() as url:
+        yield url
+
+
+@pytest.fixture
+def s3_settings(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings of a store in a new bucket."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    bucket = f"b{uuid4().hex}"
+    assert httpx2.put(f"{s3_server}/{bucket}").is_success
+    return {"store_url": f"s3://{bucket}/blobs", "s3_endpoint": s3_server}
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from worker.stage import Stage, StageContext
 from worker.supervisor import Lease, RowUpdate
 
 _LOG_FORMAT = "croissant"
+_WITH_IMAGES = frozenset({"imagefolder", "parquet"})
 _MAX_STEM = 60
 _CHECK_EVERY = 5_000
 
@@ -35,6 +37,7 @@ class ExportStage(Stage):
         """Work for one attempt."""
         self._context = context
         self._attempt = context.attempt
+        self._blob_dir: Path | None = None
 
     @override
     def prepare(self, folder: Path, lease: Lease) -> None:
@@ -44,9 +47,13 @@ class ExportStage(Stage):
             exports = self._exports(session)
             job_id = options["job_id"]
             version = None if job_id is None else exports.result_version(UUID(job_id))
-            _write_lines(folder / SAMPLES, exports.samples(version), lease)
+            with closing(exports.samples(version)) as rows:
+                _write_lines(folder / SAMPLES, rows, lease)
             if options["format"] == _LOG_FORMAT:
-                _write_lines(folder / LOG, exports.log(), lease)
+                with closing(exports.log()) as rows:
+                    _write_lines(folder / LOG, rows, lease)
+        names = _image_names(folder / SAMPLES) if options["format"] in _WITH_IMAGES else ()
+        self._blob_dir = self._context.blobs.bring(names, folder, lambda: _keep(lease))
 
     @override
     def spec(self, folder: Path) -> dict[str, Any]:
@@ -65,7 +72,7 @@ class ExportStage(Stage):
                 "created_at": dataset.created_at.isoformat(),
             },
             "stem": _file_stem(dataset.name),
-            "blob_dir": str(self._context.blobs.root),
+            "blob_dir": str(self._blob_dir),
             "out_dir": str(folder),
         }
 
@@ -88,11 +95,28 @@ class ExportStage(Stage):
 def _write_lines(target: Path, rows: Iterable[Mapping[str, Any]], lease: Lease) -> None:
     with target.open("w", encoding="utf-8") as file:
         for number, row in enumerate(rows):
-            is_due = number % _CHECK_EVERY == 0 and lease.is_due(news=False)
-            if is_due and lease.renew(RowUpdate()):
-                raise CancelledError
+            if number % _CHECK_EVERY == 0:
+                _keep(lease)
             json.dump(row, file, default=_as_json, separators=(",", ":"))
             file.write("\n")
+
+
+def _keep(lease: Lease) -> None:
+    """Renew the lease where it is time to.
+
+    Raises:
+        CancelledError: The user does not want the file any more.
+    """
+    if lease.is_due(news=False) and lease.renew(RowUpdate()):
+        raise CancelledError
+
+
+def _image_names(samples: Path) -> Iterator[str]:
+    with samples.open(encoding="utf-8") as lines:
+        for line in lines:
+            sha256 = json.loads(line)["sha256"]
+            if sha256 is not None:
+                yield sha256
 
 
 def _as_json(value: object) -> str:

@@ -1,7 +1,7 @@
 """From an uploaded archive to samples: the child reads, this side writes the rows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,10 @@ from worker.process import Event
 from worker.stage import INGEST_SHARE, Stage, StageContext
 from worker.supervisor import Lease, RowUpdate
 
+_REPORTED = (
+    "warnings", "duplicates", "num_near_duplicates", "num_conflicting", "num_leaking",
+)  # fmt: skip
+
 
 class IngestStage(Stage):
     """Reads the upload of a pending data set."""
@@ -23,8 +27,9 @@ class IngestStage(Stage):
     name = "ingest"
     module = "worker.ingest"
 
-    def __init__(self, context: StageContext) -> None:
-        """Work for one attempt."""
+    def __init__(self, context: StageContext, columns: Mapping[str, str]) -> None:
+        """Work for one attempt; `columns` are the names that the uploader gave."""
+        self._columns = columns
         self._context = context
         self._attempt = context.attempt
         self._share = INGEST_SHARE if self._attempt.kind is JobKind.AUDIT else 1.0
@@ -34,8 +39,9 @@ class IngestStage(Stage):
         return {
             "archive": str(self._context.files.upload(self._attempt.dataset_id)),
             "out_dir": str(folder),
-            "blob_dir": str(self._context.blobs.root),
+            "blob_dir": str(self._context.blobs.inbox(folder)),
             "image_size": None,
+            "columns": dict(self._columns),
             "limits": self._context.limits,
         }
 
@@ -51,6 +57,8 @@ class IngestStage(Stage):
     @override
     def publish(self, folder: Path, lease: Lease) -> None:
         summary = json.loads((folder / "summary.json").read_text())
+        blobs = self._context.blobs
+        blobs.take_in(blobs.inbox(folder), lambda: self._renew(lease))  # before any row
         self._write_rows(folder, lease)
         size = summary["image_size"]
         cache = self._context.files.image_cache(self._attempt.dataset_id, size)
@@ -58,7 +66,7 @@ class IngestStage(Stage):
         with self._context.database.unit_of_work() as session:
             self._intake(session).set_state(
                 DatasetState.READY,
-                ingest_report={key: summary[key] for key in ("warnings", "duplicates")},
+                ingest_report={key: summary[key] for key in _REPORTED},
                 **{
                     key: summary[key]
                     for key in (
@@ -69,6 +77,10 @@ class IngestStage(Stage):
             )  # fmt: skip
             self._pass_on(LeaseRepository(session), lease)
         self._context.files.upload(self._attempt.dataset_id).unlink(missing_ok=True)
+
+    def _renew(self, lease: Lease) -> None:
+        with self._context.database.unit_of_work() as session:
+            LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
 
     def _pass_on(self, leases: LeaseRepository, lease: Lease) -> None:
         """Finish the job, or leave the training to the workers of the other queue."""

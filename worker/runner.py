@@ -138,6 +138,7 @@ class JobRunner:
             attempt=attempt,
             database=self._database,
             files=self._files,
+            settings=self._settings,
             limits=self._settings.model_dump(
                 include={"max_files", "max_file_bytes", "max_unpacked_bytes", "max_image_pixels"}
             ),
@@ -146,7 +147,9 @@ class JobRunner:
             return ScoreStage(context)
         if attempt.kind is JobKind.EXPORT:
             return ExportStage(context)
-        return TrainStage(context) if dataset.state is DatasetState.READY else IngestStage(context)
+        if dataset.state is DatasetState.READY:
+            return TrainStage(context)
+        return IngestStage(context, dataset.columns or {})
 
     def _settle(self, lease: Lease, ending: Ending) -> JobState | None:
         """Write the end of the attempt; while the database is away, try until the lease is over.

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from app.core.blobs import Blobs, open_blobs
 from app.core.db import Database
-from app.core.storage import BlobStore, DataFolder
+from app.core.settings import Settings
+from app.core.storage import DataFolder
 from worker.attempt import Attempt
 from worker.process import Event
 from worker.supervisor import Lease, RowUpdate
@@ -22,11 +24,12 @@ class StageContext:
     database: Database
     files: DataFolder
     limits: dict[str, Any]
+    settings: Settings
 
     @property
-    def blobs(self) -> BlobStore:
+    def blobs(self) -> Blobs:
         """The tenant's store."""
-        return BlobStore(self.files.blobs(self.attempt.tenant_id))
+        return open_blobs(self.settings, self.files, self.attempt.tenant_id)
 
 
 class Stage(Protocol):

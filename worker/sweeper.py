@@ -1,5 +1,6 @@
 """The process that heals what got lost: leases of dead workers, wake-ups of dead brokers."""
 
+import math
 import shutil
 import signal
 import threading
@@ -12,23 +13,29 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from app.accounts.repository import TenantRepository
 from app.accounts.secrets import load_pepper
+from app.core.blobs import open_blobs
 from app.core.clock import utc_now
 from app.core.db import DATABASE_ERRORS, Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
+from app.datasets.garbage import collect_garbage
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.idempotency_repository import remove_keys_before
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
+from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss
 from worker.process import CHILD_LOG, log_tail
 from worker.webhooks import Deliverer
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
 _KEYS_KEPT = timedelta(days=2)
+_UPLOAD_SWEEP_SECONDS = 300.0
+_GARBAGE_SECONDS = 24 * 3600.0
 _UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
 _log = structlog.get_logger(__name__)
 
@@ -109,6 +116,29 @@ def remove_stale_uploads(incoming: Path, *, now: float) -> None:
             part.unlink(missing_ok=True)
 
 
+def remove_expired_uploads(database: Database, files: DataFolder) -> None:
+    """Remove resumable uploads whose time is over, and parts that no upload needs any more."""
+    with database.unit_of_work() as session:
+        for upload_id in UploadSweep(session).remove_expired(utc_now()):
+            _log.info("upload_expired", upload_id=str(upload_id))
+    parts = {UUID(path.stem): path for path in files.parts.glob(f"{_UUID_PATTERN}.part")}
+    with database.read() as session:
+        waiting = UploadSweep(session).waiting(list(parts))
+    for upload_id in parts.keys() - waiting:
+        parts[upload_id].unlink(missing_ok=True)
+
+
+def remove_garbage(database: Database, settings: Settings) -> None:
+    """Remove the blobs that no row points to, of all tenants whose jobs are done."""
+    files = DataFolder(settings.data_dir)
+    with database.read() as session:
+        tenant_ids = TenantRepository(session).ids()
+    for tenant_id in tenant_ids:
+        num_removed = collect_garbage(database, open_blobs(settings, files, tenant_id), tenant_id)
+        if num_removed:
+            _log.info("garbage_removed", tenant_id=str(tenant_id), num_blobs=num_removed)
+
+
 def remove_finished_job_folders(database: Database, files: DataFolder) -> None:
     """Remove what jobs that succeeded left behind when their worker died at the last step."""
     folders = {UUID(path.name): path for path in (files.root / "jobs").glob(_UUID_PATTERN)}
@@ -122,6 +152,16 @@ def remove_old_idempotency_keys(database: Database) -> None:
     """Forget requests that nobody repeats any more."""
     with database.unit_of_work() as session:
         remove_keys_before(session, utc_now() - _KEYS_KEPT)
+
+
+def _remove_garbage_daily(
+    database: Database, settings: Settings, stopping: threading.Event
+) -> None:
+    while not stopping.wait(_GARBAGE_SECONDS):
+        try:
+            remove_garbage(database, settings)
+        except Exception:  # noqa: BLE001 - the store may be away in any way; tomorrow then
+            _log.exception("garbage_not_removed")
 
 
 def run() -> None:
@@ -140,9 +180,16 @@ def run() -> None:
     delivering = threading.Thread(target=deliverer.run, args=(stopping,), daemon=True)
     delivering.start()
     sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
+    # By itself: walking a large store must not keep a dead worker's job waiting.
+    daily = (database, settings, stopping)
+    threading.Thread(target=_remove_garbage_daily, args=daily, daemon=True).start()
+    files_swept = -math.inf
     while not stopping.wait(settings.sweep_seconds):
         try:
             sweeper.sweep()
+            if time.monotonic() - files_swept > _UPLOAD_SWEEP_SECONDS:
+                remove_expired_uploads(database, files)
+                files_swept = time.monotonic()
         except DATABASE_ERRORS as error:
             _log.warning("sweep_failed", error=type(error).__name__)
     delivering.join(15)  # as long as one receiver may take

@@ -16,6 +16,10 @@ class TenantRepository:
         """Work inside the caller's unit of work."""
         self._session = session
 
+    def ids(self) -> list[UUID]:
+        """Return the ids of all tenants."""
+        return list(self._session.scalars(select(Tenant.id)))
+
     def by_name(self, name: str) -> Tenant | None:
         """Find a tenant."""
         return self._session.scalar(select(Tenant).where(Tenant.name == name))

@@ -18,10 +18,15 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("labelaudit-data")
     """Folder of everything that is kept: database, blobs, caches, the embedded broker."""
+    s3_endpoint: str | None = None
+    """URL of an S3-compatible service other than that of AWS."""
+    signed_url_seconds: int | None = Field(None, gt=0)
+    """Where set, downloads of results are redirected to the store, for so long."""
     database_url: SecretStr | None = None
     """`sqlite:///…` or `postgresql://…`; by default SQLite in the data folder."""
     store_url: str | None = None
-    """`file:///…`: where blobs lie, if not in the data folder; every process must see it."""
+    """Where images and results lie, if not in the data folder: `file:///…`, which every process
+    must see, or `s3://bucket/prefix` with credentials and region in the usual `AWS_…` variables."""
     redis_url: SecretStr | None = None
     """Broker. Without it Celery's filesystem transport in the data folder is used."""
     secret: SecretStr | None = None
@@ -52,6 +57,10 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(100 * 1024**3, gt=0)
     min_free_bytes: int = Field(512 * 1024**2, ge=0)
     """Disk space that an upload never uses up."""
+    upload_expires_seconds: float = Field(24 * 3600.0, gt=0)
+    """How long a resumable upload waits for its next byte, and then for its data set."""
+    max_tenant_bytes: int | None = Field(None, gt=0)
+    """Quota: what one tenant may have stored and announced; unlimited by default."""
     max_files: int = Field(2_000_000, gt=0)
     max_file_bytes: int = Field(64 * 1024**2, gt=0)
     """Largest single image file, measured as it is read, not as its header says."""
@@ -60,15 +69,23 @@ class Settings(BaseSettings):
 
     @field_validator("store_url")
     @classmethod
-    def _names_a_folder(cls, url: str | None) -> str | None:
-        if url is not None and not re.fullmatch(r"file:///[^?#]+", url):
-            raise ValueError("use file:/// and the absolute path of a folder")
+    def _names_a_store(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"(file:///|s3://)[^?#]+", url):
+            raise ValueError(
+                "use file:/// and the absolute path of a folder, or s3://bucket/prefix"
+            )
         return url
 
     @property
+    def s3_url(self) -> str | None:
+        """The S3-compatible store, where there is one."""
+        is_s3 = self.store_url is not None and self.store_url.startswith("s3://")
+        return self.store_url if is_s3 else None
+
+    @property
     def store_folder(self) -> Path:
-        """Folder of the blobs of all tenants."""
-        if self.store_url is None:
+        """Folder of the blobs of all tenants, where they are files."""
+        if self.store_url is None or self.s3_url is not None:
             return self.data_dir.resolve() / "blobs"
         return Path(unquote(urlsplit(self.store_url).path))
 

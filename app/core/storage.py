@@ -1,13 +1,21 @@
 """Where files lie below the data folder, and the store of blobs by their SHA-256."""
 
+import errno
 import hashlib
 import os
 import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 from app.core.durable import publish_file
+from app.core.errors import NoSpaceError
 from app.core.settings import Settings
+
+_CHUNK_BYTES = 1024**2
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DataFolder:
@@ -30,6 +38,15 @@ class DataFolder:
     def incoming(self) -> Path:
         """Uploads under way; what is left here after a crash may be removed."""
         return self.root / "incoming"
+
+    def part(self, upload_id: UUID) -> Path:
+        """The bytes of a resumable upload, until a data set takes them over."""
+        return self.parts / f"{upload_id}.part"
+
+    @property
+    def parts(self) -> Path:
+        """The bytes of all resumable uploads under way."""
+        return self.incoming / "resumable"
 
     def upload(self, dataset_id: UUID) -> Path:
         """The archive as it was uploaded, kept until its samples are stored."""
@@ -97,6 +114,41 @@ class BlobStore:
         publish_file(source, self.path(sha256))
         return sha256, num_bytes
 
+    def inbox(self, _folder: Path) -> Path:
+        """Let a child write into the store itself: that saves a copy."""
+        return self.root
+
+    def bring(self, _sha256s: Iterable[str], _folder: Path, _on_batch: Callable[[], None]) -> Path:
+        """Let a child read the store itself."""
+        return self.root
+
+    def take_in(self, _inbox: Path, _on_batch: Callable[[], None]) -> None:
+        """Do nothing: all is here and was synced by the child."""
+
+    def local_path(self, sha256: str) -> Path | None:
+        """Return the blob's file."""
+        return self.path(sha256)
+
+    def num_bytes(self, sha256: str) -> int:
+        """Return the file's size."""
+        return self.path(sha256).stat().st_size
+
+    def read(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
+        """Yield a part of the file."""
+        with self.path(sha256).open("rb") as file:
+            file.seek(start)
+            while start < end and (chunk := file.read(min(_CHUNK_BYTES, end - start))):
+                start += len(chunk)
+                yield chunk
+
+    def names(self) -> Iterator[str]:
+        """Walk the folder."""
+        yield from (path.name for path in self.root.glob("??/[!.]*"))
+
+    def signed_url(self, _sha256: str, _lifetime: timedelta) -> str | None:
+        """Say that files have no URL of their own."""
+        return None
+
     def remove(self, sha256: str) -> None:
         """Forget a blob that no row points to."""
         self.path(sha256).unlink(missing_ok=True)
@@ -111,3 +163,28 @@ def free_bytes(folder: Path) -> int:
     """Return the space left for us on the volume of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     return shutil.disk_usage(folder).free
+
+
+def require_space(folder: Path, num_bytes: int, *, min_free_bytes: int) -> None:
+    """Make sure that `num_bytes` more leave the reserve of the volume untouched.
+
+    Raises:
+        NoSpaceError: They would not.
+    """
+    if free_bytes(folder) - num_bytes < min_free_bytes:
+        raise NoSpaceError("There is not enough room for this upload on the data volume.")
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Turn the system's word for a full volume into ours.
+
+    Raises:
+        NoSpaceError: The volume is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoSpaceError("The data volume is full.") from error
+        raise

@@ -10,12 +10,12 @@ from app.core.errors import (
     UnauthenticatedError,
 )
 from app.core.schemas import Page
-from app.core.storage import BlobStore
 from app.datasets.errors import DatasetBusyError, DatasetNotReadyError, NoImageError
 from app.datasets.removal import DatasetRemoval
 from app.datasets.schemas import (
     DatasetRead,
     DatasetSummary,
+    DuplicateFilter,
     ImageSize,
     RejectedFileRead,
     SampleRead,
@@ -23,7 +23,7 @@ from app.datasets.schemas import (
 from app.datasets.service import DatasetService
 from app.http.deps import ContextDep, ReadSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
-from app.http.files import file_response
+from app.http.files import blob_response
 from app.http.pagination import PagingDep
 from app.http.preconditions import version_tag
 from app.http.problems import problems
@@ -48,7 +48,8 @@ def _service(caller: Reader, session: ReadSession) -> DatasetService:
 
 
 def _removal(caller: Writer, context: ContextDep) -> DatasetRemoval:
-    return DatasetRemoval(context.database, context.folder, caller.tenant_id)
+    blobs = context.blobs(caller.tenant_id)
+    return DatasetRemoval(context.database, context.folder, blobs, caller.tenant_id)
 
 
 ServiceDep = Annotated[DatasetService, Depends(_service)]
@@ -92,8 +93,14 @@ def list_samples(
     paging: PagingDep,
     split: Split | None = None,
     label: Annotated[str | None, Query(description="A class name")] = None,
+    duplicates: Annotated[
+        DuplicateFilter | None, Query(description="Only samples that show a picture shown twice")
+    ] = None,
 ) -> Page[SampleRead]:
-    return paging.reply(service.samples(dataset_id, paging.wanted, split=split, label=label))
+    page = service.samples(
+        dataset_id, paging.wanted, split=split, label=label, duplicates=duplicates
+    )
+    return paging.reply(page)
 
 
 @datasets_router.get(
@@ -132,5 +139,5 @@ def get_image(
     size: ImageSize = ImageSize.FULL,
 ) -> Response:
     image = service.find_image(sample_id, size)
-    blobs = BlobStore(context.folder.blobs(caller.tenant_id))
-    return file_response(request, blobs.path(image.sha256), image, headers=_IMAGE_HEADERS)
+    blobs = context.blobs(caller.tenant_id)
+    return blob_response(request, blobs, image, headers=_IMAGE_HEADERS)

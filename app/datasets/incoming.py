@@ -1,24 +1,20 @@
 """An upload on its way in: a private file on the data volume, hashed while it is written."""
 
-import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from app.core.durable import publish_file
-from app.core.errors import NoSpaceError
-from app.core.storage import DataFolder, free_bytes
+from app.core.storage import DataFolder, full_disk_told, require_space
 from app.datasets.errors import EmptyUploadError
 from app.datasets.signatures import NUM_HEAD, require_archive
 
 CheckHead = Callable[[bytes], None]
 """Raises an error for the user where a file's first bytes are not of a kind that is wanted."""
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class IncomingFile:
             if len(self._head) == NUM_HEAD:
                 self._check_head(self._head)
         self._check_space(len(chunk))
-        with _full_disk_told():
+        with full_disk_told():
             self._file.write(chunk)
         self._sha256.update(chunk)
         self._num_bytes += len(chunk)
@@ -83,7 +79,7 @@ class IncomingFile:
         if self._num_bytes == 0:
             raise EmptyUploadError("The file is empty.")
         self._check_head(self._head)
-        with _full_disk_told():
+        with full_disk_told():
             # Synced here, where nobody waits: `publish` runs inside a write transaction.
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -92,7 +88,7 @@ class IncomingFile:
 
     def publish(self, target: Path) -> None:
         """Give the finished file its name, durably."""
-        with _full_disk_told():
+        with full_disk_told():
             publish_file(self._path, target)
 
     def discard(self) -> None:
@@ -102,15 +98,4 @@ class IncomingFile:
         self._path.unlink(missing_ok=True)
 
     def _check_space(self, num_bytes: int) -> None:
-        if free_bytes(self._folder) - num_bytes < self._min_free_bytes:
-            raise NoSpaceError("There is not enough room for this upload on the data volume.")
-
-
-@contextmanager
-def _full_disk_told() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise NoSpaceError("The data volume is full.") from error
-        raise
+        require_space(self._folder, num_bytes, min_free_bytes=self._min_free_bytes)

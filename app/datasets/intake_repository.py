@@ -44,6 +44,10 @@ class IntakeRepository:
                     "media_type": row["media_type"],
                     "width": row["width"],
                     "height": row["height"],
+                    "duplicate_group": row.get("duplicate_group"),
+                    "duplicate_kind": row.get("duplicate_kind"),
+                    "conflicting": row.get("conflicting", False),
+                    "leaking": row.get("leaking", False),
                     "version": 1,
                 }
                 for position, row in enumerate(rows, start=first_position)

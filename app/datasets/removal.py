@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Sequence
 from uuid import UUID
 
+from app.core.blobs import Blobs
 from app.core.db import Database
 from app.core.ids import not_found, parse_uuid
-from app.core.storage import BlobStore, DataFolder
+from app.core.storage import DataFolder
 from app.datasets.errors import DatasetBusyError
+from app.datasets.garbage import remove_unused
 from app.datasets.repository import BlobRepository, DatasetRepository
 
 _BATCH = 2000
@@ -16,8 +18,11 @@ _BATCH = 2000
 class DatasetRemoval:
     """Several short units of work: a large data set must not hold up the workers' heartbeats."""
 
-    def __init__(self, database: Database, folder: DataFolder, tenant_id: UUID) -> None:
-        """Work for one tenant."""
+    def __init__(
+        self, database: Database, folder: DataFolder, blobs: Blobs, tenant_id: UUID
+    ) -> None:
+        """Work for one tenant, whose store is `blobs`."""
+        self._blobs = blobs
         self._database = database
         self._folder = folder
         self._tenant_id = tenant_id
@@ -54,17 +59,7 @@ class DatasetRemoval:
             after = self._remove_some_blobs(after)
 
     def _remove_some_blobs(self, after: str) -> str | None:
-        store = BlobStore(self._folder.blobs(self._tenant_id))
         with self._database.unit_of_work() as session:
-            blobs = BlobRepository(session, self._tenant_id)
-            # A running job may have found a blob in place without pointing to it yet.
-            if not blobs.lock_against_new_jobs():
-                return None
-            names = blobs.names(after=after, limit=_BATCH)
-            unused = sorted(set(names) - blobs.in_use(names))
-            # Files before rows: if this is cut short, a row without its file is harmless,
-            # since putting the same bytes again looks for the file.
-            for sha256 in unused:
-                store.remove(sha256)
-            blobs.forget(unused)
-        return names[-1] if names else None
+            names = BlobRepository(session, self._tenant_id).names(after=after, limit=_BATCH)
+            unused = remove_unused(session, self._blobs, self._tenant_id, names)
+        return names[-1] if names and unused is not None else None

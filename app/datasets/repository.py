@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, exists, select, tuple_, update
 from sqlalchemy.orm import Session, defer
 
 from app.models import (
@@ -12,6 +12,7 @@ from app.models import (
     Blob,
     Dataset,
     DatasetState,
+    DuplicateKind,
     Job,
     JobState,
     RejectedFile,
@@ -20,6 +21,13 @@ from app.models import (
     Tenant,
 )
 
+_DUPLICATES: dict[str, tuple[ColumnElement[bool], ...]] = {
+    "any": (),
+    "exact": (Sample.duplicate_kind == DuplicateKind.EXACT,),
+    "near": (Sample.duplicate_kind == DuplicateKind.NEAR,),
+    "conflicting": (Sample.conflicting.is_(True),),
+    "leaking": (Sample.leaking.is_(True),),
+}
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -140,6 +148,7 @@ class SampleRepository:
         *,
         split: Split | None,
         label: int | None,
+        duplicates: str | None,
         after: int | None,
         limit: int,
     ) -> Sequence[Sample]:
@@ -154,6 +163,9 @@ class SampleRepository:
             statement = statement.where(Sample.split == split)
         if label is not None:
             statement = statement.where(Sample.given_label == label)
+        if duplicates is not None:
+            statement = statement.where(Sample.duplicate_group.is_not(None))
+            statement = statement.where(*_DUPLICATES[duplicates])
         if after is not None:
             statement = statement.where(Sample.position > after)
         return self._session.scalars(statement).all()

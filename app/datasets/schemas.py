@@ -1,13 +1,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
+from pydantic import Field
 from typing_extensions import override
 
 from app.core.ids import format_sample_id
-from app.core.schemas import ReadModel
-from app.models import Dataset, DatasetState, Sample, Split
+from app.core.schemas import InputModel, ReadModel
+from app.models import Dataset, DatasetState, DuplicateKind, Sample, Split
 
 
 class ImageSize(StrEnum):
@@ -24,6 +26,23 @@ class ImageFile:
     name: str
     sha256: str
     media_type: str
+
+
+class TableColumns(InputModel):
+    """What the columns of tables of labels are called, where that cannot be guessed."""
+
+    path: str | None = Field(None, max_length=200)
+    label: str | None = Field(None, max_length=200)
+    split: str | None = Field(None, max_length=200)
+
+
+_EMPTY_REPORT: dict[str, Any] = {
+    "num_near_duplicates": 0,
+    "num_conflicting": 0,
+    "num_leaking": 0,
+    "warnings": [],
+    "duplicates": [],
+}
 
 
 class UploadRead(ReadModel):
@@ -56,33 +75,59 @@ class DatasetSummary(ReadModel):
         return cls.model_validate(_summary(dataset))
 
 
-class DuplicateGroup(ReadModel):
-    """Samples of equal content; with different labels at least one of them is wrong."""
+class DuplicateFilter(StrEnum):
+    """Which samples show a picture that another one shows too."""
 
+    ANY = "any"
+    EXACT = "exact"
+    NEAR = "near"
+    CONFLICTING = "conflicting"
+    LEAKING = "leaking"
+
+
+class SampleDuplicates(ReadModel):
+    """That other samples show the same picture."""
+
+    group: int
+    """The same for all of them."""
+    kind: DuplicateKind
+    conflicting: bool
+    leaking: bool
+
+
+class DuplicateGroup(ReadModel):
+    """Samples that show one picture; with different labels at least one of them is wrong."""
+
+    group: int | None
+    """Unknown in reports of before near duplicates were looked for."""
+    kind: DuplicateKind
     sha256: str
+    num_samples: int
     paths: list[str]
     labels: list[str]
     conflicting: bool
+    leaking: bool
+    """The test split holds a picture that is trained on."""
 
 
 class DatasetRead(DatasetSummary):
     """A data set with what its ingest found."""
 
+    num_near_duplicates: int
+    """Samples of which another file shows the same picture."""
+    num_conflicting: int
+    num_leaking: int
     warnings: list[str]
     duplicates: list[DuplicateGroup]
+    """The first hundred groups, contradictions first, then leaks."""
 
     @classmethod
     @override
     def of(cls, dataset: Dataset) -> "DatasetRead":
         """Describe a row."""
-        report = {"warnings": [], "duplicates": [], **dataset.ingest_report}
-        return cls.model_validate(
-            {
-                **_summary(dataset),
-                "warnings": report["warnings"],
-                "duplicates": report["duplicates"],
-            }
-        )
+        report = _EMPTY_REPORT | dataset.ingest_report
+        groups = [_completed(group) for group in report["duplicates"]]
+        return cls.model_validate(report | {"duplicates": groups} | _summary(dataset))
 
 
 class RejectedFileRead(ReadModel):
@@ -105,6 +150,7 @@ class SampleRead(ReadModel):
     height: int | None
     media_type: str | None
     sha256: str | None
+    duplicates: SampleDuplicates | None
     decision: str | None
     decided_label: str | None
     exclusion: str | None
@@ -123,11 +169,34 @@ class SampleRead(ReadModel):
             height=sample.height,
             media_type=sample.media_type,
             sha256=sample.sha256,
+            duplicates=_duplicates(sample),
             decision=sample.decision,
             decided_label=None if sample.decided_label is None else classes[sample.decided_label],
             exclusion=sample.exclusion,
             version=sample.version,
         )
+
+
+def _completed(group: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what reports of older releases do not say."""
+    old = {
+        "group": None,
+        "kind": DuplicateKind.EXACT,
+        "num_samples": len(group["paths"]),
+        "leaking": False,
+    }
+    return old | group
+
+
+def _duplicates(sample: Sample) -> SampleDuplicates | None:
+    if sample.duplicate_group is None or sample.duplicate_kind is None:
+        return None
+    return SampleDuplicates(
+        group=sample.duplicate_group,
+        kind=sample.duplicate_kind,
+        conflicting=sample.conflicting,
+        leaking=sample.leaking,
+    )
 
 
 def _summary(dataset: Dataset) -> dict[str, object]:

@@ -13,14 +13,16 @@ from app.datasets.repository import DatasetRepository, SampleRepository
 from app.datasets.schemas import (
     DatasetRead,
     DatasetSummary,
+    DuplicateFilter,
     ImageFile,
     ImageSize,
     RejectedFileRead,
     SampleRead,
+    TableColumns,
 )
 from app.models import Dataset, DatasetState, Sample, Split
 
-_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+_SUFFIXES = (".tar.gz", ".tar.zst", ".tgz", ".tar", ".zip")
 _MAX_NAME = 200
 _THUMB_TYPE = "image/webp"
 
@@ -34,7 +36,14 @@ class DatasetService:
         self._datasets = DatasetRepository(session, tenant_id)
         self._samples = SampleRepository(session, tenant_id)
 
-    def create(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Dataset:
+    def create(
+        self,
+        dataset_id: UUID,
+        upload: StoredUpload,
+        *,
+        name: str | None,
+        columns: TableColumns | None = None,
+    ) -> Dataset:
         """Register an upload as a data set that is yet to be taken in."""
         dataset = Dataset(
             id=dataset_id,
@@ -44,6 +53,7 @@ class DatasetService:
             upload_name=upload.file_name,
             upload_sha256=upload.sha256,
             upload_bytes=upload.num_bytes,
+            columns=columns.model_dump(exclude_none=True) if columns is not None else {},
         )
         self._datasets.add(dataset)
         return dataset
@@ -104,12 +114,18 @@ class DatasetService:
         return Page(items=items, next_cursor=cursor)
 
     def samples(
-        self, dataset_id: str, page: PageRequest, *, split: Split | None, label: str | None
+        self,
+        dataset_id: str,
+        page: PageRequest,
+        *,
+        split: Split | None,
+        label: str | None,
+        duplicates: DuplicateFilter | None = None,
     ) -> Page[SampleRead]:
         """List samples by their place in the data set."""
         dataset = self.find_ready(dataset_id)
-        query = {"list": "samples", "dataset": dataset.id, "split": split, "label": label}
-        cursors = Cursors(NUMBER_KEY, query)
+        filters = {"split": split, "label": label, "duplicates": duplicates}
+        cursors = Cursors(NUMBER_KEY, {"list": "samples", "dataset": dataset.id, **filters})
         after = cursors.decode(page.cursor)
         rows: Sequence[Sample] = []
         if label is None or label in dataset.classes:
@@ -117,6 +133,7 @@ class DatasetService:
                 dataset.id,
                 split=split,
                 label=None if label is None else dataset.classes.index(label),
+                duplicates=duplicates,
                 after=after,
                 limit=page.limit + 1,
             )

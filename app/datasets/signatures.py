@@ -3,7 +3,7 @@
 from app.datasets.errors import UnknownArchiveError, UnknownScoresError
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_GZIP = b"\x1f\x8b"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _PARQUET = b"PAR1"
 _TAR_OFFSET, _TAR = 257, b"ustar"
 NUM_HEAD = _TAR_OFFSET + len(_TAR)
@@ -11,14 +11,16 @@ NUM_HEAD = _TAR_OFFSET + len(_TAR)
 
 
 def require_archive(head: bytes) -> None:
-    """Let a zip, tar or tar.gz pass.
+    """Let a zip (also as npz), tar, tar.gz, tar.zst or Parquet file pass.
 
     Raises:
         UnknownArchiveError: It is none of these.
     """
     is_tar = head[_TAR_OFFSET:].startswith(_TAR)
-    if not (is_tar or head.startswith((*_ZIP, _GZIP))):
-        raise UnknownArchiveError("The file is neither a zip nor a tar (.tar, .tar.gz).")
+    if not (is_tar or head.startswith((*_ZIP, _GZIP, _ZSTD, _PARQUET))):
+        raise UnknownArchiveError(
+            "The file is no zip, tar (.tar, .tar.gz, .tar.zst), npz or Parquet."
+        )
 
 
 def require_scores(head: bytes) -> None:

@@ -3,8 +3,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.auth import Reader
+from app.core.blobs import open_blobs
 from app.core.errors import ForbiddenError, NotFoundError, UnauthenticatedError
-from app.core.storage import BlobStore
 from app.datasets.errors import DatasetNotReadyError, NoImagesError
 from app.exports.errors import NoAuditError
 from app.exports.schemas import ExportCreated, ExportOptions, ExportRead
@@ -12,7 +12,7 @@ from app.exports.service import ExportService
 from app.findings.errors import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
-from app.http.files import file_response
+from app.http.files import blob_response
 from app.http.problems import problems
 
 _ALWAYS = (
@@ -72,5 +72,5 @@ def download_export(
     export_id: str, request: Request, caller: Reader, service: ReadingDep, context: ContextDep
 ) -> Response:
     file = service.file(export_id)
-    path = BlobStore(context.folder.blobs(caller.tenant_id)).path(file.sha256)
-    return file_response(request, path, file, disposition="attachment")
+    blobs = open_blobs(context.settings, context.folder, caller.tenant_id)
+    return blob_response(request, blobs, file, disposition="attachment")

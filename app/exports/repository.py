@@ -1,6 +1,6 @@
 """What goes into an export, in streams: nothing here grows with the data set."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 from uuid import UUID
 
@@ -56,7 +56,7 @@ class ExportRepository:
             )
         )
 
-    def samples(self, version_id: int | None) -> Iterator[dict[str, Any]]:
+    def samples(self, version_id: int | None) -> Generator[dict[str, Any], None, None]:
         """Yield all samples by position, with the decision in force and the findings.
 
         One statement, so one state of the decisions, whatever reviewers do meanwhile.
@@ -82,7 +82,7 @@ class ExportRepository:
         )  # fmt: skip
         yield from self._stream(statement)
 
-    def log(self) -> Iterator[dict[str, Any]]:
+    def log(self) -> Generator[dict[str, Any], None, None]:
         """Yield every change of every sample, in the order in which they were made."""
         statement = (
             select(
@@ -104,9 +104,8 @@ class ExportRepository:
         )  # fmt: skip
         yield from self._stream(statement)
 
-    def _stream(self, statement: Any) -> Iterator[dict[str, Any]]:
-        rows = self._session.execute(
-            statement.execution_options(yield_per=_FETCHED_AT_ONCE)
-        ).mappings()
-        for row in rows:
-            yield dict(row)
+    def _stream(self, statement: Any) -> Generator[dict[str, Any], None, None]:
+        streamed = statement.execution_options(yield_per=_FETCHED_AT_ONCE)
+        with self._session.execute(streamed) as result:
+            for row in result.mappings():
+                yield dict(row)

@@ -1,6 +1,8 @@
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import RedirectResponse
 
 from app.accounts.auth import Reader
 from app.core.errors import (
@@ -10,7 +12,6 @@ from app.core.errors import (
     UnauthenticatedError,
 )
 from app.core.schemas import Page
-from app.core.storage import BlobStore
 from app.findings.errors import (
     FormatNotAvailableError,
     NoFindingsError,
@@ -23,7 +24,7 @@ from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
 from app.findings.service import FindingService
 from app.http.deps import ContextDep, ReadSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
-from app.http.files import file_response
+from app.http.files import blob_response
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 from app.models import Artifact
@@ -81,12 +82,16 @@ class FileSender:
     def __init__(self, request: Request, caller: Reader, context: ContextDep) -> None:
         """Serve one request."""
         self._request = request
-        self._blobs = BlobStore(context.folder.blobs(caller.tenant_id))
+        self._blobs = context.blobs(caller.tenant_id)
+        self._lifetime = context.settings.signed_url_seconds
 
     def send(self, artifact: Artifact, disposition: Literal["inline", "attachment"]) -> Response:
-        """Send whole or in ranges."""
-        path = self._blobs.path(artifact.sha256)
-        return file_response(self._request, path, artifact, disposition=disposition)
+        """Send whole or in ranges, or say where the store itself does so."""
+        if self._lifetime is not None and disposition == "attachment":
+            url = self._blobs.signed_url(artifact.sha256, timedelta(seconds=self._lifetime))
+            if url is not None:
+                return RedirectResponse(url, headers={"Cache-Control": "no-store"})
+        return blob_response(self._request, self._blobs, artifact, disposition=disposition)
 
 
 ServiceDep = Annotated[FindingService, Depends(_service)]
@@ -138,6 +143,7 @@ def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
             "content": {"application/octet-stream": {}, "application/json": {}},
             "description": "The model",
         },
+        307: {"description": "Where the store itself sends it"},
         **problems(
             NotFoundError, NoModelError, NotFinishedError, NoFindingsError, FormatNotAvailableError
         ),

@@ -1,11 +1,14 @@
 """What one API process shares between its requests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import UUID
 
 from celery import Celery
 from prometheus_client import CollectorRegistry
 
+from app.core.blobs import Blobs, open_blobs
 from app.core.db import Database
+from app.core.digests import GrowingDigests
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
@@ -23,3 +26,9 @@ class AppContext:
     metrics: CollectorRegistry
     pepper: bytes
     """Key of the API-key hashes."""
+    digests: GrowingDigests = field(default_factory=GrowingDigests)
+    """How far this process has hashed the uploads under way."""
+
+    def blobs(self, tenant_id: UUID) -> Blobs:
+        """Return a tenant's store."""
+        return open_blobs(self.settings, self.folder, tenant_id)

@@ -1,11 +1,17 @@
 """Replies with the bytes of a stored file, named by their SHA-256."""
 
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal, Protocol
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from app.core.blobs import Blobs
+
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_UNSATISFIABLE = (0, 0)
 
 
 class FileInfo(Protocol):
@@ -24,9 +30,9 @@ class FileInfo(Protocol):
         """Fixed by us, never guessed from the bytes."""
 
 
-def file_response(
+def blob_response(
     request: Request,
-    path: Path,
+    blobs: Blobs,
     info: FileInfo,
     *,
     disposition: Literal["inline", "attachment"] = "inline",
@@ -37,6 +43,9 @@ def file_response(
     all_headers = {"ETag": etag, **(headers or {})}
     if _matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=all_headers)
+    path = blobs.local_path(info.sha256)
+    if path is None:
+        return _remote_response(request, blobs, info, disposition, all_headers)
     return FileResponse(
         path,
         media_type=info.media_type,
@@ -44,6 +53,51 @@ def file_response(
         content_disposition_type=disposition,
         headers=all_headers,
     )
+
+
+def _remote_response(
+    request: Request,
+    blobs: Blobs,
+    info: FileInfo,
+    disposition: str,
+    headers: Mapping[str, str],
+) -> Response:
+    """Pass on what the store streams; of several ranges the whole is sent, as HTTP allows."""
+    num_bytes = blobs.num_bytes(info.sha256)
+    first, end, status = 0, num_bytes, 200
+    wanted = request.headers.get("range")
+    if wanted is not None and request.headers.get("if-range", headers["ETag"]) == headers["ETag"]:
+        found = _single_range(wanted, num_bytes)
+        if found == _UNSATISFIABLE:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{num_bytes}"})
+        if found is not None:
+            (first, end), status = found, 206
+    extra = {
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(end - first),
+        "Content-Disposition": f"{disposition}; filename*=utf-8''{quote(info.name, safe='')}",
+    }
+    if status == 206:
+        extra["Content-Range"] = f"bytes {first}-{end - 1}/{num_bytes}"
+    return StreamingResponse(
+        blobs.read(info.sha256, first, end),
+        status,
+        {**headers, **extra},
+        media_type=info.media_type,
+    )
+
+
+def _single_range(header: str, num_bytes: int) -> tuple[int, int] | None:
+    """Return first byte and end; None for what is no single range of bytes."""
+    match = _RANGE.fullmatch(header)
+    if match is None or match.groups() == ("", ""):
+        return None
+    low, high = match.groups()
+    if not low:
+        first, end = max(0, num_bytes - int(high)), num_bytes
+    else:
+        first, end = int(low), min(int(high) + 1, num_bytes) if high else num_bytes
+    return (first, end) if first < end else _UNSATISFIABLE
 
 
 def _matches(if_none_match: str | None, etag: str) -> bool:

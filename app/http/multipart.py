@@ -1,18 +1,13 @@
 """`multipart/form-data` read as it arrives: nothing is spooled, memory stays flat."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect, Request
 
-from app.core.errors import InvalidRequestError, PayloadTooLargeError
+from app.core.errors import InvalidRequestError
 from app.http.errors import TruncatedUploadError, UnsupportedMediaTypeError
-
-_BATCH_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,43 +109,3 @@ class FormReader:
 
     def _end(self) -> None:
         self._ended = True
-
-
-def announced_bytes(request: Request, *, max_bytes: int) -> int:
-    """Return the size that the body is said to have, 0 where nothing is said.
-
-    Raises:
-        PayloadTooLargeError: It is more than `max_bytes`.
-    """
-    text = request.headers.get("content-length", "")
-    num_bytes = int(text) if text.isascii() and text.isdecimal() else 0
-    if num_bytes > max_bytes:
-        raise _too_large(max_bytes)
-    return num_bytes
-
-
-async def body_batches(request: Request, *, max_bytes: int) -> AsyncGenerator[bytes]:
-    """Yield the body in pieces of about 1 MiB: one hop to a thread each is cheap enough.
-
-    Raises:
-        PayloadTooLargeError: There is more than `max_bytes`.
-        TruncatedUploadError: The client hung up.
-    """
-    batch, num_bytes = bytearray(), 0
-    try:
-        async with aclosing(request.stream()) as stream:
-            async for chunk in stream:
-                num_bytes += len(chunk)
-                if num_bytes > max_bytes:
-                    raise _too_large(max_bytes)
-                batch += chunk
-                if len(batch) >= _BATCH_BYTES:
-                    yield bytes(batch)
-                    batch.clear()
-    except ClientDisconnect as error:
-        raise TruncatedUploadError("The connection closed before the upload was whole.") from error
-    yield bytes(batch)
-
-
-def _too_large(max_bytes: int) -> PayloadTooLargeError:
-    return PayloadTooLargeError(f"An upload may have {max_bytes} bytes.", max_bytes=max_bytes)

@@ -1,6 +1,7 @@
 """Middleware around every request: its id, its headers, its size."""
 
 import re
+from collections.abc import Callable
 from secrets import token_hex
 
 import structlog
@@ -57,14 +58,14 @@ class SecurityHeadersMiddleware(HttpMiddleware):
 class BodyLimitMiddleware(HttpMiddleware):
     """Caps the bodies that are read into memory; routes that stream see to theirs themselves."""
 
-    def __init__(self, app: ASGIApp, *, streaming_paths: frozenset[str]) -> None:
-        """Wrap `app`; leave `streaming_paths` alone."""
+    def __init__(self, app: ASGIApp, *, streams: Callable[[str], bool]) -> None:
+        """Wrap `app`; leave the paths alone that stream."""
         super().__init__(app)
-        self._streaming_paths = streaming_paths
+        self._streams = streams
 
     @override
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in self._streaming_paths:
+        if self._streams(scope["path"]):
             await self._app(scope, receive, send)
             return
         num_bytes = 0

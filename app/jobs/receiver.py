@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import anyio
 from anyio import to_thread
 from fastapi import Request
+from sqlalchemy.orm import Session
 
 from app.accounts.auth import Writer
 from app.accounts.schemas import Principal
@@ -21,6 +22,7 @@ from app.core.errors import (
 )
 from app.datasets.errors import EmptyUploadError, MissingFileError
 from app.datasets.incoming import CheckHead, IncomingFile, StoredUpload
+from app.http.bodies import announced_bytes, body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep
 from app.http.errors import (
@@ -30,12 +32,14 @@ from app.http.errors import (
     ValidationFailedError,
 )
 from app.http.idempotency import IdempotencyKeyHeader
-from app.http.multipart import FormReader, announced_bytes, body_batches
+from app.http.multipart import FormReader
 from app.jobs.errors import IdempotencyMismatchError
 from app.jobs.schemas import SubmissionRead
 from app.jobs.service import JobService
 from app.jobs.upload_form import FileForm
 from app.models import Job
+from app.uploads.errors import QuotaExceededError
+from app.uploads.service import UploadService
 
 F = TypeVar("F", bound=FileForm)
 RECEIVING_ERRORS: tuple[type[AppError], ...] = (
@@ -49,6 +53,7 @@ RECEIVING_ERRORS: tuple[type[AppError], ...] = (
     MissingFileError,
     EmptyUploadError,
     NoSpaceError,
+    QuotaExceededError,
     DatabaseUnavailableError,
     IdempotencyMismatchError,
 )
@@ -114,6 +119,7 @@ class Receiver:
                     self._context.wake_ups,
                     idempotency_key=self._key,
                 )
+                self._uploads(session).require_quota(upload.num_bytes)
                 job = submit(jobs, dataset_id, upload)
                 if job.dataset_id == dataset_id:  # else this is a repetition
                     form.file.publish(target)  # before the commit: no row without its file
@@ -134,9 +140,20 @@ class Receiver:
 
     def _open(self, check_head: CheckHead) -> IncomingFile:
         settings = self._context.settings
+        expected = announced_bytes(self._request, max_bytes=settings.max_upload_bytes)
+        self._require_quota(expected)
         return IncomingFile(
             self._context.folder,
             min_free_bytes=settings.min_free_bytes,
-            expected_bytes=announced_bytes(self._request, max_bytes=settings.max_upload_bytes),
+            expected_bytes=expected,
             check_head=check_head,
         )
+
+    def _require_quota(self, num_bytes: int) -> None:
+        if self._context.settings.max_tenant_bytes is None:
+            return
+        with self._context.database.unit_of_work() as session:
+            self._uploads(session).require_quota(num_bytes)
+
+    def _uploads(self, session: Session) -> UploadService:
+        return UploadService(session, self.caller.tenant_id, self._context.settings)

@@ -1,13 +1,14 @@
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from app.core.schemas import InputModel, ReadModel
+from app.datasets.schemas import TableColumns
 from app.models import AttemptOutcome, Job, JobKind, JobState
 
 MAX_EPOCHS = 10_000
@@ -108,6 +109,17 @@ class JobCreate(JobOptions):
     def options(self) -> JobOptions:
         """Everything but the data set."""
         return JobOptions.model_validate(self.model_dump(exclude={"dataset_id"}))
+
+
+class FinishedUpload(InputModel):
+    """A resumable upload that is whole, and what is to become of it."""
+
+    upload_id: str
+    name: str = ""
+    """By default that of the uploaded file."""
+    audit: dict[str, Any] | Literal["none"] = Field(default_factory=dict)
+    """Job options, or `none` to only store the set."""
+    columns: TableColumns = TableColumns()
 
 
 class SubmissionRead(ReadModel):

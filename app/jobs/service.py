@@ -15,6 +15,7 @@ from app.core.queue import WakeUps
 from app.core.schemas import InputModel, Page
 from app.datasets.errors import NoImagesError
 from app.datasets.incoming import StoredUpload
+from app.datasets.schemas import TableColumns
 from app.datasets.service import DatasetService
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.errors import IdempotencyMismatchError, JobFinishedError, JobNotRetryableError
@@ -58,16 +59,17 @@ class JobService:
         *,
         name: str | None,
         options: JobOptions | None,
+        columns: TableColumns | None = None,
     ) -> Job:
         """Register an upload, to be taken in and, unless `options` is none, audited."""
 
         def make() -> Job:
-            dataset = self._datasets.create(dataset_id, upload, name=name)
+            dataset = self._datasets.create(dataset_id, upload, name=name, columns=columns)
             kind = JobKind.INGEST if options is None else JobKind.AUDIT
             return self._enqueue(dataset.id, kind, Queue.CPU, options)
 
         wanted = options.model_dump() if options is not None else None
-        return self._once(make, "datasets", upload.sha256, name, wanted)
+        return self._once(make, "datasets", upload.sha256, name, wanted, columns)
 
     def submit_scores(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Job:
         """Register uploaded probabilities, to be judged without any training."""

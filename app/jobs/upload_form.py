@@ -1,5 +1,6 @@
 """The forms of uploads: one file, and what to do with it."""
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import ClassVar, NoReturn
 
@@ -9,13 +10,14 @@ from typing_extensions import override
 
 from app.datasets.errors import MissingFileError
 from app.datasets.incoming import IncomingFile, StoredUpload
+from app.datasets.schemas import TableColumns
 from app.http.multipart import PartHead
 from app.jobs.schemas import NO_AUDIT, JobOptions
 
 _MAX_FIELD_BYTES = 64 * 1024
 _MAX_NAME = 200
 _MAX_FILE_NAME = 255
-_FILE, _NAME, _AUDIT = "file", "name", "audit"
+_FILE, _NAME, _AUDIT, _COLUMNS = "file", "name", "audit", "columns"
 _JSON_OBJECT: TypeAdapter[dict[str, object]] = TypeAdapter(dict[str, object])
 
 
@@ -65,7 +67,7 @@ class FileForm:
     def take_text(self, field: str, text: str) -> None:
         """Read a field that is not the file."""
         if field == _NAME:
-            self.name = _read_name(text)
+            self.name = read_name(text)
 
     def require_upload(self) -> StoredUpload:
         """Return the file, once the form is whole.
@@ -87,17 +89,20 @@ class FileForm:
 class UploadForm(FileForm):
     """A data set, with the options of its audit."""
 
-    fields: ClassVar[frozenset[str]] = FileForm.fields | {_AUDIT}
+    fields: ClassVar[frozenset[str]] = FileForm.fields | {_AUDIT, _COLUMNS}
 
     def __init__(self, file: IncomingFile) -> None:
         """Audit with the default options, unless told otherwise."""
         super().__init__(file)
         self.options: JobOptions | None = JobOptions()
+        self.columns = TableColumns()
 
     @override
     def take_text(self, field: str, text: str) -> None:
         if field == _AUDIT:
             self.options = _read_options(text)
+        elif field == _COLUMNS:
+            self.columns = _read_columns(text)
         else:
             super().take_text(field, text)
 
@@ -108,7 +113,12 @@ def clean_file_name(given: str | None) -> str:
     return "".join(char for char in last if char.isprintable())[:_MAX_FILE_NAME] or "upload"
 
 
-def _read_name(text: str) -> str | None:
+def read_name(text: str) -> str | None:
+    """Read the name of a data set; none where it is empty.
+
+    Raises:
+        RequestValidationError: It is too long, or cannot be shown.
+    """
     name = text.strip()
     if len(name) > _MAX_NAME:
         _refuse("string_too_long", _NAME, f"A name may have {_MAX_NAME} characters.")
@@ -124,6 +134,24 @@ def _read_options(text: str) -> JobOptions | None:
         value = _JSON_OBJECT.validate_json(text)
     except ValidationError:
         _refuse("invalid_audit_options", _AUDIT, "Send a JSON object of job options, or `none`.")
+    return options_of(value)
+
+
+def _read_columns(text: str) -> TableColumns:
+    try:
+        return TableColumns.model_validate_json(text)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**item, "loc": ("body", _COLUMNS, *item["loc"])} for item in error.errors()]
+        ) from error
+
+
+def options_of(value: Mapping[str, object]) -> JobOptions:
+    """Read job options that stand in the member `audit`.
+
+    Raises:
+        RequestValidationError: One is unknown or has no acceptable value.
+    """
     try:
         return JobOptions.model_validate(value)
     except ValidationError as error:

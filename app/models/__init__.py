@@ -10,8 +10,9 @@ from app.models.finding import Finding, ResultVersion
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.job_attempt import AttemptOutcome, JobAttempt
-from app.models.sample import Sample, Split
+from app.models.sample import DuplicateKind, Sample, Split
 from app.models.tenant import Tenant
+from app.models.upload import Upload
 from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Decision",
     "DecisionEntry",
     "DecisionStep",
+    "DuplicateKind",
     "Exclusion",
     "Finding",
     "IdempotencyKey",
@@ -41,6 +43,7 @@ __all__ = [
     "Split",
     "StepKind",
     "Tenant",
+    "Upload",
     "Webhook",
     "WebhookDelivery",
 ]

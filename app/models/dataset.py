@@ -27,6 +27,8 @@ class Dataset(HasId, HasTenant, HasCreatedAt, Base):
     upload_name: Mapped[str] = mapped_column(String(255))
     upload_sha256: Mapped[str] = mapped_column(String(64))
     upload_bytes: Mapped[int] = mapped_column(BigInteger)
+    columns: Mapped[dict[str, Any] | None]
+    """What the uploader calls the columns of tables of labels, where that was said."""
     num_samples: Mapped[int] = mapped_column(default=0)
     num_rejected: Mapped[int] = mapped_column(default=0)
     num_duplicates: Mapped[int] = mapped_column(default=0)

@@ -1,7 +1,7 @@
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, enum_type
@@ -12,6 +12,13 @@ class Split(StrEnum):
 
     TRAIN = "train"
     TEST = "test"
+
+
+class DuplicateKind(StrEnum):
+    """Whether another sample has the same file, or only the same picture."""
+
+    EXACT = "exact"
+    NEAR = "near"
 
 
 class Sample(Base):
@@ -28,6 +35,13 @@ class Sample(Base):
             "thumb_sha256",
             sqlite_where=text("thumb_sha256 IS NOT NULL"),
             postgresql_where=text("thumb_sha256 IS NOT NULL"),
+        ),
+        Index(
+            "ix_samples_duplicates",
+            "dataset_id",
+            "position",
+            sqlite_where=text("duplicate_group IS NOT NULL"),
+            postgresql_where=text("duplicate_group IS NOT NULL"),
         ),
     )
 
@@ -47,6 +61,13 @@ class Sample(Base):
     media_type: Mapped[str | None] = mapped_column(String(20))
     width: Mapped[int | None]
     height: Mapped[int | None]
+    duplicate_group: Mapped[int | None]
+    """Lowest position among the samples that show the same picture; none where it stands alone."""
+    duplicate_kind: Mapped[DuplicateKind | None] = mapped_column(enum_type(DuplicateKind, length=8))
+    conflicting: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the same picture has another label too."""
+    leaking: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the same picture is in another split too."""
     decision: Mapped[str | None] = mapped_column(String(16))
     """The reviewers' latest decision."""
     decided_label: Mapped[int | None]

@@ -26,6 +26,7 @@ def post(
     headers: dict[str, str],
     chunks: Iterable[bytes],
     hangs_up: bool = False,
+    method: str = "POST",
 ) -> Reply:
     """Send `chunks` one by one; end the body after them, or hang up."""
     sent: list[Message] = []
@@ -41,7 +42,7 @@ def post(
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
-        "method": "POST",
+        "method": method,
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),

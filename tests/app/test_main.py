@@ -24,6 +24,11 @@ class TestOpenApi:
         assert set(operations) == {
             "POST /v1/datasets",
             "POST /v1/scores",
+            "OPTIONS /v1/uploads",
+            "POST /v1/uploads",
+            "HEAD /v1/uploads/{upload_id}",
+            "PATCH /v1/uploads/{upload_id}",
+            "DELETE /v1/uploads/{upload_id}",
             "GET /v1/datasets",
             "GET /v1/datasets/{dataset_id}",
             "DELETE /v1/datasets/{dataset_id}",
@@ -80,8 +85,9 @@ class TestOpenApi:
 
     def test_describes_the_form_of_an_upload(self, operations: dict[str, Any]) -> None:
         content = operations["POST /v1/datasets"]["requestBody"]["content"]
+        assert "upload_id" in content["application/json"]["schema"]["properties"]
         form = content["multipart/form-data"]["schema"]
-        assert set(form["properties"]) == {"file", "name", "audit"}
+        assert set(form["properties"]) == {"file", "name", "audit", "columns"}
         assert form["required"] == ["file"]
 
 

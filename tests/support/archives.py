@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,12 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
 
 
 def write_tiny_zip(
-    target: Path, *, num_train: int = 240, num_test: int = 0, classes: list[str] | None = None
+    target: Path,
+    *,
+    num_train: int = 240,
+    num_test: int = 0,
+    classes: list[str] | None = None,
+    extra: Mapping[str, bytes] | None = None,
 ) -> set[str]:
     """Write coloured images with a tenth of the training labels wrong; return those paths."""
     names = classes or CLASSES
@@ -33,4 +39,6 @@ def write_tiny_zip(
             archive.writestr(path, encode_png(pixels))
             if is_wrong[i] and i < num_train:
                 wrong_paths.add(path)
+        for name, content in (extra or {}).items():
+            archive.writestr(name, content)
     return wrong_paths

@@ -114,7 +114,7 @@ def write_export(
         claimed.state, claimed.owner, claimed.lease_until = JobState.RUNNING, "test", 4e9
         attempt = Attempt.of(claimed)
     files = DataFolder(settings.data_dir)
-    stage = ExportStage(StageContext(attempt, database, files, limits={}))
+    stage = ExportStage(StageContext(attempt, database, files, settings=settings, limits={}))
     folder = files.attempt(job.id, 1, uuid4().hex)
     folder.mkdir(parents=True)
     stage.prepare(folder, Lease(database, settings, attempt.fence))

@@ -1,4 +1,4 @@
-"""Private PostgreSQL and Redis servers on free ports, ended with the test session.
+"""Private PostgreSQL, Redis and S3 servers on free ports, ended with the test session.
 
 They come from the system where installed, else from the wheels of the `servers` extra.
 """
@@ -9,11 +9,13 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import psycopg
 import redis
 
@@ -122,6 +124,31 @@ def running_redis() -> Iterator[str]:
     """Start Redis; yield its URL."""
     with redis_server() as server:
         yield server.url
+
+
+@contextmanager
+def running_s3() -> Iterator[str]:
+    """Start moto's S3; yield its URL."""
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: _answers_http(url), seconds=60, what="moto starts")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _answers_http(url: str) -> bool:
+    try:
+        return httpx2.get(url, timeout=2).is_success
+    except httpx2.TransportError:
+        return False
 
 
 def postgres_binaries() -> Path:

@@ -1,21 +1,29 @@
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from celery import Celery
+from sqlalchemy import select
 from typing_extensions import override
 
+from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import LeaseRepository
-from app.models import AttemptOutcome, Job, JobState, Queue
+from app.models import AttemptOutcome, Job, JobState, Queue, Upload
 from tests.support.rows import make_dataset, make_job, make_tenant
-from worker.sweeper import Sweeper, remove_finished_job_folders, remove_stale_uploads
+from worker.sweeper import (
+    Sweeper,
+    remove_expired_uploads,
+    remove_finished_job_folders,
+    remove_stale_uploads,
+)
 
 
 class RecordedWakeUps(WakeUps):
@@ -140,3 +148,28 @@ class TestCleaning:
         os.utime(tmp_path / "old.part", (0, 0))
         remove_stale_uploads(tmp_path, now=time.time())
         assert [path.name for path in tmp_path.iterdir()] == ["new.part"]
+
+    def test_removes_resumable_uploads_whose_time_is_over(
+        self, database: Database, settings: Settings
+    ) -> None:
+        files = DataFolder(settings.data_dir)
+        files.parts.mkdir(parents=True)
+        with database.unit_of_work() as session:
+            tenant = make_tenant(session).id
+            job = make_job(session, make_dataset(session, tenant))
+            soon, past = utc_now() + timedelta(hours=1), utc_now() - timedelta(hours=1)
+            uploads = {
+                name: Upload(tenant_id=tenant, num_bytes=9, expires_at=end, job_id=job_id)
+                for name, end, job_id in (
+                    ("waiting", soon, None), ("used", soon, job.id), ("over", past, None),
+                )
+            }  # fmt: skip
+            session.add_all(uploads.values())
+        ids = {name: upload.id for name, upload in uploads.items()} | {"lost": uuid4()}
+        for upload_id in ids.values():
+            files.part(upload_id).touch()
+        remove_expired_uploads(database, files)
+        assert list(files.parts.iterdir()) == [files.part(ids["waiting"])]
+        with database.read() as session:
+            left = set(session.scalars(select(Upload.id)))
+        assert left == {ids["waiting"], ids["used"]}

@@ -1,26 +1,34 @@
-"""Telling the kinds of archive apart, by what is in the file and not by its name."""
+"""Telling the kinds of upload apart, by what is in the file and not by its name."""
 
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+from worker.ingest.array_rows import ArrayRows, holds_arrays
 from worker.ingest.errors import FailureCode, IngestError
 from worker.ingest.limits import Limits, ReadMeter, SafePoint
-from worker.ingest.members import Archive
-from worker.ingest.tar_archive import TarArchive, is_tar_header, unpacked_gzip
+from worker.ingest.members import FileArchive, RowArchive, Source
+from worker.ingest.parquet_rows import ParquetRows, image_tables
+from worker.ingest.spool import Spool
+from worker.ingest.tar_archive import (
+    GZIP_SIGNATURE,
+    ZSTD_SIGNATURE,
+    TarArchive,
+    is_tar_header,
+    unpacked_tar,
+)
 from worker.ingest.zip_archive import ZipArchive
 from worker.ingest.zip_checks import END_SIGNATURE, LOCAL_SIGNATURE, find_end_record
+from worker.parquet_file import MAGIC as PARQUET_SIGNATURE
 
-_GZIP_SIGNATURE = b"\x1f\x8b\x08"
 _OTHER_KINDS = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!": "RAR",
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
 }
 
 
@@ -28,31 +36,52 @@ class _Kind(StrEnum):
     ZIP = "zip"
     TAR = "tar"
     GZIP = "gzip"
+    ZSTD = "zstd"
+    PARQUET = "Parquet"
 
 
 @contextmanager
 def open_archive(
     path: Path, limits: Limits, *, scratch: Path, safe_point: SafePoint
-) -> Iterator[Archive]:
-    """Open a zip, tar or tar.gz; a compressed tar is unpacked below `scratch`.
+) -> Iterator[Source]:
+    """Open an archive, an npz or a Parquet file; what has to be unpacked first goes to `scratch`.
 
     Raises:
         IngestError: It is none of these, damaged, or too much.
     """
-    with path.open("rb") as file:
+    meter = ReadMeter(limits, archive_bytes=path.stat().st_size)
+    with path.open("rb") as file, ExitStack() as stack:
         kind = _recognise(file)
-        if kind is _Kind.ZIP:
-            yield ZipArchive(file, limits, safe_point)
-        elif kind is _Kind.TAR:
-            yield TarArchive(file, limits, safe_point)
-        else:
-            meter = ReadMeter(limits, archive_bytes=path.stat().st_size)
-            with unpacked_gzip(file, scratch, meter, safe_point) as unpacked:
-                if not is_tar_header(unpacked.read(tarfile.BLOCKSIZE)):
-                    raise IngestError(
-                        FailureCode.UNKNOWN_ARCHIVE, "The gzip file does not hold a tar archive."
-                    )
-                yield TarArchive(unpacked, limits, safe_point)
+        if kind is _Kind.PARQUET:
+            yield ParquetRows({path.name: file}, limits, safe_point)
+            return
+        files = _open_files(kind, file, limits, safe_point, stack, scratch, meter)
+        spool = Spool(stack, scratch, meter, safe_point)
+        yield _rows_inside(files, limits, spool) or files
+
+
+def _open_files(
+    kind: _Kind,
+    file: BinaryIO,
+    limits: Limits,
+    safe_point: SafePoint,
+    stack: ExitStack,
+    scratch: Path,
+    meter: ReadMeter,
+) -> FileArchive:
+    if kind is _Kind.ZIP:
+        return ZipArchive(file, limits, safe_point)
+    if kind is not _Kind.TAR:
+        file = stack.enter_context(unpacked_tar(file, scratch, meter, safe_point))
+    return TarArchive(file, limits, safe_point)
+
+
+def _rows_inside(files: FileArchive, limits: Limits, spool: Spool) -> RowArchive | None:
+    """Return the rows of arrays or tables where the archive only carries these."""
+    if holds_arrays(files.members):
+        return ArrayRows(files, limits, spool)
+    tables = image_tables(files, spool)
+    return ParquetRows(tables, limits, spool.safe_point) if tables else None
 
 
 def _recognise(file: BinaryIO) -> _Kind:
@@ -63,14 +92,15 @@ def _recognise(file: BinaryIO) -> _Kind:
         for kind, found in (
             (_Kind.ZIP, is_zip),
             (_Kind.TAR, is_tar_header(head)),
-            (_Kind.GZIP, head.startswith(_GZIP_SIGNATURE)),
+            (_Kind.GZIP, head.startswith(GZIP_SIGNATURE)),
+            (_Kind.ZSTD, head.startswith(ZSTD_SIGNATURE)),
+            (_Kind.PARQUET, head.startswith(PARQUET_SIGNATURE)),
         )
         if found
     ]
     if len(kinds) > 1:
         raise IngestError(
-            FailureCode.SUSPICIOUS_ARCHIVE,
-            f"The file is both a {kinds[0]} and a {kinds[1]} archive.",
+            FailureCode.SUSPICIOUS_ARCHIVE, f"The file is both a {kinds[0]} and a {kinds[1]} file."
         )
     if not kinds:
         raise IngestError(FailureCode.UNKNOWN_ARCHIVE, _unknown(head))
@@ -78,10 +108,10 @@ def _recognise(file: BinaryIO) -> _Kind:
 
 
 def _unknown(head: bytes) -> str:
-    wanted = "Upload class folders packed as zip, tar or tar.gz."
+    wanted = "Upload a zip, tar, tar.gz or tar.zst, an npz, or a Parquet file."
     if not head:
         return f"The file is empty. {wanted}"
     for signature, name in _OTHER_KINDS.items():
         if head.startswith(signature):
             return f"{name} is not supported. {wanted}"
-    return f"The file is no archive. {wanted}"
+    return f"The file is none that is read. {wanted}"

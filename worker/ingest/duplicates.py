@@ -1,7 +1,7 @@
-"""Equal images under several names. They stay different samples: their labels are evidence."""
+"""One picture under several names. They stay different samples: their labels are evidence."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.ingest.samples import Sample
@@ -12,57 +12,122 @@ _MAX_PATHS = 20
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """All samples with one content."""
+    """All samples that show one picture."""
 
+    positions: tuple[int, ...]
     samples: tuple[Sample, ...]
 
     @property
     def labels(self) -> list[str]:
-        """The different class names that this one image has."""
+        """The different class names that this one picture has."""
         return sorted({sample.place.class_name for sample in self.samples})
 
     @property
+    def exact(self) -> bool:
+        """Whether all are the same file."""
+        return len({sample.sha256 for sample in self.samples}) == 1
+
+    @property
     def conflicting(self) -> bool:
-        """Whether at least one of the labels must be wrong, if an image has one class."""
+        """Whether at least one of the labels must be wrong, if a picture has one class."""
         return len(self.labels) > 1
 
     @property
-    def crosses_splits(self) -> bool:
-        """Whether the test split holds an image that is trained on."""
+    def leaking(self) -> bool:
+        """Whether the test split holds a picture that is trained on."""
         return len({sample.place.split for sample in self.samples}) > 1
 
     def as_json(self) -> dict[str, object]:
         """Return the group for the report, with the first few of its paths."""
         return {
+            "group": self.positions[0],
+            "kind": "exact" if self.exact else "near",
             "sha256": self.samples[0].sha256,
             "num_samples": len(self.samples),
             "paths": [sample.path for sample in self.samples[:_MAX_PATHS]],
             "labels": self.labels,
             "conflicting": self.conflicting,
+            "leaking": self.leaking,
+        }
+
+    def rows(self) -> dict[int, dict[str, object]]:
+        """Return what to note of each sample, by position."""
+        copies = Counter(sample.sha256 for sample in self.samples)
+        return {
+            position: {
+                "duplicate_group": self.positions[0],
+                "duplicate_kind": "exact" if copies[sample.sha256] > 1 else "near",
+                "conflicting": self.conflicting,
+                "leaking": self.leaking,
+            }
+            for position, sample in zip(self.positions, self.samples, strict=True)
         }
 
 
-def find_duplicates(samples: Sequence[Sample]) -> list[DuplicateGroup]:
-    """Return the groups of equal images, contradictions first, then in order of path."""
-    first: dict[str, Sample] = {}
-    others: defaultdict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        if first.setdefault(sample.sha256, sample) is not sample:
-            others[sample.sha256].append(sample)
+def group_duplicates(
+    samples: Sequence[Sample], near_pairs: Iterable[tuple[int, int]]
+) -> list[DuplicateGroup]:
+    """Join equal files and near pairs; contradictions come first, then leaks, then by position."""
+    links = _Links()
+    first: dict[str, int] = {}
+    for position, sample in enumerate(samples):
+        links.join(first.setdefault(sample.sha256, position), position)
+    for low, high in near_pairs:
+        links.join(low, high)
     groups = [
-        DuplicateGroup((first[sha256], *others[sha256])) for sha256 in first if sha256 in others
+        DuplicateGroup(tuple(positions), tuple(samples[p] for p in positions))
+        for positions in links.groups()
     ]
-    return sorted(groups, key=lambda group: not group.conflicting)
+    return sorted(groups, key=lambda g: (not g.conflicting, not g.leaking, g.positions[0]))
+
+
+def duplicate_counts(groups: Sequence[DuplicateGroup]) -> Mapping[str, int]:
+    """Return how many samples are concerned, by what is wrong with them."""
+    kinds = Counter(row["duplicate_kind"] for group in groups for row in group.rows().values())
+    return {
+        "num_duplicates": kinds["exact"],
+        "num_near_duplicates": kinds["near"],
+        "num_conflicting": sum(len(g.samples) for g in groups if g.conflicting),
+        "num_leaking": sum(len(g.samples) for g in groups if g.leaking),
+    }
 
 
 def duplicate_warnings(groups: Sequence[DuplicateGroup]) -> list[str]:
     """Return what the groups say of the whole data set."""
-    findings = (
-        (sum(group.conflicting for group in groups), "under different labels"),
-        (sum(group.crosses_splits for group in groups), "in both the training and the test split"),
-    )
+    exact = [group for group in groups if group.exact]
+    near = [group for group in groups if not group.exact]
     return [
-        f"{count:,} {'image stands' if count == 1 else 'images stand'} {where}."
-        for count, where in findings
+        f"{count:,} {'image stands' if count == 1 else 'images stand'} {how}{where}."
+        for how, kind in (("", exact), ("with only small changes ", near))
+        for where, count in (
+            ("under different labels", sum(group.conflicting for group in kind)),
+            ("in both the training and the test split", sum(group.leaking for group in kind)),
+        )
         if count
     ]
+
+
+class _Links:
+    """Disjoint sets of positions; the lowest stands for its set."""
+
+    def __init__(self) -> None:
+        self._parent: dict[int, int] = {}
+
+    def join(self, low: int, high: int) -> None:
+        """Put two positions into one set."""
+        if low != high:
+            roots = sorted((self._root(low), self._root(high)))
+            self._parent[roots[1]] = roots[0]
+
+    def groups(self) -> list[list[int]]:
+        """Return the sets of two and more, each in order."""
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for position in sorted({*self._parent, *self._parent.values()}):
+            found[self._root(position)].append(position)
+        return [positions for positions in found.values() if len(positions) > 1]
+
+    def _root(self, position: int) -> int:
+        while (above := self._parent.get(position, position)) != position:
+            self._parent[position] = self._parent.get(above, above)
+            position = above
+        return position

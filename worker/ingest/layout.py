@@ -80,6 +80,11 @@ def recognise_layout(paths: Iterable[str]) -> Layout:
     )
 
 
+def split_of(name: str) -> str | None:
+    """Return the split that a folder or a table means by this name."""
+    return _SPLITS.get(name.strip().casefold())
+
+
 def looks_like_image(path: str) -> bool:
     """Tell whether a file is named as an image that we read."""
     return path.lower().endswith(_IMAGE_SUFFIXES)

@@ -1,10 +1,14 @@
-"""The one interface behind which the kinds of archive look alike."""
+"""The one interface behind which the kinds of upload look alike."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, runtime_checkable
 
-from worker.ingest.errors import Refusal
+from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
+from worker.ingest.layout import Place
 from worker.ingest.limits import ReadMeter
+from worker.ingest.names import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,38 @@ class Member:
     """Known without reading it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One file that becomes no sample."""
+
+    path: str
+    code: RejectCode
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that is a sample if it is an image."""
+
+    member: Member
+    path: str
+    place: Place
+
+
+@dataclass(slots=True)
+class Selection:
+    """The table of contents, sorted out."""
+
+    warnings: list[str] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    """Files in order of path, which does not depend on the packing; rows as they come."""
+    rejections: list[Rejection] = field(default_factory=list)
+    num_ignored: int = 0
+    """Hidden and system files."""
+
+
 class Archive(Protocol):
-    """An opened archive whose table of contents has been checked."""
+    """An opened upload whose table of contents has been checked."""
 
     members: list[Member]
 
@@ -32,3 +66,26 @@ class Archive(Protocol):
             RefusedFileError: This member cannot be had.
             IngestError: The archive as a whole turns out to be too much.
         """
+
+
+class FileArchive(Archive, Protocol):
+    """An archive of files."""
+
+    def open(self, member: Member) -> AbstractContextManager[Callable[[int], bytes]]:
+        """Give what reads the content of a member of any size, piece by piece."""
+
+
+@runtime_checkable
+class RowArchive(Archive, Protocol):
+    """Rows of a table or of arrays: each comes with its label, so no name has to tell it."""
+
+    def select(self) -> Selection:
+        """Return what the rows are."""
+
+
+Source: TypeAlias = FileArchive | RowArchive
+
+
+def reject(name: str, error: RefusedFileError) -> Rejection:
+    """Note a refused file under a name that can be shown."""
+    return Rejection(printable(name), *error.refusal)

@@ -72,6 +72,11 @@ def twin_key(path: str) -> str:
     return path if folded == path else folded
 
 
+def is_printable(text: str) -> bool:
+    """Tell whether every screen and database takes a text as it is."""
+    return _UNPRINTABLE.search(text) is None
+
+
 def printable(name: str) -> str:
     """Return a name of any kind in a form that every screen and database takes."""
     shown = _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", name)

@@ -1,19 +1,23 @@
 """The ingest itself: table of contents, then one pass over the files, then the report."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from app.core.storage import BlobStore
 from worker.ingest.archive import open_archive
 from worker.ingest.errors import RefusedFileError
 from worker.ingest.limits import Limits, SafePoint
-from worker.ingest.members import Archive
+from worker.ingest.members import Source, reject
+from worker.ingest.near_duplicates import find_near_duplicates
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
 from worker.ingest.samples import SampleReader
-from worker.ingest.selection import reject, sort_out
+from worker.ingest.selection import sort_out
+from worker.ingest.tables import Columns
 
 _CACHE_BUFFER_BYTES = 1024**2
 
@@ -29,6 +33,8 @@ class Spec:
     image_size: int | None
     """Side of the cached images; None: chosen from the data."""
     limits: Limits
+    columns: Columns = field(default_factory=Columns)
+    """Names that the user gave for the columns of tables of labels."""
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Spec":
@@ -39,6 +45,7 @@ class Spec:
             blob_dir=Path(values["blob_dir"]),
             image_size=values["image_size"],
             limits=Limits.from_spec(values["limits"]),
+            columns=Columns.from_spec(values.get("columns", {})),
         )
 
 
@@ -62,9 +69,9 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
 
 
 def _read_all(
-    archive: Archive, spec: Spec, *, safe_point: SafePoint, progress: ProgressMeter
+    archive: Source, spec: Spec, *, safe_point: SafePoint, progress: ProgressMeter
 ) -> Outcome:
-    selection = sort_out(archive.members)
+    selection = sort_out(archive, spec.limits, spec.columns)
     candidates = selection.candidates
     reader = SampleReader(
         archive,
@@ -83,10 +90,18 @@ def _read_all(
             except RefusedFileError as error:
                 selection.rejections.append(reject(candidate.path, error))
             progress.update(num_done=num_done, num_total=len(candidates), num_images=len(samples))
+    near_pairs = _near_pairs(cache_file, image_size, safe_point) if samples else []
     return Outcome(
         selection=selection,
         samples=samples,
         image_size=image_size,
         num_unpacked_bytes=reader.num_unpacked_bytes,
         images_per_second=progress.images_per_second(len(samples)),
+        near_pairs=near_pairs,
     )
+
+
+def _near_pairs(cache: Path, image_size: int, safe_point: SafePoint) -> list[tuple[int, int]]:
+    pixels = np.memmap(cache, np.uint8, "r").reshape(-1, image_size * image_size * 3)
+    pairs: list[tuple[int, int]] = find_near_duplicates(pixels, image_size, safe_point).tolist()
+    return pairs

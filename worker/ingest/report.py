@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from worker.ingest.classes import ClassTable
-from worker.ingest.duplicates import MAX_GROUPS, duplicate_warnings, find_duplicates
+from worker.ingest.duplicates import (
+    MAX_GROUPS,
+    DuplicateGroup,
+    duplicate_counts,
+    duplicate_warnings,
+    group_duplicates,
+)
 from worker.ingest.errors import FailureCode, IngestError
 from worker.ingest.layout import looks_like_image
+from worker.ingest.members import Selection
 from worker.ingest.samples import Sample
-from worker.ingest.selection import Selection
 
 _MANY_REJECTED = 0.05
 
@@ -29,6 +35,8 @@ class Outcome:
     image_size: int
     num_unpacked_bytes: int
     images_per_second: float
+    near_pairs: Sequence[tuple[int, int]] = ()
+    """Positions of samples that show the same picture in different files."""
 
 
 def write_report(folder: Path, outcome: Outcome) -> None:
@@ -40,10 +48,16 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     _require_samples(outcome)
     classes = ClassTable(outcome.samples)
     classes.require_enough()
+    duplicates = group_duplicates(outcome.samples, outcome.near_pairs)
     rejections = sorted(outcome.selection.rejections, key=attrgetter("path", "code"))
-    _write_lines(folder / "samples.jsonl", (_row(s, classes) for s in outcome.samples))
+    notes = {position: note for group in duplicates for position, note in group.rows().items()}
+    rows = (
+        _row(sample, classes) | notes.get(position, {})
+        for position, sample in enumerate(outcome.samples)
+    )
+    _write_lines(folder / "samples.jsonl", rows)
     _write_lines(folder / "rejected.jsonl", map(asdict, rejections))
-    summary = _summary(outcome, classes)
+    summary = _summary(outcome, classes, duplicates)
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 
 
@@ -83,21 +97,22 @@ def _row(sample: Sample, classes: ClassTable) -> dict[str, Any]:
     }
 
 
-def _summary(outcome: Outcome, classes: ClassTable) -> dict[str, Any]:
-    duplicates = find_duplicates(outcome.samples)
+def _summary(
+    outcome: Outcome, classes: ClassTable, duplicates: Sequence[DuplicateGroup]
+) -> dict[str, Any]:
     return {
         "classes": classes.names,
         "splits": classes.splits,
         "num_samples": len(outcome.samples),
         "num_rejected": len(outcome.selection.rejections),
         "num_ignored": outcome.selection.num_ignored,
-        "num_duplicates": sum(len(group.samples) for group in duplicates),
+        **duplicate_counts(duplicates),
         "num_duplicate_groups": len(duplicates),
         "duplicates": [group.as_json() for group in duplicates[:MAX_GROUPS]],
         "image_size": outcome.image_size,
         "content_hash": content_hash(outcome.samples),
         "warnings": [
-            *outcome.selection.layout.warnings,
+            *outcome.selection.warnings,
             *classes.warnings(named=_class_folders(outcome.selection)),
             *duplicate_warnings(duplicates),
             *_rejection_warnings(outcome),

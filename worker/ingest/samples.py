@@ -11,8 +11,7 @@ from worker.ingest.errors import RefusedFileError
 from worker.ingest.images import decode_image, longer_side
 from worker.ingest.layout import Place
 from worker.ingest.limits import Limits, ReadMeter
-from worker.ingest.members import Archive
-from worker.ingest.selection import Candidate
+from worker.ingest.members import Archive, Candidate
 
 MIN_IMAGE_SIZE = 8
 MAX_IMAGE_SIZE = 192

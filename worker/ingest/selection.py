@@ -1,86 +1,68 @@
 """Which members to read, in which order, and what they are: decided from names alone."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from worker.ingest.errors import RefusedFileError, RejectCode
-from worker.ingest.layout import Layout, Place, recognise_layout
-from worker.ingest.members import Member
+from worker.ingest.labelling import FolderLabels, Labelling, TableLabels
+from worker.ingest.layout import recognise_layout
+from worker.ingest.limits import Limits
+from worker.ingest.members import Candidate, Member, RowArchive, Selection, Source, reject
 from worker.ingest.names import clean_path, is_system_file, normal_form, printable, twin_key
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """One file that becomes no sample."""
-
-    path: str
-    code: RejectCode
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file that is a sample if it is an image."""
-
-    member: Member
-    path: str
-    place: Place
-
-
-@dataclass(slots=True)
-class Selection:
-    """The table of contents, sorted out."""
-
-    layout: Layout
-    candidates: list[Candidate] = field(default_factory=list)
-    """In order of path, which does not depend on the packing."""
-    rejections: list[Rejection] = field(default_factory=list)
-    num_ignored: int = 0
-    """Hidden and system files."""
-
+from worker.ingest.tables import Columns, find_tables
 
 _Named = tuple[str, str, int, Member]
 """Normal form of the path, the path, place in the archive, member: sorts by the first three."""
 
 
-def sort_out(members: Iterable[Member]) -> Selection:
-    """Give every member its place, or the reason why it has none."""
+def sort_out(archive: Source, limits: Limits, columns: Columns) -> Selection:
+    """Decide by tables of labels where there are any, else by class folders.
+
+    Raises:
+        IngestError: A table cannot be read.
+    """
+    if isinstance(archive, RowArchive):
+        return archive.select()
+    selection = Selection()
+    named = _named(archive.members, selection)
+    tables = find_tables(archive, [(path, m) for _, path, _, m in named], limits, columns)
+    if tables:
+        labelling: Labelling = TableLabels(tables, [path for _, path, _, _ in named])
+    else:
+        readable = (path for _, path, _, member in named if member.refusal is None)
+        labelling = FolderLabels(recognise_layout(readable))
+    selection.warnings += labelling.warnings
+    _place(named, labelling, selection)
+    selection.rejections += labelling.unused()
+    return selection
+
+
+def _named(members: Iterable[Member], selection: Selection) -> list[_Named]:
+    """Return the members whose names can be used, in order of path."""
     named: list[_Named] = []
-    rejections: list[Rejection] = []
-    num_ignored = 0
     for member in members:
         try:
             path = clean_path(member.name)
         except RefusedFileError as error:
-            rejections.append(reject(member.name, error))
+            selection.rejections.append(reject(member.name, error))
             continue
         if is_system_file(path):
-            num_ignored += 1
+            selection.num_ignored += 1
         else:
             named.append((normal_form(path), path, member.key, member))
     named.sort()
-    selection = Selection(
-        recognise_layout(path for _, path, _, member in named if member.refusal is None),
-        rejections=rejections,
-        num_ignored=num_ignored,
-    )
-    _place(named, selection)
-    return selection
+    return named
 
 
-def reject(name: str, error: RefusedFileError) -> Rejection:
-    """Note a refused file under a name that can be shown."""
-    return Rejection(printable(name), *error.refusal)
-
-
-def _place(named: list[_Named], selection: Selection) -> None:
+def _place(named: list[_Named], labelling: Labelling, selection: Selection) -> None:
     """Fill the selection; of several files with one name the first is taken."""
     taken: dict[str, str] = {}
     for _, path, _, member in named:
+        if labelling.is_table(path):
+            continue
         try:
             _refuse_unreadable(member)
             _refuse_twin(path, taken)
-            place = _labelled_place(path, selection.layout)
+            place = labelling.place(path)
         except RefusedFileError as error:
             selection.rejections.append(reject(path, error))
         else:
@@ -103,10 +85,3 @@ def _refuse_twin(path: str, taken: dict[str, str]) -> None:
         else f"Some systems cannot tell its name from '{printable(twin)}'."
     )
     raise RefusedFileError(RejectCode.DUPLICATE_NAME, detail)
-
-
-def _labelled_place(path: str, layout: Layout) -> Place:
-    place = layout.place(path)
-    if place is None:
-        raise RefusedFileError(RejectCode.NO_LABEL, "The file lies in no class folder.")
-    return place

@@ -9,15 +9,19 @@ import os
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.ingest.errors import FailureCode, IngestError, Refusal, RejectCode
+import pyarrow as pa
+
+from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
 from worker.ingest.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import Member
 
+GZIP_SIGNATURE = b"\x1f\x8b\x08"
+ZSTD_SIGNATURE = b"\x28\xb5\x2f\xfd"
 _CHUNK_BYTES = 1024**2
 _MAX_HEADER_BYTES = 64 * 1024
 """One extended header; tarfile's own parsing is quadratic in it (CVE-2024-6232)."""
@@ -81,6 +85,22 @@ class TarArchive:
         meter.add(len(data))
         return data
 
+    @contextmanager
+    def open(self, member: Member) -> Iterator[Callable[[int], bytes]]:
+        """Give what reads a member of any size, piece by piece."""
+        if member.refusal is not None and member.refusal.code is not RejectCode.FILE_TOO_LARGE:
+            raise RefusedFileError(*member.refusal)
+        position, end = member.key, member.key + member.num_bytes
+
+        def read(num_bytes: int) -> bytes:
+            nonlocal position
+            self._file.seek(position)
+            data = self._file.read(min(num_bytes, end - position))
+            position += len(data)
+            return data
+
+        yield read
+
     def _refusal(self, header: tarfile.TarInfo) -> Refusal | None:
         if header.type not in _REGULAR or header.issparse():
             return Refusal(RejectCode.NOT_A_REGULAR_FILE, "A link, a device, or a file with holes.")
@@ -105,34 +125,57 @@ def is_tar_header(block: bytes) -> bool:
 
 
 @contextmanager
-def unpacked_gzip(
+def unpacked_tar(
     file: BinaryIO, folder: Path, meter: ReadMeter, safe_point: SafePoint
 ) -> Iterator[BinaryIO]:
-    """Give the uncompressed content as a file that has no name and vanishes when closed."""
+    """Give the content of a gzip or zstd file as a file without a name that vanishes when closed.
+
+    Raises:
+        IngestError: It is damaged, too much, or no tar.
+    """
     with tempfile.TemporaryFile(dir=folder) as unpacked:
-        _unpack_gzip(file, unpacked, meter, safe_point)
+        file.seek(0)
+        is_zstd = file.read(len(ZSTD_SIGNATURE)) == ZSTD_SIGNATURE
+        file.seek(0)
+        with _damage_told("zstd" if is_zstd else "gzip"):
+            packed = (
+                pa.CompressedInputStream(file, "zstd") if is_zstd else gzip.GzipFile(fileobj=file)
+            )
+            with packed:
+                while chunk := packed.read(_CHUNK_BYTES):
+                    safe_point()
+                    meter.add(len(chunk))
+                    unpacked.write(chunk)
         unpacked.seek(0)
+        if not is_tar_header(unpacked.read(tarfile.BLOCKSIZE)):
+            kind = "zstd" if is_zstd else "gzip"
+            detail = f"The {kind} file does not hold a tar archive."
+            raise IngestError(FailureCode.UNKNOWN_ARCHIVE, detail)
         yield unpacked
 
 
-def _unpack_gzip(
-    file: BinaryIO, unpacked: BinaryIO, meter: ReadMeter, safe_point: SafePoint
-) -> None:
-    file.seek(0)
+@contextmanager
+def _damage_told(kind: str) -> Iterator[None]:
     try:
-        with gzip.GzipFile(fileobj=file) as packed:
-            while chunk := packed.read(_CHUNK_BYTES):
-                safe_point()
-                meter.add(len(chunk))
-                unpacked.write(chunk)
+        yield
     except EOFError as error:
-        raise IngestError(
-            FailureCode.TRUNCATED_ARCHIVE, "The gzip file ends too early: part of it is missing."
-        ) from error
+        raise _cut_off(kind) from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise IngestError(
-            FailureCode.CORRUPT_ARCHIVE, f"The gzip file is damaged: {error}."
-        ) from error
+        raise _damaged(kind, error) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise  # the disk's own
+        raise (_cut_off(kind) if "Truncated" in str(error) else _damaged(kind, error)) from error
+
+
+def _cut_off(kind: str) -> IngestError:
+    return IngestError(
+        FailureCode.TRUNCATED_ARCHIVE, f"The {kind} file ends too early: part of it is missing."
+    )
+
+
+def _damaged(kind: str, error: Exception) -> IngestError:
+    return IngestError(FailureCode.CORRUPT_ARCHIVE, f"The {kind} file is damaged: {error}.")
 
 
 def _headers(file: BinaryIO, safe_point: SafePoint) -> Iterator[tarfile.TarInfo]:

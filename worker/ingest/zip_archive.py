@@ -4,6 +4,8 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
@@ -53,6 +55,18 @@ class ZipArchive:
         if len(data) > self._max_file_bytes:
             raise RefusedFileError(*_too_large(self._max_file_bytes))
         return data
+
+    @contextmanager
+    def open(self, member: Member) -> Iterator[Callable[[int], bytes]]:
+        """Give what unpacks a member of any size, piece by piece."""
+        if member.refusal is not None and member.refusal.code is not RejectCode.FILE_TOO_LARGE:
+            raise RefusedFileError(*member.refusal)
+        try:
+            with self._zip.open(self._zip.filelist[member.key]) as unpacked:
+                yield unpacked.read
+        except _DAMAGE as error:
+            detail = f"The packed data are damaged: {error}."
+            raise RefusedFileError(RejectCode.UNREADABLE_MEMBER, detail) from error
 
     def _refusal(self, entry: zipfile.ZipInfo) -> Refusal | None:
         kind = stat.S_IFMT(entry.external_attr >> 16)  # zero from systems without Unix modes

@@ -1,7 +1,6 @@
 """Scores from a Parquet file, batch by batch."""
 
 import json
-import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +9,11 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow.parquet import ParquetFile
 
 from worker.ingest.classes import listed
 from worker.ingest.limits import SafePoint
 from worker.ingest.names import printable
+from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 from worker.scores.arrays import (
     CLASS_NAMES,
     FEATURES,
@@ -31,12 +30,6 @@ from worker.scores.errors import InvalidScoresError
 from worker.scores.labels import checked_names, numbered_names
 from worker.scores.limits import MemoryWall, ScoreLimits
 
-_TAIL = struct.Struct("<L4s")
-_MAGIC = b"PAR1"
-_MAX_FOOTER_BYTES = 64 * 1024**2
-_MAX_THRIFT_STRING = 16 * 1024**2
-_MAX_THRIFT_CONTAINER = 1_000_000
-_BUFFER_BYTES = 1024**2
 _MAX_BYTES_PER_ROW = 256
 """A label; a class name may be nearly as long."""
 _MAX_BYTES_PER_CELL = 16
@@ -57,9 +50,8 @@ class ParquetReader:
         self._limits = limits
         self._wall = wall
         self._safe_point = safe_point
-        _check_tail(file)
         with _damage_told():
-            self._file = _open(file)
+            self._file = open_parquet(file)
             self._schema = self._file.schema_arrow
             self._num_rows: int = self._file.metadata.num_rows
         _check_columns(self._schema)
@@ -170,35 +162,6 @@ class ParquetReader:
         return checked_names(names, num_classes)
 
 
-def _check_tail(file: BinaryIO) -> None:
-    """Refuse a file that is cut off, or whose footer alone would fill the memory."""
-    num_bytes = file.seek(0, 2)
-    file.seek(max(0, num_bytes - _TAIL.size))
-    tail = file.read(_TAIL.size)
-    if len(tail) < _TAIL.size or not tail.endswith(_MAGIC):
-        raise InvalidScoresError("the Parquet file has no footer: part of it is missing")
-    footer_bytes, _ = _TAIL.unpack(tail)
-    if footer_bytes > min(_MAX_FOOTER_BYTES, num_bytes):
-        raise InvalidScoresError(f"the Parquet file's footer claims {footer_bytes:,} bytes")
-    file.seek(0)
-
-
-def _open(file: BinaryIO) -> ParquetFile:
-    # One thread and the system's allocator: others reserve gigabytes of addresses in advance.
-    pa.set_memory_pool(pa.system_memory_pool())
-    pa.set_cpu_count(1)
-    pa.set_io_thread_count(1)
-    return ParquetFile(
-        file,
-        memory_map=False,
-        pre_buffer=False,
-        buffer_size=_BUFFER_BYTES,
-        thrift_string_size_limit=_MAX_THRIFT_STRING,
-        thrift_container_size_limit=_MAX_THRIFT_CONTAINER,
-        arrow_extensions_enabled=False,
-    )
-
-
 def _check_columns(schema: pa.Schema) -> None:
     twice = [name for name, count in Counter(schema.names).items() if count > 1]
     if twice:
@@ -210,18 +173,8 @@ def _check_columns(schema: pa.Schema) -> None:
 
 @contextmanager
 def _damage_told() -> Iterator[None]:
-    """Tell damage from the disk's own errors, which carry a number."""
     try:
-        yield
-    except MemoryError:
-        raise
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise InvalidScoresError(f"the Parquet file is damaged: {_first_line(error)}") from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise InvalidScoresError(f"the Parquet file is damaged: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return printable(str(error).partition("\n")[0])
+        with damage_told():
+            yield
+    except DamagedParquetError as error:
+        raise InvalidScoresError(printable(str(error))) from error

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -6,7 +7,7 @@ from starlette.testclient import TestClient
 from app.core.ids import format_sample_id
 from app.core.storage import BlobStore
 from app.http.context import AppContext
-from app.models import Dataset, DatasetState, Sample, Split, Tenant
+from app.models import Dataset, DatasetState, DuplicateKind, Sample, Split, Tenant
 from tests.app.walking import walk
 from tests.support.factories import make_rejected, make_sample, make_samples
 from tests.support.rows import make_dataset
@@ -50,7 +51,7 @@ class TestListDatasets:
 
 
 class TestGetDataset:
-    def test_shows_what_ingest_found(
+    def test_shows_what_the_ingest_of_an_older_release_found(
         self, client: TestClient, context: AppContext, tenant: Tenant
     ) -> None:
         group = {"sha256": "ab", "paths": ["a", "b"], "labels": ["cat", "dog"], "conflicting": True}
@@ -71,8 +72,13 @@ class TestGetDataset:
             "image_size": 32,
             "upload": {"name": "pets.zip", "sha256": "0" * 64, "num_bytes": 1},
             "created_at": shown["created_at"],
+            "num_near_duplicates": 0,
+            "num_conflicting": 0,
+            "num_leaking": 0,
             "warnings": ["one class is rare"],
-            "duplicates": [group],
+            "duplicates": [
+                group | {"group": None, "kind": "exact", "num_samples": 2, "leaking": False}
+            ],
         }
 
     def test_of_another_tenant_is_unknown(self, stranger: TestClient, dataset: Dataset) -> None:
@@ -125,6 +131,51 @@ class TestListSamples:
             assert stranger.get(f"/v1/datasets/{dataset.id}/{name}").status_code == 404
 
 
+class TestDuplicates:
+    @pytest.fixture
+    def copies(self, context: AppContext, tenant: Tenant) -> Dataset:
+        """Samples 0 and 1 are equal; 2 and 3 look alike, in two splits; 4 stands alone."""
+        notes: list[dict[str, Any]] = [
+            {"duplicate_group": 0, "duplicate_kind": DuplicateKind.EXACT, "conflicting": True},
+            {"duplicate_group": 0, "duplicate_kind": DuplicateKind.EXACT, "conflicting": True},
+            {"duplicate_group": 2, "duplicate_kind": DuplicateKind.NEAR, "leaking": True},
+            {"duplicate_group": 2, "duplicate_kind": DuplicateKind.NEAR, "leaking": True},
+            {},
+        ]
+        with context.database.unit_of_work() as session:
+            dataset = make_dataset(session, tenant.id)
+            for position, values in enumerate(notes):
+                make_sample(session, dataset, position, **values)
+        return dataset
+
+    @pytest.mark.parametrize(
+        ("wanted", "positions"),
+        [
+            ("any", [0, 1, 2, 3]),
+            ("exact", [0, 1]),
+            ("near", [2, 3]),
+            ("conflicting", [0, 1]),
+            ("leaking", [2, 3]),
+        ],
+    )
+    def test_filter_samples(
+        self, client: TestClient, copies: Dataset, wanted: str, positions: list[int]
+    ) -> None:
+        path = f"/v1/datasets/{copies.id}/samples"
+        found = walk(client, path, duplicates=wanted, limit=1)
+        assert [int(row["path"][4:8]) for row in found] == positions
+
+    def test_are_told_of_each_sample(self, client: TestClient, copies: Dataset) -> None:
+        rows = walk(client, f"/v1/datasets/{copies.id}/samples")
+        told = [row["duplicates"] for row in rows]
+        assert told[3] == {"group": 2, "kind": "near", "conflicting": False, "leaking": True}
+        assert told[4] is None
+
+    def test_of_another_kind_are_no_filter(self, client: TestClient, copies: Dataset) -> None:
+        reply = client.get(f"/v1/datasets/{copies.id}/samples", params={"duplicates": "all"})
+        assert (reply.status_code, reply.json()["code"]) == (422, "validation_error")
+
+
 class TestListRejected:
     def test_pages_each_once(self, client: TestClient, dataset: Dataset) -> None:
         items = walk(client, f"/v1/datasets/{dataset.id}/rejected", limit=2)
@@ -151,6 +202,7 @@ class TestGetSample:
             "height": 8,
             "media_type": "image/png",
             "sha256": "5" * 64,
+            "duplicates": None,
             "decision": None,
             "decided_label": None,
             "exclusion": None,

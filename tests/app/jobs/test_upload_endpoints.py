@@ -111,9 +111,11 @@ class TestCreateDataset:
         assert (job["kind"], job["options"]) == ("ingest", {})
 
     @pytest.mark.parametrize(
-        "content", [ZIP, make_tar("w"), make_tar("w:gz")], ids=["zip", "tar", "tar.gz"]
+        "content",
+        [ZIP, make_tar("w"), make_tar("w:gz"), b"\x28\xb5\x2f\xfd" + bytes(300), b"PAR1" * 99],
+        ids=["zip", "tar", "tar.gz", "tar.zst", "parquet"],
     )
-    def test_takes_zip_and_tar(self, client: TestClient, content: bytes) -> None:
+    def test_takes_what_may_be_a_data_set(self, client: TestClient, content: bytes) -> None:
         assert upload(client, content).status_code == 202
 
     def test_fields_may_come_in_any_order(self, client: TestClient) -> None:
@@ -200,7 +202,7 @@ class TestRefusedUpload:
         assert code(client.post("/v1/datasets", files=parts)) == (422, "validation_error")
 
     def test_that_is_no_form(self, client: TestClient) -> None:
-        assert code(client.post("/v1/datasets", json={})) == (415, "unsupported_media_type")
+        assert code(client.post("/v1/datasets", data={"a": "b"})) == (415, "unsupported_media_type")
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
         reply = client.post("/v1/datasets", content=b"no form", headers=headers)
         assert code(reply) == (400, "invalid_request")

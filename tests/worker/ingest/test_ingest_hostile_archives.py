@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.worker.ingest.making import (
     LIMITS,
+    NO_COLUMNS,
     Files,
     below,
     edit_zip,
@@ -349,7 +350,7 @@ def test_damage_of_any_kind_gives_named_errors_only(
     archive.write_bytes(data)
     try:
         with open_archive(archive, LIMITS, scratch=tmp_path, safe_point=lambda: None) as opened:
-            for candidate in sort_out(opened.members).candidates:
+            for candidate in sort_out(opened, LIMITS, NO_COLUMNS).candidates:
                 with contextlib.suppress(RefusedFileError):
                     opened.read(candidate.member, ReadMeter(LIMITS, archive_bytes=len(data)))
     except IngestError as error:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.worker.ingest.making import LIMITS, make_tar, make_zip, png, run, two_classes
+from tests.worker.ingest.formats import FORMATS, medmnist
+from tests.worker.ingest.making import LIMITS, make_zip, png, run, two_classes
 from worker.child import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
 
 ROOT = Path(__file__).parents[3]
@@ -52,8 +53,10 @@ class _Child:
         return self._process.returncode, [json.loads(line) for line in out.splitlines()], err
 
 
-def test_a_good_upload(archive: Path) -> None:
-    child = _Child(make_tar(archive, two_classes(), mode="w:gz"))
+@pytest.mark.parametrize("kind", ["tar.gz", "tar.zst", "jsonl", "hugging face shards", "npz"])
+def test_a_good_upload(archive: Path, kind: str) -> None:
+    """Also behind the walls around the process, which libraries must get along with."""
+    child = _Child(FORMATS[kind](archive) if kind != "npz" else make_zip(archive, medmnist()))
     code, events, err = child.end()
     assert (code, err) == (EXIT_DONE, "")
     assert [event["event"] for event in events] == ["progress"]

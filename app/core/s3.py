@@ -1,0 +1,112 @@
+"""Blobs in an S3-compatible service, by way of obstore (the Rust crate `object_store`)."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import obstore
+from obstore.store import S3Store
+
+from app.core.bulk import batches
+from app.core.settings import Settings
+from app.core.storage import BlobStore
+
+_NUM_THREADS = 16
+"""An upload waits for the line, not for the processor."""
+_BATCH_FILES = 256
+_CHUNK_BYTES = 1024**2
+
+
+class S3Blobs:
+    """The blobs of one tenant below `PREFIX/TENANT/`; credentials come as `AWS_…` variables."""
+
+    def __init__(self, settings: Settings, tenant: str) -> None:
+        """Connect when something is asked for.
+
+        Raises:
+            ValueError: The settings name no bucket.
+        """
+        if settings.s3_url is None:
+            raise ValueError("LABELAUDIT_STORE_URL names no bucket")
+        endpoint = settings.s3_endpoint
+        self._store = S3Store.from_url(
+            f"{settings.s3_url.rstrip('/')}/{tenant}",
+            config={"endpoint": endpoint} if endpoint else {},
+            client_options={"allow_http": (endpoint or "").startswith("http://")},
+        )
+
+    def inbox(self, folder: Path) -> Path:
+        """Let the child write beside its other results."""
+        return folder / "blobs"
+
+    def take_in(self, inbox: Path, on_batch: Callable[[], None]) -> None:
+        """Send all files, several at once; what is there already is sent again, to be sure."""
+        files = (path for path in inbox.rglob("*") if path.is_file())
+        with ThreadPoolExecutor(_NUM_THREADS) as pool:
+            for batch in batches(files, _BATCH_FILES):
+                list(pool.map(self._put, batch))
+                on_batch()
+
+    def bring(self, sha256s: Iterable[str], folder: Path, on_batch: Callable[[], None]) -> Path:
+        """Fetch the blobs into the attempt's folder, several at once."""
+        target = BlobStore(folder / "blobs")
+        with ThreadPoolExecutor(_NUM_THREADS) as pool:
+            for batch in batches(sha256s, _BATCH_FILES):
+                list(pool.map(partial(self._fetch, target), batch))
+                on_batch()
+        return target.root
+
+    def adopt(self, source: Path) -> tuple[str, int]:
+        """Send a file and remove it here."""
+        with source.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        num_bytes = source.stat().st_size
+        obstore.put(self._store, _key(sha256), source)
+        source.unlink()
+        return sha256, num_bytes
+
+    def local_path(self, _sha256: str) -> Path | None:
+        """Say that there is no file."""
+        return None
+
+    def num_bytes(self, sha256: str) -> int:
+        """Ask for the size."""
+        return obstore.head(self._store, _key(sha256))["size"]
+
+    def read(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
+        """Stream a range."""
+        if start == end:
+            return
+        found = obstore.get(self._store, _key(sha256), options={"range": (start, end)})
+        for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
+            yield bytes(chunk)
+
+    def names(self) -> Iterator[str]:
+        """List the objects, a thousand a request."""
+        for page in obstore.list(self._store, chunk_size=1000):
+            yield from (item["path"].rpartition("/")[2] for item in page)
+
+    def signed_url(self, sha256: str, lifetime: timedelta) -> str | None:
+        """Sign a URL; nothing is asked of the service."""
+        return obstore.sign(self._store, "GET", _key(sha256), lifetime)
+
+    def remove(self, sha256: str) -> None:
+        """Delete an object; one that is gone already is no error."""
+        obstore.delete(self._store, _key(sha256))
+
+    def _fetch(self, target: BlobStore, sha256: str) -> None:
+        path = target.path(sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            for chunk in obstore.get(self._store, _key(sha256)).stream(_CHUNK_BYTES):
+                file.write(chunk)
+
+    def _put(self, file: Path) -> None:
+        obstore.put(self._store, _key(file.name), file)
+
+
+def _key(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256}"

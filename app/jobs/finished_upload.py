@@ -1,0 +1,100 @@
+"""`POST /v1/datasets` after a resumable upload: its file becomes that of a data set."""
+
+import os
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from app.accounts.auth import Writer
+from app.accounts.schemas import Scope
+from app.core.durable import sync_folder
+from app.datasets.incoming import StoredUpload
+from app.datasets.signatures import NUM_HEAD, require_archive
+from app.http.bodies import body_batches
+from app.http.context import AppContext
+from app.http.deps import ContextDep
+from app.jobs.schemas import FinishedUpload, SubmissionRead
+from app.jobs.service import JobService
+from app.jobs.upload_form import clean_file_name, options_of, read_name
+from app.models import Upload
+from app.uploads.service import UploadService
+
+MEDIA_TYPE = "application/json"
+_MAX_BODY_BYTES = 64 * 1024
+_FILE_NAME = "filename"
+"""Key of the metadata by which tus clients tell the name of the file."""
+
+
+class FinishedUploads:
+    """Turns whole uploads into data sets. Asked twice, it answers the same."""
+
+    def __init__(self, caller: Writer, context: ContextDep) -> None:
+        """Serve one request."""
+        self._caller = caller
+        self._context: AppContext = context
+
+    def register(self, wanted: FinishedUpload) -> SubmissionRead:
+        """Give the file its place and the database its rows: both or neither."""
+        options = options_of(wanted.audit) if isinstance(wanted.audit, dict) else None
+        if options is not None:
+            self._caller.require(Scope.TRAIN)
+        name = read_name(wanted.name)
+        tenant_id, dataset_id = self._caller.tenant_id, uuid4()
+        target = self._context.folder.upload(dataset_id)
+        try:
+            with self._context.database.unit_of_work() as session:
+                jobs = JobService(session, tenant_id, self._context.wake_ups)
+                uploads = UploadService(session, tenant_id, self._context.settings)
+                upload = uploads.find_whole(wanted.upload_id)
+                if upload.job_id is not None:
+                    return _submission(jobs, upload.job_id)
+                stored = self._checked(upload)
+                job = jobs.submit_upload(
+                    dataset_id, stored, name=name, options=options, columns=wanted.columns
+                )
+                upload.job_id = job.id
+                self._link(upload.id, target)  # before the commit: no row without its file
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        self._context.folder.part(upload.id).unlink(missing_ok=True)
+        return SubmissionRead(dataset_id=dataset_id, job_id=job.id)
+
+    def _checked(self, upload: Upload) -> StoredUpload:
+        with self._context.folder.part(upload.id).open("rb") as file:
+            require_archive(file.read(NUM_HEAD))
+        return StoredUpload(
+            file_name=clean_file_name(upload.details.get(_FILE_NAME)),
+            sha256=upload.sha256 or "",
+            num_bytes=upload.num_bytes,
+        )
+
+    def _link(self, upload_id: UUID, target: Path) -> None:
+        """Give the file a second name: were it moved, a crash before the commit would lose it."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(self._context.folder.part(upload_id), target)
+        sync_folder(target.parent)
+
+
+async def read_finished_upload(request: Request) -> FinishedUpload:
+    """Read the request's JSON.
+
+    Raises:
+        PayloadTooLargeError: It is longer than such JSON can be.
+        RequestValidationError: It is not what is wanted.
+    """
+    body = b"".join([batch async for batch in body_batches(request, max_bytes=_MAX_BODY_BYTES)])
+    try:
+        return FinishedUpload.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+        ) from error
+
+
+def _submission(jobs: JobService, job_id: UUID) -> SubmissionRead:
+    job = jobs.find(str(job_id))
+    return SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)

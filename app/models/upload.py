@@ -1,0 +1,27 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, HasCreatedAt, HasId, HasTenant
+
+
+class Upload(HasId, HasTenant, HasCreatedAt, Base):
+    """A resumable upload: how much of a file is durably here."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (Index(None, "tenant_id"), Index(None, "expires_at"), Index(None, "job_id"))
+
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    """Of the whole file, as the client announced."""
+    offset: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Bytes that are on disk and checked; what the file holds beyond is not trusted."""
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The client's metadata, texts by key."""
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    """Of the whole file, once it is whole."""
+    expires_at: Mapped[datetime]
+    job_id: Mapped[UUID | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    """What the upload became; its file is then the data set's."""

@@ -1,0 +1,96 @@
+"""Pairs of different files that show the same picture, found in the cache of decoded images.
+
+A perceptual hash tells which pictures may be copies that were resized or compressed again. Hashes
+that nearly agree are found by bands: of 64 bits in six bands, at most five changed ones leave a
+band unchanged, and more do more often than not. Simple pictures, such as digits, have close hashes
+without being copies of each other, so the pixels decide.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from worker.ingest.limits import SafePoint
+
+_NUM_FREQUENCIES = 8
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
+_BAND_BITS = (11, 11, 11, 11, 10, 10)
+_MAX_CHANGED_BITS = 12
+_WINDOW = 100
+"""Neighbours that one picture is compared with in each band: bounds the time on data sets where all
+pictures look alike."""
+_MIN_CORRELATION = 0.97
+"""Of 10,000 CIFAR-10 images 2 pairs reach it; of their JPEG copies at quality 75 all do."""
+_MIN_CONTRAST = 4.0
+"""Standard deviation in grey levels: nothing can be said of what is flatter."""
+_BLOCK_ROWS = 4096
+
+Hashes = npt.NDArray[np.uint64]
+Pixels = npt.NDArray[np.uint8]
+"""One decoded picture a row, (N, side * side * 3); may lie on disk."""
+Pairs = npt.NDArray[np.int64]
+
+
+def find_near_duplicates(pixels: Pixels, side: int, safe_point: SafePoint) -> Pairs:
+    """Return the pairs of rows (M, 2), the lower first, that show the same picture."""
+    hashes = perceptual_hashes(pixels, side, safe_point)
+    found = [np.empty((0, 2), np.int64), *_close_hashes(hashes, safe_point)]
+    candidates = np.unique(np.concatenate(found), axis=0)
+    alike = [candidates[:0], *_alike(candidates, pixels, safe_point)]
+    return np.concatenate(alike)
+
+
+def perceptual_hashes(pixels: Pixels, side: int, safe_point: SafePoint) -> Hashes:
+    """Return 64 bits a picture: which of its lowest frequencies are above their median (pHash)."""
+    cosines = _cosines(side)
+    hashes = np.empty(len(pixels), np.uint64)
+    for start in range(0, len(pixels), _BLOCK_ROWS):
+        safe_point()
+        rows = pixels[start : start + _BLOCK_ROWS].reshape(-1, side, side, 3)
+        frequencies = cosines @ (rows @ _GREY) @ cosines.T
+        flat = frequencies.reshape(len(rows), -1)
+        bits = np.packbits(flat > np.median(flat, axis=1, keepdims=True), axis=1)
+        hashes[start : start + len(rows)] = bits.view(">u8").ravel()
+    return hashes
+
+
+def _cosines(side: int) -> npt.NDArray[np.float32]:
+    """Return the lowest rows of the matrix of the discrete cosine transform, type II."""
+    rows, columns = np.arange(_NUM_FREQUENCIES)[:, None], np.arange(side)[None, :]
+    return np.cos(np.pi * rows * (2 * columns + 1) / (2 * side)).astype(np.float32)
+
+
+def _close_hashes(hashes: Hashes, safe_point: SafePoint) -> Iterator[Pairs]:
+    low = 0
+    for num_bits in _BAND_BITS:
+        band = (hashes >> np.uint64(low)) & np.uint64((1 << num_bits) - 1)
+        low += num_bits
+        order = np.lexsort((hashes, band))
+        sorted_hashes, sorted_band = hashes[order], band[order]
+        for shift in range(1, min(_WINDOW, len(order) - 1) + 1):
+            safe_point()
+            same_band = sorted_band[:-shift] == sorted_band[shift:]
+            if not same_band.any():
+                break
+            changed = np.bitwise_count(sorted_hashes[:-shift] ^ sorted_hashes[shift:])
+            (at,) = np.nonzero(same_band & (changed <= _MAX_CHANGED_BITS))
+            yield np.sort(np.stack([order[at], order[at + shift]], axis=1), axis=1)
+
+
+def _alike(candidates: Pairs, pixels: Pixels, safe_point: SafePoint) -> Iterator[Pairs]:
+    for start in range(0, len(candidates), _BLOCK_ROWS):
+        safe_point()
+        pairs = candidates[start : start + _BLOCK_ROWS]
+        first, second = _centred(pixels[pairs[:, 0]]), _centred(pixels[pairs[:, 1]])
+        strength = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+        has_contrast = strength >= _MIN_CONTRAST**2 * pixels.shape[1]
+        product = (first * second).sum(axis=1)
+        yield pairs[has_contrast & (product >= _MIN_CORRELATION * strength)]
+
+
+def _centred(rows: Pixels) -> npt.NDArray[np.float32]:
+    """Take the mean colour away: a copy may be lighter or warmer."""
+    values = rows.reshape(len(rows), -1, 3).astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    return values.reshape(len(rows), -1)

@@ -1,0 +1,288 @@
+"""Parquet with the images inside, as Hugging Face writes it: each row is a sample."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+from typing_extensions import override
+
+from worker.ingest.errors import FailureCode, IngestError, RefusedFileError, RejectCode
+from worker.ingest.layout import TRAIN, Place, split_of
+from worker.ingest.limits import Limits, ReadMeter, SafePoint
+from worker.ingest.members import Candidate, FileArchive, Member, RowArchive, Selection, reject
+from worker.ingest.names import clean_path, printable
+from worker.ingest.spool import Spool
+from worker.ingest.tables import read_label
+from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
+
+_LABEL_NAMES = ("label", "labels", "class", "target")
+_SPLIT_NAME = "split"
+_MAX_GROUP_BYTES = 1024**3
+"""A row group is unpacked page by page, but its pages may be as large as it is."""
+_BATCH_ROWS = 32
+_NAME_BATCH_ROWS = 10_000
+_SHIFT = 40
+"""A member's key is its table above this bit, and its row below."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    image: str
+    bytes_leaf: str
+    path_leaf: str | None
+    label: str
+    split: str | None
+    class_names: list[str] | None
+
+
+class ParquetRows(RowArchive):
+    """The rows of one or several tables of the same kind."""
+
+    def __init__(
+        self, tables: Mapping[str, BinaryIO], limits: Limits, safe_point: SafePoint
+    ) -> None:
+        """Read the footers.
+
+        Raises:
+            IngestError: A table is damaged, has no images with labels, or too many.
+        """
+        self.members: list[Member] = []
+        self._max_file_bytes = limits.max_file_bytes
+        self._safe_point = safe_point
+        self._tables = [_Table(name, file) for name, file in sorted(tables.items())]
+        num_rows = sum(table.num_rows for table in self._tables)
+        if num_rows > limits.max_files:
+            detail = f"The tables hold {num_rows:,} rows; at most {limits.max_files:,} are taken."
+            raise IngestError(FailureCode.TOO_MANY_FILES, detail)
+
+    @override
+    def select(self) -> Selection:
+        """Return one candidate a row, named as class folders would name it."""
+        selection, seen = Selection(), Counter[str]()
+        for number, table in enumerate(self._tables):
+            for row, record in enumerate(table.names(self._safe_point)):
+                key = number << _SHIFT | row
+                try:
+                    place = table.place(record, row)
+                except RefusedFileError as error:
+                    selection.rejections.append(reject(f"{table.name}#{row}", error))
+                    continue
+                path = f"{place.split}/{place.class_name}/{place.file}"
+                seen[path] += 1
+                if seen[path] > 1:
+                    path = f"{path}#{key}"
+                selection.candidates.append(Candidate(Member(path, key, 0), path, place))
+        return selection
+
+    @override
+    def read(self, member: Member, meter: ReadMeter) -> bytes:
+        table = self._tables[member.key >> _SHIFT]
+        data = table.image(member.key & ((1 << _SHIFT) - 1))
+        if data is None:
+            raise RefusedFileError(RejectCode.NOT_AN_IMAGE, "The row holds no bytes of an image.")
+        meter.add(len(data))
+        if len(data) > self._max_file_bytes:
+            detail = f"Larger than {self._max_file_bytes:,} bytes."
+            raise RefusedFileError(RejectCode.FILE_TOO_LARGE, detail)
+        return data
+
+
+class _Table:
+    """One file."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self.name = printable(name)
+        with _told(self.name):
+            self._file = open_parquet(file)
+            self.num_rows: int = self._file.metadata.num_rows
+            columns = _image_columns(self._file.schema_arrow)
+        if columns is None:
+            found = ", ".join(map(printable, self._file.schema_arrow.names[:20]))
+            raise _invalid(self.name, f"no column of images and one of labels; found: {found}")
+        self._columns = columns
+        self._split = _split_of_file(name)
+        self._starts = self._checked_groups()
+        self._batches: Iterator[tuple[int, list[bytes | None]]] = iter(())
+        self._first, self._batch = 0, list[bytes | None]()
+        self._group = -1
+
+    def names(self, safe_point: SafePoint) -> Iterator[dict[str, Any]]:
+        """Yield all but the images."""
+        columns = self._columns
+        wanted = [columns.label, *filter(None, (columns.path_leaf, columns.split))]
+        with _told(self.name):
+            for batch in self._file.iter_batches(
+                batch_size=_NAME_BATCH_ROWS, columns=wanted, use_threads=False
+            ):
+                safe_point()
+                yield from batch.to_pylist()
+
+    def place(self, record: Mapping[str, Any], row: int) -> Place:
+        """Return split, class and file name of a row.
+
+        Raises:
+            RefusedFileError: It has none of these.
+        """
+        columns = self._columns
+        label, fault = read_label(self._named(record.get(columns.label)))
+        if fault is not None:
+            raise RefusedFileError(fault.code, f"Row {row} {fault.detail}.")
+        split = self._split
+        if columns.split is not None and record.get(columns.split):
+            split = split_of(str(record[columns.split])) or ""
+            if not split:
+                raise RefusedFileError(RejectCode.UNKNOWN_SPLIT, f"Row {row} has another split.")
+        image = record.get(columns.image)
+        path = image.get("path") if isinstance(image, dict) else None
+        file = PurePosixPath(clean_path(path)).name if path else f"{row:08d}"
+        return Place(split, label, file)
+
+    def image(self, row: int) -> bytes | None:
+        """Return the bytes of one image; fast when rows are asked for in order."""
+        if not self._first <= row < self._first + len(self._batch):
+            self._seek(row)
+        return self._batch[row - self._first]
+
+    def _seek(self, row: int) -> None:
+        group = max(g for g, start in enumerate(self._starts) if start <= row)
+        if group != self._group or row < self._first:
+            self._group, self._batches = group, self._read_group(group)
+        with _told(self.name):
+            while True:
+                self._first, self._batch = next(self._batches)
+                if row < self._first + len(self._batch):
+                    return
+
+    def _read_group(self, group: int) -> Iterator[tuple[int, list[bytes | None]]]:
+        first = self._starts[group]
+        for batch in self._file.iter_batches(
+            batch_size=_BATCH_ROWS,
+            row_groups=[group],
+            columns=[self._columns.bytes_leaf],
+            use_threads=False,
+        ):
+            column = batch.column(0)
+            cells = column.field("bytes") if pa.types.is_struct(column.type) else column
+            yield first, cells.to_pylist()
+            first += batch.num_rows
+
+    def _named(self, value: Any) -> Any:
+        """Return the class name of a number, where the table knows names."""
+        names = self._columns.class_names
+        if names is None or not isinstance(value, int):
+            return value
+        if not 0 <= value < len(names):
+            detail = f"The label {value} is not from 0 to {len(names) - 1}."
+            raise RefusedFileError(RejectCode.INVALID_LABEL, detail)
+        return names[value]
+
+    def _checked_groups(self) -> list[int]:
+        """Return where each row group starts; none may unpack to more than we would hold."""
+        starts, first = [], 0
+        for group in map(self._file.metadata.row_group, range(self._file.num_row_groups)):
+            if group.total_byte_size > _MAX_GROUP_BYTES:
+                raise _invalid(
+                    self.name,
+                    f"a row group unpacks to {group.total_byte_size:,} bytes; write smaller ones",
+                )
+            starts.append(first)
+            first += group.num_rows
+        return starts
+
+
+def image_tables(files: FileArchive, spool: Spool) -> dict[str, BinaryIO]:
+    """Return the tables of an archive that hold images.
+
+    Raises:
+        IngestError: They are too much.
+    """
+    tables = {}
+    for member in files.members:
+        if member.name.lower().endswith(".parquet"):
+            try:
+                with files.open(member) as read:
+                    file = spool.fill(read)
+                with damage_told():
+                    if _image_columns(open_parquet(file).schema_arrow) is not None:
+                        tables[clean_path(member.name)] = file
+            except (RefusedFileError, DamagedParquetError):
+                continue  # reported as a file that is no image
+    return tables
+
+
+def _image_columns(schema: pa.Schema) -> _Columns | None:
+    features = _features(schema)
+    image = next((name for name in schema.names if _holds_images(schema, features, name)), None)
+    label = next((name for name in _LABEL_NAMES if name in schema.names), None)
+    named = [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
+    label = next((name for name in named if name in schema.names), label)
+    if image is None or label is None:
+        return None
+    has_path = pa.types.is_struct(schema.field(image).type) and (
+        schema.field(image).type.get_field_index("path") >= 0
+    )
+    is_struct = pa.types.is_struct(schema.field(image).type)
+    return _Columns(
+        image=image,
+        bytes_leaf=f"{image}.bytes" if is_struct else image,
+        path_leaf=f"{image}.path" if has_path else None,
+        label=label,
+        split=_SPLIT_NAME if _SPLIT_NAME in schema.names else None,
+        class_names=_class_names(features.get(label, {})),
+    )
+
+
+def _holds_images(schema: pa.Schema, features: Mapping[str, Any], name: str) -> bool:
+    kind = schema.field(name).type
+    if pa.types.is_struct(kind):
+        at = kind.get_field_index("bytes")
+        return at >= 0 and _is_binary(kind.field(at).type)
+    is_image = features.get(name, {}).get("_type") == "Image" or name in {"image", "img"}
+    return is_image and _is_binary(kind)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
+    """Return what Hugging Face says of the columns, beside the schema."""
+    try:
+        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = told["info"]["features"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return {}
+    if not isinstance(features, dict):
+        return {}
+    return {name: kind for name, kind in features.items() if isinstance(kind, dict)}
+
+
+def _class_names(feature: Mapping[str, Any]) -> list[str] | None:
+    names = feature.get("names")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return names
+
+
+def _split_of_file(name: str) -> str:
+    """Read the split from names such as `data/test-00000-of-00001.parquet`."""
+    parts = [*PurePosixPath(name).parts[:-1], PurePosixPath(name).name.split("-")[0].split(".")[0]]
+    return next((split for split in map(split_of, parts) if split), TRAIN)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    try:
+        with damage_told():
+            yield
+    except DamagedParquetError as error:
+        raise _invalid(name, printable(str(error))) from error
+
+
+def _invalid(name: str, detail: str) -> IngestError:
+    return IngestError(FailureCode.INVALID_TABLE, f"'{name}': {detail}.")

@@ -1,0 +1,152 @@
+"""Reading the files of tables, each within bounds. Nothing is taken on trust but their sizes."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from worker.ingest.label_studio import is_export, tasks_as_records
+from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
+
+_MAX_COLUMNS = 1000
+_MAX_CELL_CHARACTERS = 64 * 1024
+_MAX_HEADER_CHARACTERS = 256 * 1024
+_MAX_PARQUET_BYTES = 512 * 1024**2
+_BATCH_ROWS = 10_000
+_DELIMITERS = ",;\t"
+
+Record = Mapping[str, Any]
+
+
+class TableError(Exception):
+    """The table cannot be read; the text says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A table that is read as it is walked through."""
+
+    columns: list[str]
+    rows: Iterable[tuple[int, Record]]
+    """Row numbers as an editor shows them, and the cells by column."""
+    names_are_enough: bool = False
+
+
+def read_csv(data: bytes) -> Records:
+    """Read comma, semicolon or tab separated text with a header."""
+    text = _decoded(data)
+    head = text[:_MAX_HEADER_CHARACTERS].partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    if head.count(delimiter) >= _MAX_COLUMNS:
+        raise TableError(f"more than {_MAX_COLUMNS:,} columns")
+    csv.field_size_limit(_MAX_CELL_CHARACTERS)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    columns = _csv_row(reader)
+    if columns is None:
+        raise TableError("no header")
+    return Records(columns, _csv_rows(reader, columns))
+
+
+def _csv_rows(reader: Any, columns: list[str]) -> Iterator[tuple[int, Record]]:
+    while (cells := _csv_row(reader)) is not None:
+        if not cells:
+            continue
+        if len(cells) != len(columns):
+            raise TableError(f"row {reader.line_num} has {len(cells)} cells, not {len(columns)}")
+        yield reader.line_num, dict(zip(columns, cells, strict=True))
+
+
+def _csv_row(reader: Any) -> list[str] | None:
+    try:
+        row: list[str] | None = next(reader, None)
+    except csv.Error as error:
+        raise TableError(f"row {reader.line_num}: {error}") from error
+    return row
+
+
+def read_json_lines(data: bytes) -> Records:
+    """Read one JSON object a line."""
+    lines = enumerate(_decoded(data).splitlines(), start=1)
+    records = ((number, _json_object(line, number)) for number, line in lines if line.strip())
+    first = next(records, None)
+    if first is None:
+        raise TableError("no rows")
+    return Records(list(first[1]), chain([first], records))
+
+
+def _json_object(line: str, number: int) -> Record:
+    value = _json(line, f"row {number} is no JSON")
+    if not isinstance(value, dict):
+        raise TableError(f"row {number} is no JSON object")
+    return value
+
+
+def read_json(data: bytes) -> Records | None:
+    """Read a list of JSON objects, or an export of Label Studio; None where it is neither."""
+    value = _json(_decoded(data), "it is no JSON")
+    if (
+        not isinstance(value, list)
+        or not all(isinstance(item, dict) for item in value)
+        or not value
+    ):
+        return None
+    if is_export(value):
+        records = tasks_as_records(value)
+        return Records(["path", "label"], enumerate(records, start=1), names_are_enough=True)
+    return Records(list(value[0]), enumerate(value, start=1), names_are_enough=True)
+
+
+def read_parquet(data: bytes) -> Records | None:
+    """Read a table without images; None where it is larger than labels can be."""
+    try:
+        table = open_parquet(io.BytesIO(data))
+    except DamagedParquetError as error:
+        raise TableError(str(error)) from error
+    groups = map(table.metadata.row_group, range(table.metadata.num_row_groups))
+    if sum(group.total_byte_size for group in groups) > _MAX_PARQUET_BYTES:
+        return None
+    return Records(list(table.schema_arrow.names), _parquet_rows(table))
+
+
+def _parquet_rows(table: Any) -> Iterator[tuple[int, Record]]:
+    number = 0
+    try:
+        with damage_told():
+            for batch in table.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+                for record in batch.to_pylist():
+                    number += 1
+                    yield number, record
+    except DamagedParquetError as error:
+        raise TableError(f"row {number + 1}: {error}") from error
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        raise TableError(f"row {row} is not UTF-8") from error
+    if "\0" in text:
+        raise TableError(f"row {text.count(chr(10), 0, text.index(chr(0))) + 1} holds a NUL")
+    return text
+
+
+def _json(text: str, otherwise: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TableError(otherwise) from error
+
+
+READERS: Mapping[str, Callable[[bytes], Records | None]] = {
+    "csv": read_csv,
+    "tsv": read_csv,
+    "jsonl": read_json_lines,
+    "ndjson": read_json_lines,
+    "json": read_json,
+    "parquet": read_parquet,
+}
+"""By the ending of the file's name: text has no signature."""

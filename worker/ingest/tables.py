@@ -1,0 +1,192 @@
+"""Tables of labels inside an archive: CSV, JSON lines, JSON, and Parquet without images."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
+from worker.ingest.layout import split_of
+from worker.ingest.limits import Limits, ReadMeter
+from worker.ingest.members import FileArchive, Member
+from worker.ingest.names import is_printable, normal_form, printable
+from worker.ingest.table_files import READERS, Records, TableError
+
+_PATH_NAMES = ("file_name", "path", "file", "filename", "image", "image_path", "img")
+_LABEL_NAMES = ("label", "class", "class_name", "category", "target", "choice", "labels")
+_SPLIT_NAMES = ("split", "subset", "partition")
+_TABLE_STEMS = frozenset({"metadata", "labels", "manifest", "annotations"})
+"""Any other file that cannot be read may be something else; these may not."""
+_MAX_TABLE_BYTES = 64 * 1024**2
+_MAX_LABEL_BYTES = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the user calls the columns; by default well-known names are looked for."""
+
+    path: str | None = None
+    label: str | None = None
+    split: str | None = None
+
+    @classmethod
+    def from_spec(cls, values: Mapping[str, str | None]) -> "Columns":
+        """Read the spec's `columns`."""
+        return cls(**{name: values.get(name) for name in cls.__slots__})
+
+    def resolve(self, found: Sequence[str]) -> "Columns | None":
+        """Return the columns of one table; None if it is no table of labels."""
+        path = _first(found, [self.path] if self.path else _PATH_NAMES)
+        label = _first(found, [self.label] if self.label else _LABEL_NAMES)
+        if path is None or label is None:
+            return None
+        return Columns(path, label, _first(found, [self.split] if self.split else _SPLIT_NAMES))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one row says of one file."""
+
+    where: str
+    """Table and row number, for people."""
+    file: str
+    label: str = ""
+    split: str | None = None
+    fault: Refusal | None = None
+
+
+@dataclass(slots=True)
+class Table:
+    """One table of labels."""
+
+    path: str
+    names_are_enough: bool = False
+    """Whether its paths are those of another system, of which only the file's name is left."""
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row, *, max_rows: int) -> None:
+        """Append a row.
+
+        Raises:
+            TableError: There are too many.
+        """
+        if len(self.rows) == max_rows:
+            raise TableError(f"more than {max_rows:,} rows")
+        self.rows.append(row)
+
+    @property
+    def folder(self) -> str:
+        """The folder that its paths start from, with a slash, or nothing."""
+        return "".join(self.path.rpartition("/")[:2])
+
+    @property
+    def shown(self) -> str:
+        """Its name for a sentence."""
+        return f"'{printable(self.path)}'"
+
+
+def find_tables(
+    archive: FileArchive,
+    files: Sequence[tuple[str, Member]],
+    limits: Limits,
+    columns: Columns,
+) -> list[Table]:
+    """Read all tables that have a column of paths and one of labels.
+
+    Raises:
+        IngestError: One of these cannot be read to its end.
+    """
+    tables = []
+    for path, member in files:
+        open_records = READERS.get(path.rpartition(".")[2].lower())
+        if open_records is not None and member.num_bytes <= _MAX_TABLE_BYTES:
+            table = _read(archive, path, member, open_records, limits, columns)
+            tables += [table] if table is not None else []
+    return tables
+
+
+def _read(
+    archive: FileArchive,
+    path: str,
+    member: Member,
+    open_records: Callable[[bytes], Records | None],
+    limits: Limits,
+    columns: Columns,
+) -> Table | None:
+    try:
+        data = archive.read(member, ReadMeter(limits, archive_bytes=limits.max_unpacked_bytes))
+        records = open_records(data)
+    except RefusedFileError:
+        return None  # reported as what it is
+    except TableError as error:
+        if _is_surely_one(path, columns):
+            raise _invalid(path, error) from error
+        return None
+    used = columns.resolve(records.columns) if records is not None else None
+    if records is None or used is None:
+        return None
+    table = Table(path, records.names_are_enough)
+    try:
+        for row in _rows(records, table, used):
+            table.add(row, max_rows=limits.max_files)
+    except TableError as error:
+        raise _invalid(path, error) from error
+    return table
+
+
+def _is_surely_one(path: str, columns: Columns) -> bool:
+    stem = path.rpartition("/")[2].partition(".")[0].lower()
+    return stem in _TABLE_STEMS or columns != Columns()
+
+
+def _invalid(path: str, error: TableError) -> IngestError:
+    return IngestError(FailureCode.INVALID_TABLE, f"'{printable(path)}': {error}.")
+
+
+def _rows(records: Records, table: Table, used: Columns) -> Iterator[Row]:
+    for number, record in records.rows:
+        where = f"Row {number} of {table.shown}"
+        file = record.get(used.path or "")
+        label, fault = read_label(record.get(used.label or ""))
+        split, split_fault = _read_split(record.get(used.split) if used.split else None)
+        yield Row(
+            where=where,
+            file=file if isinstance(file, str) else "",
+            label=label,
+            split=split,
+            fault=_located(fault or split_fault, where),
+        )
+
+
+def read_label(value: Any) -> tuple[str, Refusal | None]:
+    """Return a class name, or why it is none."""
+    if value is None or value == "":
+        return "", Refusal(RejectCode.NO_LABEL, "has no label")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int):
+        return "", Refusal(RejectCode.INVALID_LABEL, "has a label that is no text and no number")
+    label = normal_form(str(value)).strip()
+    if not label or not is_printable(label) or len(label.encode()) > _MAX_LABEL_BYTES:
+        return "", Refusal(RejectCode.INVALID_LABEL, "has a label that cannot be shown")
+    return label, None
+
+
+def _read_split(value: Any) -> tuple[str | None, Refusal | None]:
+    if value is None or value == "":
+        return None, None
+    split = split_of(value) if isinstance(value, str) else None
+    if split is None:
+        known = "train, validation or test"
+        return None, Refusal(RejectCode.UNKNOWN_SPLIT, f"has a split other than {known}")
+    return split, None
+
+
+def _located(fault: Refusal | None, where: str) -> Refusal | None:
+    return None if fault is None else Refusal(fault.code, f"{where} {fault.detail}.")
+
+
+def _first(found: Sequence[str], wanted: Sequence[str]) -> str | None:
+    by_folded = {name.strip().casefold(): name for name in reversed(found)}
+    return next(
+        (by_folded[name.casefold()] for name in wanted if name.casefold() in by_folded), None
+    )
