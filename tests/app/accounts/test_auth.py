@@ -22,7 +22,9 @@ def v1_routes(app: FastAPI) -> list[tuple[str, str]]:
     return [
         (
             method.upper(),
-            path.replace("{sample_id}", "0" * 16).format(dataset_id=UNKNOWN_ID, job_id=UNKNOWN_ID),
+            path.replace("{sample_id}", "0" * 16).format(
+                dataset_id=UNKNOWN_ID, job_id=UNKNOWN_ID, webhook_id=UNKNOWN_ID
+            ),
         )
         for path, operations in app.openapi()["paths"].items()
         if path.startswith("/v1")
@@ -72,6 +74,8 @@ class TestScopes:
             needed = {"GET": Scope.READ, "DELETE": Scope.WRITE, "POST": Scope.TRAIN}[method]
             if method == "POST" and path in {"/v1/datasets", "/v1/scores"}:
                 needed = Scope.WRITE
+            if path.startswith("/v1/webhooks"):
+                needed = Scope.ADMIN
             reply = client.request(method, path)
             assert (reply.status_code == 403) == (scope != needed), (method, path, reply.text)
 
