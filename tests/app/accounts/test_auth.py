@@ -36,6 +36,8 @@ def v1_routes(app: FastAPI) -> list[tuple[str, str]]:
 
 def needed_scope(method: str, path: str) -> Scope:
     """Return the one right that a call needs."""
+    if path.startswith("/v1/webhooks"):
+        return Scope.ADMIN
     if method == "GET" or path.endswith("/exports"):
         return Scope.READ
     if "/decision" in path:
