@@ -47,6 +47,11 @@ class TestCheckpoints:
             save_checkpoint(folder, epoch, _checkpoint(float(epoch)))
         assert sorted(path.name for path in folder.iterdir()) == ["epoch-00003", "epoch-00004"]
 
+    def test_take_finite_values_whose_sum_is_not(self, tmp_path: Path) -> None:
+        losses = torch.full((9, 100), 6e4, dtype=torch.float16)
+        path = save_checkpoint(tmp_path, 1, Checkpoint({"losses": losses}, {}))
+        assert torch.equal(load_checkpoint(path).tensors["losses"], losses)
+
     def test_refuse_a_state_that_is_not_finite_and_keep_the_good_one(self, tmp_path: Path) -> None:
         folder = _folder(tmp_path)
         good = save_checkpoint(folder, 1, _checkpoint(1.0))
