@@ -69,7 +69,8 @@ class JobService:
             return self._enqueue(dataset.id, kind, Queue.CPU, options)
 
         wanted = options.model_dump() if options is not None else None
-        return self._once(make, "datasets", upload.sha256, name, wanted, columns)
+        table = columns.model_dump() if columns is not None else None
+        return self._once(make, "datasets", upload.sha256, name, wanted, table)
 
     def submit_scores(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Job:
         """Register uploaded probabilities, to be judged without any training."""
