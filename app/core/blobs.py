@@ -1,6 +1,6 @@
 """The store of blobs by their SHA-256: local files, or any S3-compatible service."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -50,8 +50,8 @@ class Blobs(Protocol):
     def names(self) -> Iterator[str]:
         """Yield the SHA-256 of every blob, in any order."""
 
-    def remove(self, sha256: str) -> None:
-        """Forget a blob that no row points to."""
+    def remove(self, sha256s: Sequence[str]) -> None:
+        """Forget blobs that no row points to; those that are gone already are no error."""
 
 
 def open_blobs(settings: Settings, folder: DataFolder, tenant_id: UUID) -> Blobs:

@@ -1,7 +1,7 @@
 """Blobs in an S3-compatible service, by way of obstore (the Rust crate `object_store`)."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -93,9 +93,9 @@ class S3Blobs:
         """Sign a URL; nothing is asked of the service."""
         return obstore.sign(self._store, "GET", _key(sha256), lifetime)
 
-    def remove(self, sha256: str) -> None:
-        """Delete an object; one that is gone already is no error."""
-        obstore.delete(self._store, _key(sha256))
+    def remove(self, sha256s: Sequence[str]) -> None:
+        """Delete objects, a thousand a request: a write transaction waits for it."""
+        obstore.delete(self._store, [_key(sha256) for sha256 in sha256s])
 
     def _fetch(self, target: BlobStore, sha256: str) -> None:
         path = target.path(sha256)

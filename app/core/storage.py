@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -149,9 +149,10 @@ class BlobStore:
         """Say that files have no URL of their own."""
         return None
 
-    def remove(self, sha256: str) -> None:
-        """Forget a blob that no row points to."""
-        self.path(sha256).unlink(missing_ok=True)
+    def remove(self, sha256s: Sequence[str]) -> None:
+        """Forget blobs that no row points to."""
+        for sha256 in sha256s:
+            self.path(sha256).unlink(missing_ok=True)
 
     @staticmethod
     def sync() -> None:

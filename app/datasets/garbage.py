@@ -39,7 +39,6 @@ def remove_unused(
     unused = sorted(set(names) - rows.in_use(names))
     # Files before rows: if this is cut short, a row without its file is harmless, since putting
     # the same bytes again looks for the file.
-    for sha256 in unused:
-        blobs.remove(sha256)
+    blobs.remove(unused)
     rows.forget(unused)
     return unused

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from app.accounts.auth import Writer
+from app.accounts.auth import Writer, require
+from app.accounts.schemas import Scope
 from app.core.errors import (
     ForbiddenError,
     InvalidRequestError,
@@ -54,7 +55,7 @@ _BODY = {
 _about = APIRouter(prefix=UPLOADS_PATH)
 _versioned = APIRouter(
     prefix=UPLOADS_PATH,
-    dependencies=[Depends(require_version)],
+    dependencies=[Depends(require(Scope.WRITE)), Depends(require_version)],  # in this order
     responses=problems(UnsupportedTusVersionError),
 )
 

@@ -64,7 +64,9 @@ def write_report(folder: Path, outcome: Outcome) -> None:
 def content_hash(samples: Iterable[Sample]) -> str:
     """Return the identity of a data set: its labelled images, however they were packed."""
     lines = sorted(
-        json.dumps([s.place.split, s.place.class_name, s.place.file, s.sha256]).encode()
+        json.dumps(
+            [s.place.split, s.place.class_name, s.place.file.rpartition("/")[2], s.sha256]
+        ).encode()
         for s in samples
     )
     return hashlib.sha256(b"\n".join(lines)).hexdigest()

@@ -12,6 +12,7 @@ from worker.ingest.label_studio import is_export, tasks_as_records
 from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 
 _MAX_COLUMNS = 1000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")
 _MAX_CELL_CHARACTERS = 64 * 1024
 _MAX_HEADER_CHARACTERS = 256 * 1024
 _MAX_PARQUET_BYTES = 512 * 1024**2
@@ -56,7 +57,12 @@ def _csv_rows(reader: Any, columns: list[str]) -> Iterator[tuple[int, Record]]:
             continue
         if len(cells) != len(columns):
             raise TableError(f"row {reader.line_num} has {len(cells)} cells, not {len(columns)}")
-        yield reader.line_num, dict(zip(columns, cells, strict=True))
+        yield reader.line_num, dict(zip(columns, map(_unguarded, cells), strict=True))
+
+
+def _unguarded(cell: str) -> str:
+    """Return a cell without the apostrophe that keeps spreadsheets from running it (CWE-1236)."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA_STARTS) else cell
 
 
 def _csv_row(reader: Any) -> list[str] | None:

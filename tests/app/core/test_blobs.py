@@ -69,8 +69,9 @@ class TestBlobs:
 
     def test_may_be_removed_twice(self, blobs: Blobs, tmp_path: Path) -> None:
         sha256 = adopted(blobs, tmp_path)
-        blobs.remove(sha256)
-        blobs.remove(sha256)
+        blobs.remove([sha256, "0" * 64])
+        blobs.remove([sha256])
+        blobs.remove([])
         with pytest.raises(FileNotFoundError):
             blobs.num_bytes(sha256)
 
