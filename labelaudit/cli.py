@@ -91,7 +91,7 @@ def audit(  # noqa: PLR0913 - options of the command line
         typer.Argument(metavar="PATH", help="A folder of images, an archive, a table, an npz."),
     ],
     *,
-    preset: Annotated[str | None, typer.Option(help="How thorough: such as standard.")] = None,
+    preset: Annotated[str | None, typer.Option(help="auto, quick, standard or paper.")] = None,
     method: Annotated[str | None, typer.Option(help="Training method, such as m-dyr-h.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.")] = None,

@@ -29,12 +29,14 @@ OPTION_CODES = frozenset(
 
 
 class Preset(StrEnum):
-    """How much to spend. `auto` picks for the machine; for now that is `standard`.
+    """How much to spend. `auto` picks by device and image size, and the report says why.
 
-    `paper` is the published setting: a large network for up to 300 epochs, so for a GPU.
+    `quick` trains a head on a pretrained network's features, `standard` a small network. `paper` is
+    the published setting: a large network for up to 300 epochs, so for a GPU.
     """
 
     AUTO = "auto"
+    QUICK = "quick"
     STANDARD = "standard"
     PAPER = "paper"
 

@@ -94,7 +94,7 @@ class TestExportJob:
         with database.read() as session:
             sha256 = session.scalars(select(Sample.sha256).limit(1)).one()
         blobs = BlobStore(DataFolder(settings.data_dir).blobs(reviewed.tenant_id))
-        blobs.remove(str(sha256))
+        blobs.remove([str(sha256)])
         job = queue_export(database, reviewed, format="parquet", labels="given")
         assert runner.run_next(Queue.CPU)
         failed = read_job(database, job)

@@ -75,7 +75,7 @@ class TestCreateJob:
         ("options", "expected"),
         [
             ({"method": "no-such-method"}, "unknown_method"),
-            ({"preset": "quick"}, "unknown_preset"),
+            ({"preset": "hasty"}, "unknown_preset"),
             ({"epochs": 0}, "invalid_epochs"),
             ({"epochs": "3"}, "invalid_epochs"),
             ({"seed": 2**31}, "invalid_seed"),

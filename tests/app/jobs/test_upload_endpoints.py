@@ -149,7 +149,7 @@ class TestRefusedUpload:
         [
             ('{"method": "magic"}', "unknown_method"),
             ('{"method": []}', "unknown_method"),
-            ('{"preset": "quick"}', "unknown_preset"),
+            ('{"preset": "hasty"}', "unknown_preset"),
             ('{"epochs": 0}', "invalid_epochs"),
             ('{"epochs": 10001}', "invalid_epochs"),
             ('{"epochs": true}', "invalid_epochs"),
