@@ -42,8 +42,9 @@ def detect(
     num_samples, num_classes = prob_NC.shape
     label_N = check_given_label(given_label, shape=(num_samples, num_classes))
     log_prob_NC = np.log(np.maximum(prob_NC, MIN_PROBABILITY, out=prob_NC), out=prob_NC)
+    share_NC = None
     if features is not None:
         feature_ND = check_features(features, num_samples=num_samples)
         share_NC = neighbour_label_shares(feature_ND, label_N, num_classes=num_classes)
         log_prob_NC += np.log(share_NC)
-    return judge(log_prob_NC, label_N, min_class_size=MIN_CLASS_SIZE)
+    return judge(log_prob_NC, label_N, min_class_size=MIN_CLASS_SIZE, neighbour_share_NC=share_NC)

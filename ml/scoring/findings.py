@@ -88,14 +88,16 @@ def score(
     if label_N.shape != (state.data.num_samples,):
         raise ValueError(f"{state.data.num_samples} labels needed, not {label_N.size}")
     log_prob_NC = state.history.mean_log_prob.double().numpy()
-    signals = _signals(state)
+    signals, share_NC = _signals(state), None
     if features_ND is not None:
         if len(features_ND) != len(label_N):
             raise ValueError(f"features of {len(label_N)} samples needed, not {len(features_ND)}")
         share_NC = neighbour_label_shares(features_ND, label_N, num_classes=state.data.num_classes)
         log_prob_NC = log_prob_NC + NEIGHBOUR_WEIGHT * np.log(share_NC)
         signals["neighbour_agreement"] = share_NC[np.arange(len(label_N)), label_N]
-    verdict = judge(log_prob_NC, label_N, min_class_size=MIN_CLASS_SIZE)
+    verdict = judge(
+        log_prob_NC, label_N, min_class_size=MIN_CLASS_SIZE, neighbour_share_NC=share_NC
+    )
     loss_N = state.history.last_loss.double().numpy()
     return Findings.of(verdict, loss=loss_N, signals=signals)
 

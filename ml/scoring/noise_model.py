@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax, xlogy
 
+from ml.scoring.sharpness import SHARPNESSES, look_at_clear, max_sharpness, weigh
 from ml.scoring.transition import count_given, estimate_transition, even_noise
 from ml.scoring.unmixing import calibrate, find_clear, sharpen, typical_predictions, unmix
 from ml.types import FloatArray, IntArray
@@ -15,17 +16,6 @@ from ml.types import FloatArray, IntArray
 FALLBACK_NOISE = 0.2
 NUM_ROUNDS = 6
 NUM_TRANSITION_STEPS = 6
-MAX_SHARPNESS = 6.0
-"""How far an ambiguous prediction may be taken for an ambiguous label.
-
-At 1 all ambiguity is the network's own. Where people erred on the very images that are hard, it is
-mostly theirs. The given labels cannot tell the two apart, so sharpness is integrated out.
-"""
-NUM_SHARPNESSES = 5
-NOISE_SHARES = (0.05, 0.2)
-"""Where clear images disagree with their labels less than the first share of how often all images
-do, the labels are taken for right and ambiguity for the network's own; from the second share on,
-ambiguity may be noise."""
 MIN_LIKELIHOOD = 1e-300
 
 
@@ -36,21 +26,26 @@ class NoiseModel:
     transition: FloatArray
     """p(given | true), (C, C), rows sum to 1."""
     true_class: FloatArray
-    """Posterior of the true class, (N, C), rows sum to 1: the mean over the sharpnesses."""
+    """Posterior of the true class, (N, C), rows sum to 1: the weighted mean over sharpnesses."""
     p_wrong: FloatArray
     """Probability that the given label is wrong, (S, N), for each sharpness, rising."""
+    weight: FloatArray
+    """How much each sharpness counts, (S,), sum 1."""
     is_noise_seen: bool
     """False where clear images agree with their labels: there may then be no noise at all."""
     fallback: str | None = None
     """Why the matrix was not fitted: a stable name, or None."""
 
 
-def fit_noise_model(log_prob_NC: FloatArray, label_N: IntArray) -> NoiseModel:
+def fit_noise_model(
+    log_prob_NC: FloatArray, label_N: IntArray, neighbour_share_NC: FloatArray | None = None
+) -> NoiseModel:
     """Fit the noise matrix and the posterior of the true class, without any true label.
 
     Args:
         log_prob_NC: Class log-probabilities of each sample, in nats, finite.
         label_N: Given labels.
+        neighbour_share_NC: Shares of labels among the nearest other samples, where there are.
 
     Returns:
         The fitted model.
@@ -58,32 +53,37 @@ def fit_noise_model(log_prob_NC: FloatArray, label_N: IntArray) -> NoiseModel:
     prob_NC, mean_log_likelihood = calibrate(log_prob_NC, label_N)
     if not _is_informative(mean_log_likelihood, label_N, prob_NC.shape[1]):
         return _unfitted(log_prob_NC, label_N)
-    max_sharpness = _max_sharpness(prob_NC, label_N)
-    sharpnesses = np.geomspace(1.0, max_sharpness, NUM_SHARPNESSES)
-    middle = float(sharpnesses[NUM_SHARPNESSES // 2])
-    prior_NC, transition_CC = _fit_at(prob_NC, label_N, sharpness=middle)
+    clear = look_at_clear(prob_NC, label_N, neighbour_share_NC)
+    largest = max_sharpness(clear)
+    prior_NC, transition_CC = _fit_at(prob_NC, label_N, sharpness=largest**0.5)
     row_N = np.arange(len(label_N))
-    true_class_NC = np.zeros_like(prob_NC)
-    p_wrong_SN = np.empty((NUM_SHARPNESSES, len(label_N)))
-    for p_wrong_N, sharpness in zip(p_wrong_SN, sharpnesses, strict=True):
-        posterior_NC = _posterior_at(prior_NC, transition_CC, label_N, sharpness=float(sharpness))
+    p_wrong_SN = np.empty((len(SHARPNESSES), len(label_N)))
+    for p_wrong_N, sharpness in zip(p_wrong_SN, SHARPNESSES.tolist(), strict=True):
+        posterior_NC = _posterior_at(prior_NC, transition_CC, label_N, sharpness=sharpness)
         p_wrong_N[:] = 1.0 - posterior_NC[row_N, label_N]
-        true_class_NC += posterior_NC / NUM_SHARPNESSES
+    weight_S = weigh(p_wrong_SN.mean(axis=1), clear)
     return NoiseModel(
         transition=transition_CC,
-        true_class=true_class_NC,
+        true_class=_mean_posterior(prior_NC, transition_CC, label_N, weight_S),
         p_wrong=p_wrong_SN,
-        is_noise_seen=max_sharpness > 1.0,
+        weight=weight_S,
+        is_noise_seen=largest > 1.0,
     )
 
 
-def _max_sharpness(prob_NC: FloatArray, label_N: IntArray) -> float:
-    """Return up to which sharpness ambiguity may be noise: not at all where clear images agree."""
-    differs_N = prob_NC.argmax(axis=1) != label_N
-    if not differs_N.any():
-        return 1.0
-    share = float(differs_N[find_clear(prob_NC)].mean() / differs_N.mean())
-    return float(np.interp(share, NOISE_SHARES, (1.0, MAX_SHARPNESS)))
+def _mean_posterior(
+    prior_NC: FloatArray, transition_CC: FloatArray, label_N: IntArray, weight_S: FloatArray
+) -> FloatArray:
+    """Return the posterior of the true class, averaged over the sharpnesses that count.
+
+    Computed a second time rather than kept: few of them count, and all at once are large.
+    """
+    true_class_NC = np.zeros_like(prior_NC)
+    for weight, sharpness in zip(weight_S.tolist(), SHARPNESSES.tolist(), strict=True):
+        if weight > 0.0:
+            posterior_NC = _posterior_at(prior_NC, transition_CC, label_N, sharpness=sharpness)
+            true_class_NC += weight * posterior_NC
+    return true_class_NC
 
 
 def _fit_at(
@@ -147,6 +147,7 @@ def _unfitted(log_prob_NC: FloatArray, label_N: IntArray) -> NoiseModel:
         transition=transition_CC,
         true_class=posterior_NC,
         p_wrong=1.0 - posterior_NC[np.arange(len(label_N)), label_N][None],
+        weight=np.ones(1),
         is_noise_seen=False,
         fallback="uninformative_predictions",
     )

@@ -37,7 +37,13 @@ class Detection:
     """Why no noise matrix could be fitted: a stable name, or None."""
 
 
-def judge(log_prob_NC: FloatArray, label_N: IntArray, *, min_class_size: int) -> Detection:
+def judge(
+    log_prob_NC: FloatArray,
+    label_N: IntArray,
+    *,
+    min_class_size: int,
+    neighbour_share_NC: FloatArray | None = None,
+) -> Detection:
     """Judge every given label by the class log-probabilities of its sample.
 
     No threshold is involved beyond "more probable than not".
@@ -46,11 +52,13 @@ def judge(log_prob_NC: FloatArray, label_N: IntArray, *, min_class_size: int) ->
         log_prob_NC: Class log-probabilities, finite, in nats.
         label_N: Given labels, in [0, C).
         min_class_size: Samples of a given label below which none of them is judged.
+        neighbour_share_NC: Shares of labels among the nearest other samples, where there are; that
+            they count in the predictions is for the caller to see to.
 
     Returns:
         The verdicts.
     """
-    model = fit_noise_model(log_prob_NC, label_N)
+    model = fit_noise_model(log_prob_NC, label_N, neighbour_share_NC)
     is_judged_N = np.bincount(label_N, minlength=log_prob_NC.shape[1])[label_N] >= min_class_size
     row_N = np.arange(len(label_N))
     p_mislabeled_N = _held(1.0 - model.true_class[row_N, label_N])
@@ -97,15 +105,15 @@ def _held(probability_N: FloatArray) -> FloatArray:
 def _interval(model: NoiseModel, is_judged_N: BoolArray) -> tuple[float, float]:
     """Return the ends of the 95 % intervals of the least and the greatest noise rate in question.
 
-    In question is every sharpness, for the given labels do not tell which is right; and no noise at
-    all where clear images show none.
+    In question is every sharpness that counts; and no noise at all where clear images show none.
     """
     num_judged = int(is_judged_N.sum())
     if model.fallback or num_judged == 0:
         return 0.0, 1.0
     rate_S = model.p_wrong[:, is_judged_N].mean(axis=1)
-    low, _ = _wilson(float(rate_S.min()), num_judged)
-    _, high = _wilson(float(rate_S.max()), num_judged)
+    possible_K = rate_S[model.weight > 0.0]
+    low, _ = _wilson(float(possible_K.min()), num_judged)
+    _, high = _wilson(float(possible_K.max()), num_judged)
     return (low if model.is_noise_seen else 0.0), high
 
 

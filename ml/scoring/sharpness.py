@@ -1,0 +1,88 @@
+"""How far ambiguous predictions may be taken for wrong labels (N samples, C classes, S values).
+
+At a sharpness of 1 all ambiguity is the network's own. Where people erred on the very images that
+are hard, it is mostly theirs. One prediction does not tell which; the labels of clear images do.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.scoring.unmixing import find_clear
+from ml.types import FloatArray, IntArray
+
+SHARPNESSES = np.geomspace(1.0, 6.0, 9)
+NOISE_SHARES = (0.05, 0.2)
+"""Where clear images disagree with their labels less than the first share of how often all images
+do, the labels are taken for right and ambiguity for the network's own; from the second share on,
+ambiguity may be noise."""
+EVEN_SHARES = (0.25, 0.35, 1.05, 1.15)
+"""Between the middle two, clear images are wrong as often as all: noise does not ask how hard an
+image is, and the rate among clear ones is the rate of all. Outside the outer two that is refuted:
+labels are wrong on hard images mostly, or, by more than all disagreement, on clear ones."""
+RATE_ERROR = 0.07
+"""Relative error of the rate among clear images that is not their number's: the network errs on
+some of them too."""
+MIN_RATE = 1e-6
+MIN_WEIGHT = 0.01
+"""A sharpness that counts less does not count."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClearImages:
+    """How often clear images disagree with their labels."""
+
+    rate: float
+    """Estimate of their noise rate, 0 to 1."""
+    num_samples: int
+    share: float
+    """Of how often all images disagree; under noise that does not ask for the image, up to 1."""
+
+
+def look_at_clear(
+    prob_NC: FloatArray, label_N: IntArray, neighbour_share_NC: FloatArray | None
+) -> ClearImages:
+    """Return how often the clearest images disagree with their labels.
+
+    A network that saw the labels is surest where it agrees with them, so that its own clear images
+    show a tenth too little noise. The neighbours of an image tell nothing of its own label, but
+    choose less well, and show about a tenth too much: with both, the geometric mean is taken.
+
+    Args:
+        prob_NC: Calibrated predictions.
+        label_N: Given labels.
+        neighbour_share_NC: Shares of labels among the nearest other samples.
+    """
+    differs_N = prob_NC.argmax(axis=1) != label_N
+    is_clear_N = find_clear(prob_NC)
+    rate = own = float(differs_N[is_clear_N].mean())
+    if neighbour_share_NC is not None:
+        by_others_N = neighbour_share_NC.argmax(axis=1) != label_N
+        rate = float(np.sqrt(own * by_others_N[find_clear(neighbour_share_NC)].mean()))
+    share = own / float(differs_N.mean()) if differs_N.any() else 0.0
+    return ClearImages(rate=rate, num_samples=int(is_clear_N.sum()), share=share)
+
+
+def max_sharpness(clear: ClearImages) -> float:
+    """Return up to which sharpness ambiguity may be noise: 1 where clear images agree."""
+    return float(np.interp(clear.share, NOISE_SHARES, (1.0, SHARPNESSES[-1])))
+
+
+def weigh(rate_S: FloatArray, clear: ClearImages) -> FloatArray:
+    """Return how much each sharpness counts, (S,), sum 1.
+
+    Args:
+        rate_S: The noise rate that follows from each.
+        clear: What clear images say: the rate itself, so far as noise does not ask for the image.
+    """
+    believed = float(np.interp(clear.share, EVEN_SHARES, (0.0, 1.0, 1.0, 0.0)))
+    rate = max(clear.rate, MIN_RATE)
+    variance = RATE_ERROR**2 + (1.0 - rate) / (rate * max(clear.num_samples, 1))
+    log_weight_S = -(np.log(np.maximum(rate_S, MIN_RATE) / rate) ** 2) / (2.0 * variance)
+    matched_S = np.exp(log_weight_S - log_weight_S.max())
+    step = np.log(SHARPNESSES[1] / SHARPNESSES[0])
+    possible_S = np.clip((np.log(max_sharpness(clear) / SHARPNESSES)) / step + 1.0, 0.0, 1.0)
+    weight_S = believed * matched_S / matched_S.sum()
+    weight_S += (1.0 - believed) * possible_S / possible_S.sum()
+    weight_S[weight_S < MIN_WEIGHT] = 0.0
+    return np.asarray(weight_S / weight_S.sum(), dtype=np.float64)

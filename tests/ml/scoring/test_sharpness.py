@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from ml.scoring.sharpness import SHARPNESSES, ClearImages, look_at_clear, max_sharpness, weigh
+
+RATES = np.linspace(0.1, 0.3, len(SHARPNESSES))
+
+
+def clear_images(*, share: float, rate: float = 0.2) -> ClearImages:
+    return ClearImages(rate=rate, num_samples=5000, share=share)
+
+
+class TestWeights:
+    def test_noise_that_does_not_ask_for_the_image_has_the_rate_of_clear_images(self) -> None:
+        weight_S = weigh(RATES, clear_images(share=0.6))
+        assert weight_S @ RATES == pytest.approx(0.2, abs=0.005)
+        assert weight_S[0] == weight_S[-1] == 0.0
+
+    def test_a_rate_beyond_all_takes_the_nearest(self) -> None:
+        assert weigh(RATES, clear_images(share=0.6, rate=0.9))[-1] > 0.9
+
+    @pytest.mark.parametrize("share", [0.22, 1.2])
+    def test_where_that_is_refuted_every_sharpness_counts_alike(self, share: float) -> None:
+        weight_S = weigh(RATES, clear_images(share=share))
+        assert weight_S == pytest.approx(np.full(len(RATES), 1 / len(RATES)))
+
+    def test_where_clear_images_agree_ambiguity_is_the_networks_own(self) -> None:
+        weight_S = weigh(RATES, clear_images(share=0.01, rate=0.001))
+        assert weight_S[0] == pytest.approx(1.0)
+        assert max_sharpness(clear_images(share=0.01)) == 1.0
+
+
+class TestClearImages:
+    def test_the_rate_among_the_surest_predictions(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2)
+        clear = look_at_clear(prob_NC, label_N, None)
+        assert clear.rate == pytest.approx(0.2, abs=0.03)
+        assert 0.2 < clear.share < 1.0
+
+    def test_what_neighbours_say_counts_as_much(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2)
+        memorised_NC = 0.5 * prob_NC + 0.5 * np.eye(4)[label_N]
+        own = look_at_clear(memorised_NC, label_N, None).rate
+        both = look_at_clear(memorised_NC, label_N, prob_NC).rate
+        assert own < 0.1
+        assert both == pytest.approx(np.sqrt(own * 0.2), abs=0.02)
+
+
+def _predictions(*, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities of 4 classes, surer for some samples, and labels with even noise."""
+    rng = np.random.default_rng(0)
+    true_N = rng.integers(4, size=8000)
+    logit_NC = rng.normal(size=(8000, 4)) + 8.0 * rng.random((8000, 1)) * np.eye(4)[true_N]
+    prob_NC = np.exp(logit_NC) / np.exp(logit_NC).sum(axis=1, keepdims=True)
+    is_wrong_N = rng.random(8000) < noise
+    return prob_NC, np.where(is_wrong_N, (true_N + rng.integers(1, 4, 8000)) % 4, true_N)
