@@ -32,6 +32,10 @@ serve: install  ## run the whole service on this machine
 test: install  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not gpu and not faults'
 
+.PHONY: browser
+browser:  ## install Chromium for the tests of the pages, where it is missing (root, Debian)
+	tests/browser/install.sh
+
 .PHONY: test-faults
 test-faults: install  ## kill, stop, cut off and fill up a running service (half an hour)
 	$(BIN)/python -m pytest -m faults tests/faults

@@ -9,7 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.staticfiles import StaticFiles
 
 from app.accounts.auth import AuthenticationMiddleware
 from app.accounts.secrets import load_pepper
@@ -34,7 +33,9 @@ from app.jobs.schemas import OPTION_CODES
 from app.reviews import endpoints as reviews
 from app.uploads import endpoints as uploads
 from app.uploads.protocol import TusMiddleware, is_upload_path
-from app.web import docs
+from app.web import assets, docs
+from app.web.problems import problem_page
+from app.web.router import router as pages
 from app.webhooks import endpoints as webhooks
 
 _ROUTERS = (
@@ -52,6 +53,7 @@ _ROUTERS = (
     health.router,
     metrics.router,
     docs.router,
+    pages,
 )
 _FORM_PATHS = frozenset({submissions.DATASETS_PATH, scores.SCORES_PATH})
 
@@ -66,7 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.auth == "off" and not settings.on_loopback:
         raise ValueError(f"LABELAUDIT_AUTH=off is for a loopback host only, not {settings.host}")
     context = _make_context(settings)
-    renderer = ProblemRenderer(own_codes=OPTION_CODES)
+    renderer = ProblemRenderer(own_codes=OPTION_CODES, page=problem_page)
     app = FastAPI(
         title="Label Audit",
         summary="Finds the wrong labels in an image data set.",
@@ -83,7 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.context = context
     for router in _ROUTERS:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=docs.STATIC_FOLDER), name="static")
+    app.mount(assets.PREFIX, assets.Assets(), name="static")
     openapi.install(app)
     return app
 

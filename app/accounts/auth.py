@@ -3,20 +3,20 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-import structlog
 from anyio import to_thread
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 from typing_extensions import override
 
+from app.accounts.identity import Identifier, is_by_cookie
 from app.accounts.schemas import Principal, Scope
-from app.accounts.service import AccountService, needs_touch, unauthenticated
+from app.accounts.service import unauthenticated
 from app.http.context import AppContext
 from app.http.middleware import HttpMiddleware
+from app.http.origin import require_own_fetch
 
 _PROTECTED = "/v1"
 _bearer = HTTPBearer(
@@ -25,7 +25,6 @@ _bearer = HTTPBearer(
     bearerFormat="la_live_…",
     description="An API key: `labelaudit keys create` makes one.",
 )
-_log = structlog.get_logger(__name__)
 
 
 class AuthenticationMiddleware(HttpMiddleware):
@@ -37,43 +36,18 @@ class AuthenticationMiddleware(HttpMiddleware):
     def __init__(self, app: ASGIApp, context: AppContext) -> None:
         """Wrap `app`."""
         super().__init__(app)
-        self._context = context
+        self._auth_is_on = context.settings.auth == "on"
+        self._identifier = Identifier(context)
 
     @override
     async def serve(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if _is_protected(scope["path"]):
-            principal = await to_thread.run_sync(self._identify, Headers(scope=scope))
+            headers = Headers(scope=scope)
+            principal = await to_thread.run_sync(self._identifier.identify, headers)
+            if self._auth_is_on and is_by_cookie(headers):
+                require_own_fetch(scope["method"], headers)
             scope.setdefault("state", {})["principal"] = principal
         await self._app(scope, receive, send)
-
-    def _identify(self, headers: Headers) -> Principal:
-        if self._context.settings.auth == "off":
-            return self._default_principal()
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise unauthenticated()
-        with self._context.database.read() as session:
-            principal = AccountService(session, self._context.pepper).authenticate(key.strip())
-        if needs_touch(principal):
-            self._touch(principal)
-        return principal
-
-    def _default_principal(self) -> Principal:
-        database, pepper = self._context.database, self._context.pepper
-        with database.read() as session:
-            tenant = AccountService(session, pepper).find_default_tenant()
-        if tenant is None:
-            with database.unit_of_work() as session:
-                tenant = AccountService(session, pepper).ensure_default_tenant()
-        return Principal(tenant.id, frozenset(Scope), key_id=None)
-
-    def _touch(self, principal: Principal) -> None:
-        try:
-            with self._context.database.unit_of_work() as session:
-                AccountService(session, self._context.pepper).touch(principal)
-        except OperationalError:
-            # A busy database is no reason to refuse a read.
-            _log.warning("key_use_not_noted", key_id=principal.key_id)
 
 
 def require(*scopes: Scope) -> Callable[..., Awaitable[Principal]]:

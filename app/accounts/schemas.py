@@ -28,6 +28,8 @@ class Principal:
     """The public part of the key; none where the service runs without keys."""
     last_used_at: datetime | None = None
     """When the key's use was last noted."""
+    key_name: str | None = None
+    """What the key was called when it was made."""
 
     def require(self, *scopes: Scope) -> None:
         """Go on only with all of these rights.

@@ -90,12 +90,7 @@ class AccountService:
         row = KeyLookup(self._session).by_key_id(key_id) if key_id else None
         if row is None or not self._is_valid(row, key):
             raise unauthenticated()
-        return Principal(
-            tenant_id=row.tenant_id,
-            scopes=frozenset(Scope(scope) for scope in row.scopes),
-            key_id=row.key_id,
-            last_used_at=row.last_used_at,
-        )
+        return principal_of(row)
 
     def touch(self, principal: Principal) -> None:
         """Note that the caller's key was used."""
@@ -105,9 +100,25 @@ class AccountService:
             lookup.touch(principal.key_id, now=now, unless_after=now - _TOUCH_EVERY)
 
     def _is_valid(self, row: ApiKey, key: str) -> bool:
-        expired = row.expires_at is not None and row.expires_at <= utc_now()
         known = hmac.compare_digest(row.key_hash, hash_key(key, self._pepper))
-        return known and not expired and row.revoked_at is None
+        return known and is_current(row)
+
+
+def is_current(row: ApiKey) -> bool:
+    """Tell whether a key is neither expired nor revoked."""
+    expired = row.expires_at is not None and row.expires_at <= utc_now()
+    return not expired and row.revoked_at is None
+
+
+def principal_of(row: ApiKey) -> Principal:
+    """Describe who calls with a key."""
+    return Principal(
+        tenant_id=row.tenant_id,
+        scopes=frozenset(Scope(scope) for scope in row.scopes),
+        key_id=row.key_id,
+        last_used_at=row.last_used_at,
+        key_name=row.name,
+    )
 
 
 def needs_touch(principal: Principal) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, false, func, literal_column, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Sort
@@ -41,6 +41,16 @@ class FindingRepository:
         )
         rows = self._session.execute(_ordered(statement, query.sort, after))
         return [FindingRow(*row) for row in rows]
+
+    def count_flagged(self, version_id: int, *, at_most: int) -> int:
+        """Count suspects without reading on after the first `at_most`."""
+        found = (
+            select(Finding.rank)
+            .where(Finding.version_id == version_id, _FLAGGED)
+            .limit(at_most)
+            .subquery()
+        )
+        return self._session.scalar(select(func.count()).select_from(found)) or 0
 
     def matching(
         self, version_id: int, query: FindingQuery, classes: list[str]

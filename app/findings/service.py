@@ -59,6 +59,17 @@ class FindingService:
         )
         return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
 
+    def count_flagged(self, job_id: str, *, at_most: int) -> int:
+        """Count a job's suspects, but no further than `at_most`.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            NotFinishedError: It has not succeeded.
+            NoFindingsError: It judged no labels.
+        """
+        _, version_id = self._published(job_id)
+        return self._findings.count_flagged(version_id, at_most=at_most)
+
     def matching(self, job_id: str, query: FindingQuery, *, dataset: Dataset) -> Select[int, int]:
         """Return the query for (sample_id, suggested_label) of what a list of findings would show.
 

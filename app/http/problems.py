@@ -1,7 +1,7 @@
 """One renderer for everything that goes wrong: RFC 9457 `application/problem+json`."""
 
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -67,7 +67,9 @@ class Problem(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class Answer:
+    """What is told of an error, in whatever form."""
+
     status: int
     code: str
     title: str
@@ -76,12 +78,19 @@ class _Answer:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+RenderPage = Callable[[Request, Answer], Response | None]
+
+
 class ProblemRenderer:
     """Turns any exception into a problem."""
 
-    def __init__(self, own_codes: Collection[str]) -> None:
-        """Lift validation errors of a type in `own_codes` to the problem's own code."""
+    def __init__(self, own_codes: Collection[str], page: RenderPage | None = None) -> None:
+        """Lift validation errors of a type in `own_codes` to the problem's own code.
+
+        `page` may answer in a form for people instead, or return none.
+        """
         self._own_codes = own_codes
+        self._page = page
 
     async def handle(self, request: Request, error: Exception) -> Response:
         """Answer `error`: the signature is that of an exception handler."""
@@ -91,6 +100,9 @@ class ProblemRenderer:
             # since a renderer that shows local variables would log the caller's key.
             trace = "".join(traceback.format_exception(error))
             _log.error("request_failed", code=answer.code, path=request.url.path, trace=trace)
+        page = self._page(request, answer) if self._page is not None else None
+        if page is not None:
+            return page
         body = {
             "type": f"urn:labelaudit:problem:{answer.code}",
             "title": answer.title,
@@ -102,7 +114,7 @@ class ProblemRenderer:
         }
         return JSONResponse(body, answer.status, answer.headers, media_type=MEDIA_TYPE)
 
-    def _answer(self, error: Exception) -> _Answer:
+    def _answer(self, error: Exception) -> Answer:
         match error:
             case AppError():
                 return _of_app_error(error)
@@ -122,13 +134,13 @@ class ProblemRenderer:
             case _:
                 return _of_app_error(AppError("Something went wrong inside the service."))
 
-    def _of_validation_error(self, error: RequestValidationError) -> _Answer:
+    def _of_validation_error(self, error: RequestValidationError) -> Answer:
         fields = [
             InvalidField(loc=list(item["loc"]), message=item["msg"], code=item["type"])
             for item in error.errors()
         ]
         own = next((field for field in fields if field.code in self._own_codes), None)
-        return _Answer(
+        return Answer(
             status=ValidationFailedError.status,
             code=own.code if own else ValidationFailedError.code,
             title=ValidationFailedError.title,
@@ -174,8 +186,8 @@ def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _of_app_error(error: AppError) -> _Answer:
-    return _Answer(
+def _of_app_error(error: AppError) -> Answer:
+    return Answer(
         status=error.status,
         code=error.code,
         title=error.title,
@@ -185,9 +197,9 @@ def _of_app_error(error: AppError) -> _Answer:
     )
 
 
-def _of_http_exception(error: HTTPException) -> _Answer:
+def _of_http_exception(error: HTTPException) -> Answer:
     known = _BY_STATUS.get(error.status_code)
-    return _Answer(
+    return Answer(
         status=error.status_code,
         code=known.code if known else f"http_{error.status_code}",
         title=known.title if known else HTTPStatus(error.status_code).phrase,

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, null, select, tuple_, update
+from sqlalchemy import CursorResult, Update, func, null, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
 from app.jobs.event_repository import EventRepository
-from app.models import FINAL_STATES, Job, JobEvent, JobState, Queue
+from app.models import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.webhooks.outbox_repository import OutboxRepository
 
 
@@ -70,6 +70,22 @@ class JobRepository:
         if after is not None:
             statement = statement.where(tuple_(Job.created_at, Job.id) < after)
         return self._session.scalars(statement).all()
+
+    def latest(self, dataset_ids: Sequence[UUID], *, but: JobKind) -> Sequence[Job]:
+        """Return each data set's newest job of any other kind."""
+        place = func.row_number().over(
+            partition_by=Job.dataset_id, order_by=(Job.created_at.desc(), Job.id.desc())
+        )
+        ranked = (
+            select(Job.id, place.label("place"))
+            .where(
+                Job.tenant_id == self._tenant_id, Job.dataset_id.in_(dataset_ids), Job.kind != but
+            )
+            .subquery()
+        )
+        return self._session.scalars(
+            select(Job).join(ranked, ranked.c.id == Job.id).where(ranked.c.place == 1)
+        ).all()
 
     def mark_cancelled(self, job: Job) -> bool:
         """Move queued → cancelled."""

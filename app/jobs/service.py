@@ -139,6 +139,11 @@ class JobService:
         kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
         return Page(items=self._describe(kept), next_cursor=cursor)
 
+    def latest(self, dataset_ids: Sequence[UUID]) -> dict[UUID, JobRead]:
+        """Describe, by data set, the newest job that took it in or judged it."""
+        rows = self._jobs.latest(dataset_ids, but=JobKind.EXPORT)
+        return {job.dataset_id: job for job in self._describe(rows)}
+
     def cancel(self, job_id: str) -> JobRead:
         """End a waiting job now, ask a running one to end.
 

@@ -13,6 +13,7 @@ from app.models.job_attempt import AttemptOutcome, JobAttempt
 from app.models.sample import DuplicateKind, Sample, Split
 from app.models.tenant import Tenant
 from app.models.upload import Upload
+from app.models.web_session import WebSession
 from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "StepKind",
     "Tenant",
     "Upload",
+    "WebSession",
     "Webhook",
     "WebhookDelivery",
 ]

@@ -1,11 +1,9 @@
 """The API's documentation page; all it needs is packaged, so that it works offline."""
 
-from pathlib import Path
-
 from fastapi import APIRouter
 from starlette.responses import FileResponse, Response
 
-STATIC_FOLDER = Path(__file__).parent / "static"
+from app.web.assets import FOLDER
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,7 +19,7 @@ _POLICY = (
 def get_docs() -> Response:
     """Show `/openapi.json` with Swagger UI."""
     return FileResponse(
-        STATIC_FOLDER / "docs" / "index.html",
+        FOLDER / "docs" / "index.html",
         media_type="text/html",
         headers={"Content-Security-Policy": _POLICY},
     )

@@ -1,0 +1,62 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from app.accounts.cookies import SessionCookie
+from app.accounts.identity import Identifier
+from app.accounts.session_service import SessionService
+from app.core.errors import UnauthenticatedError
+from app.http.deps import ContextDep
+from app.web.access import SIGN_IN, local_path
+from app.web.rendering import render
+
+router = APIRouter()
+
+
+@router.get(SIGN_IN)
+def show_sign_in(request: Request, context: ContextDep, next: str | None = None) -> Response:  # noqa: A002 - the usual name
+    """Ask for a key, unless the browser is signed in."""
+    back = local_path(next)
+    try:
+        Identifier(context).identify(request.headers)
+    except UnauthenticatedError:
+        return _form(request, back)
+    return RedirectResponse(back, 303)
+
+
+@router.post(SIGN_IN)
+def sign_in(
+    request: Request,
+    context: ContextDep,
+    key: Annotated[str, Form(max_length=500)] = "",
+    next: Annotated[str | None, Form()] = None,  # noqa: A002 - the usual name
+) -> Response:
+    """Begin a session."""
+    back = local_path(next)
+    try:
+        with context.database.unit_of_work() as session:
+            token = SessionService(session, context.pepper).sign_in(key.strip())
+    except UnauthenticatedError:
+        return _form(request, back, failed=True)
+    response = RedirectResponse(back, 303)
+    SessionCookie.of(context.settings).set(response, token)
+    return response
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, context: ContextDep) -> Response:
+    """End the session, here and in the database."""
+    cookie = SessionCookie.of(context.settings)
+    token = cookie.read(request.headers)
+    if token is not None:
+        with context.database.unit_of_work() as session:
+            SessionService(session, context.pepper).sign_out(token)
+    response = RedirectResponse(SIGN_IN, 303)
+    cookie.clear(response)
+    return response
+
+
+def _form(request: Request, back: str, *, failed: bool = False) -> Response:
+    status = 401 if failed else 200
+    return render(request, "pages/sign_in.html", status=status, back=back, failed=failed)

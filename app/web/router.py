@@ -1,0 +1,10 @@
+"""All pages: a new one is added here and nowhere else."""
+
+from fastapi import APIRouter, Depends
+
+from app.web.access import own_page
+from app.web.pages import datasets, home, sign_in
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(own_page)])
+for _page in (home, sign_in, datasets):
+    router.include_router(_page.router)

@@ -1,0 +1,76 @@
+"""How pages put numbers and times into words."""
+
+from datetime import datetime, timedelta
+
+from app.core.clock import utc_now
+
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
+
+
+def number(value: int) -> str:
+    """Write a count: 12,345."""
+    return f"{value:,}"
+
+
+def percent(fraction: float) -> str:
+    """Write a share of one: 42 %."""
+    return f"{fraction:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Write a count with its noun: 1 class, 3 classes."""
+    return f"{number(count)} {noun if count == 1 else many or f'{noun}s'}"
+
+
+def duration(seconds: float) -> str:
+    """Write roughly how long something takes: about 5 minutes."""
+    for noun, unit in _UNITS:
+        if seconds >= unit:
+            return f"about {plural(round(seconds / unit), noun)}"
+    return "less than a minute"
+
+
+def ago(moment: datetime) -> str:
+    """Write how long ago something was: 5 minutes ago."""
+    age = utc_now() - moment
+    if age > timedelta(days=30):
+        return f"on {moment:%d %B %Y}".replace("on 0", "on ")
+    for noun, unit in _UNITS:
+        if age.total_seconds() >= unit:
+            return f"{plural(int(age.total_seconds() // unit), noun)} ago"
+    return "just now"
+
+
+def utc(moment: datetime) -> str:
+    """Write the exact time: 24 November 2026, 22:30 UTC."""
+    return f"{moment:%d %B %Y, %H:%M} UTC".removeprefix("0")
+
+
+_STAGES = {
+    "queued": "Starts in a moment",
+    "ingest": "Reading the images",
+    "store": "Storing what was read",
+    "score": "Judging the labels",
+    "features": "Looking at the images",
+    "train": "Training",
+    "detect": "Judging the labels",
+    "publish": "Storing the results",
+    "export": "Writing the files",
+    "done": "Done",
+}
+
+
+def stage_words(stage: str) -> str:
+    """Say what a job is doing; a stage without words of its own is shown as it is called."""
+    return _STAGES.get(stage, stage.replace("_", " ").capitalize())
+
+
+FILTERS = {
+    "stage_words": stage_words,
+    "number": number,
+    "percent": percent,
+    "plural": plural,
+    "duration": duration,
+    "ago": ago,
+    "utc": utc,
+}

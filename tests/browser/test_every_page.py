@@ -1,0 +1,73 @@
+"""What holds for each page: add yours to `PAGES`."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from app.core.clock import utc_now
+from app.models import DatasetState, JobKind, JobState
+from tests.browser.axe import assert_accessible
+from tests.browser.conftest import OpenPage
+from tests.browser.pictures import Shots
+from tests.browser.rows import Seed
+
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def _datasets(seed: Seed) -> str:
+    old = utc_now() - timedelta(days=45)
+    failed = seed.dataset(
+        name="scans-from-the-archive.tar.gz", classes=[], created_at=old, state=DatasetState.FAILED
+    )
+    seed.job(
+        failed, kind=JobKind.AUDIT, state=JobState.FAILED, stage="ingest",
+        error_code="too_few_classes",
+        error_detail="All images are in one class, cat: there is nothing to compare.",
+    )  # fmt: skip
+    waiting = seed.dataset(name="birds of the garden", classes=[], state=DatasetState.PENDING)
+    seed.job(waiting, state=JobState.RUNNING, stage="ingest", fraction=0.03)
+    running = seed.dataset(
+        name="cifar-10", classes=CLASSES, num_samples=50_000, num_rejected=3,
+        created_at=utc_now() - timedelta(hours=3),
+    )  # fmt: skip
+    seed.job(
+        running, state=JobState.RUNNING, stage="train", fraction=0.41, epoch=12, epochs=30,
+        eta_seconds=1260.0,
+    )  # fmt: skip
+    seed.audited(name="a-very-long-name-without-any-space-" * 5, num_samples=9)
+    seed.audited(name='<script>alert("x")</script> & Söhne', num_samples=40)
+    return "/datasets"
+
+
+def _no_datasets(_seed: Seed) -> str:
+    return "/datasets"
+
+
+def _missing(_seed: Seed) -> str:
+    return "/no-such-page"
+
+
+PAGES: dict[str, Callable[[Seed], str]] = {
+    "datasets": _datasets,
+    "datasets-empty": _no_datasets,
+    "not-found": _missing,
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_accessible_and_fits_every_screen(
+    name: str, open_page: OpenPage, seed: Seed, shots: Shots
+) -> None:
+    page = open_page(PAGES[name](seed))
+    shots.take(page, name)
+    assert_accessible(page)
+
+
+def test_sign_in_page_is_accessible_too(open_page: OpenPage, shots: Shots) -> None:
+    page = open_page("/sign-in", signed_in=False)
+    page.fill("#key", "la_live_nonsense")
+    page.click("text=Sign in >> nth=-1")
+    page.wait_for_selector("#key-error")
+    shots.take(page, "sign-in")
+    assert_accessible(page)
