@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
+StrArray: TypeAlias = NDArray[np.str_]
 ImageArray: TypeAlias = NDArray[np.uint8]
 FeatureArray: TypeAlias = NDArray[np.float16]
 """What a frozen network sees: (N, views, D)."""

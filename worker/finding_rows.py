@@ -33,12 +33,5 @@ def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Itera
             "sample_id": sample_id,
             **row,
             "p_mislabeled": row["p_mislabeled"] if judged else None,
-            "verdict": _verdict(judged=judged, flagged=row["flagged"]),
             "signals": {name: values[i] for name, values in signal_lists.items()},
         }
-
-
-def _verdict(*, judged: bool, flagged: bool) -> str:
-    if not judged:
-        return "not_judged"
-    return "mislabeled" if flagged else "clean"

@@ -37,7 +37,12 @@ class Results:
 def write_results(results: Results, spec: dict[str, Any], device: torch.device) -> None:
     """Write findings, report, model, its card and the trajectories into the attempt's folder."""
     state, data, folder = results.state, results.data, Path(spec["out_dir"])
-    findings = ml.score(state, data.train_labels, results.inputs.features)
+    findings = ml.score(
+        state,
+        data.train_labels,
+        results.inputs.features,
+        is_copy_N=data.is_copy[data.is_train],
+    )
     test = None
     if len(data.test_labels):
         test = ml.evaluate(state, results.inputs.test, data.test_labels, device=device)
@@ -71,6 +76,7 @@ def write_findings(folder: Path, findings: ml.Findings, given_label: Labels) -> 
         "p_mislabeled": findings.p_mislabeled,
         "flagged": findings.flagged,
         "loss": findings.loss,
+        "verdict": findings.verdict,
     }
     signals = {f"{SIGNAL}{name}": values for name, values in findings.signals.items()}
     np.savez(folder / FINDINGS_FILE, **columns, **signals)  # type: ignore[arg-type]  # numpy types only its flag

@@ -40,6 +40,7 @@ class TrainStage(Stage):
             intake = IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
             dataset = intake.get()
             rows = intake.labels()
+            np.save(folder / "is_copy.npy", np.array(intake.copies(), dtype=np.bool_))
         self._sample_ids = [sample_id for sample_id, is_train, _ in rows if is_train]
         np.save(folder / "labels.npy", np.array([label for _, _, label in rows], dtype=np.int64))
         np.save(folder / "is_train.npy", np.array([is_train for _, is_train, _ in rows]))

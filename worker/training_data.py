@@ -26,6 +26,8 @@ class TrainingData:
     images: Images
     labels: Labels
     is_train: npt.NDArray[np.bool_]
+    is_copy: npt.NDArray[np.bool_]
+    """Which samples show the same picture as an earlier one."""
     classes: list[str]
     cache: Path
     """Folder for what can be made from the images again."""
@@ -44,6 +46,7 @@ class TrainingData:
             images=images,
             labels=labels,
             is_train=np.load(folder / "is_train.npy", allow_pickle=False),
+            is_copy=np.load(folder / "is_copy.npy", allow_pickle=False),
             classes=spec["classes"],
             cache=Path(spec["images"]).parent,
             scratch=folder,

@@ -99,6 +99,15 @@ class IntakeRepository:
             )
         ).one()
 
+    def copies(self) -> list[bool]:
+        """Return, by position, whether a sample shows the same picture as an earlier one."""
+        rows = self._session.execute(
+            select(Sample.position, Sample.duplicate_group)
+            .where(Sample.dataset_id == self._dataset_id, Sample.tenant_id == self._tenant_id)
+            .order_by(Sample.position)
+        )
+        return [group is not None and group != position for position, group in rows]
+
     def labels(self) -> list[tuple[int, bool, int]]:
         """Return (sample id, whether it is trained on, given label), by position."""
         rows = self._session.execute(

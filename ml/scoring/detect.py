@@ -4,13 +4,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ml.scoring.checks import check_features, check_given_label, check_pred_probs
-from ml.scoring.neighbours import neighbour_label_shares
+from ml.scoring.neighbours import find_neighbours
 from ml.scoring.verdict import Detection, judge
 
 MIN_PROBABILITY = 1e-8
 """What a probability of 0 is taken for; float16 ends at 6e-8."""
-MIN_CLASS_SIZE = 20
-"""A class with fewer samples tells too little of how its label is used."""
 
 
 def detect(
@@ -45,6 +43,6 @@ def detect(
     share_NC = None
     if features is not None:
         feature_ND = check_features(features, num_samples=num_samples)
-        share_NC = neighbour_label_shares(feature_ND, label_N, num_classes=num_classes)
+        share_NC = find_neighbours(feature_ND, label_N, num_classes=num_classes).share
         log_prob_NC += np.log(share_NC)
-    return judge(log_prob_NC, label_N, min_class_size=MIN_CLASS_SIZE, neighbour_share_NC=share_NC)
+    return judge(log_prob_NC, label_N, neighbour_share_NC=share_NC)

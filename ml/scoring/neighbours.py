@@ -1,5 +1,7 @@
 """Which labels the most similar samples have (N samples, D features, C classes, K neighbours)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,15 +13,29 @@ MAX_REFERENCES = 50_000
 MAX_SIMILARITIES = 2**24
 """Similarities held at once: 64 MiB."""
 MIN_NORM = 1e-12
+NUM_COMPARED = 10
+"""The nearest is compared with the nine after it."""
 
 
-def neighbour_label_shares(
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Neighbours:
+    """What the samples around each one say of it."""
+
+    share: FloatArray
+    """Of the labels among the nearest other samples, (N, C), rows sum to 1. One imagined sample,
+    spread over all classes, keeps every share above zero."""
+    closeness: FloatArray
+    """How much nearer the nearest is than the nine after it, as cosines, (N,), 0 to 1: near 1 for a
+    copy of a picture that else stands alone."""
+
+
+def find_neighbours(
     feature_ND: NDArray[np.floating], label_N: IntArray, *, num_classes: int
-) -> FloatArray:
-    """Return the shares of the labels among the nearest other samples, (N, C), rows sum to 1.
+) -> Neighbours:
+    """Return what the nearest other samples say of each.
 
     Nearest by the cosine of what differs from the mean: features behind a ReLU all point the same
-    way. One imagined sample, spread over all classes, keeps every share above zero.
+    way.
     """
     num_samples = len(feature_ND)
     mean_D = feature_ND.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -27,6 +43,7 @@ def neighbour_label_shares(
     reference_RD = _unit(feature_ND[reference_R], mean_D)
     num_neighbours = min(NUM_NEIGHBOURS, len(reference_R) - 1)
     count_NC = np.full((num_samples, num_classes), 1.0 / num_classes)
+    closeness_N = np.zeros(num_samples)
     num_rows = max(MAX_SIMILARITIES // len(reference_R), 1)
     for start in range(0, num_samples if num_neighbours else 0, num_rows):
         row_M = np.arange(start, min(start + num_rows, num_samples))
@@ -34,7 +51,17 @@ def neighbour_label_shares(
         _leave_out_itself(similarity_MR, row_M, reference_R)
         nearest_MK = np.argpartition(-similarity_MR, num_neighbours - 1, axis=1)[:, :num_neighbours]
         np.add.at(count_NC, (row_M[:, None], label_N[reference_R[nearest_MK]]), 1.0)
-    return np.asarray(count_NC / (num_neighbours + 1.0), dtype=np.float64)
+        closeness_N[row_M] = _closeness(np.take_along_axis(similarity_MR, nearest_MK, axis=1))
+    return Neighbours(share=count_NC / (num_neighbours + 1.0), closeness=closeness_N)
+
+
+def _closeness(similarity_MK: NDArray[np.float32]) -> FloatArray:
+    """Return by how much the greatest similarity exceeds the mean of the nine after it."""
+    falling_MK = -np.sort(-similarity_MK, axis=1)[:, :NUM_COMPARED]
+    if falling_MK.shape[1] == 1:
+        return np.zeros(len(falling_MK))
+    excess_M = falling_MK[:, 0] - falling_MK[:, 1:].mean(axis=1)
+    return np.asarray(np.clip(excess_M, 0.0, 1.0), dtype=np.float64)
 
 
 def _unit(feature_MD: NDArray[np.floating], mean_D: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -25,6 +25,8 @@ class NoiseModel:
 
     transition: FloatArray
     """p(given | true), (C, C), rows sum to 1."""
+    prediction: FloatArray
+    """Calibrated prediction of the given label, (N, C), rows sum to 1."""
     true_class: FloatArray
     """Posterior of the true class, (N, C), rows sum to 1: the weighted mean over sharpnesses."""
     p_wrong: FloatArray
@@ -64,6 +66,7 @@ def fit_noise_model(
     weight_S = weigh(p_wrong_SN.mean(axis=1), clear)
     return NoiseModel(
         transition=transition_CC,
+        prediction=prob_NC,
         true_class=_mean_posterior(prior_NC, transition_CC, label_N, weight_S),
         p_wrong=p_wrong_SN,
         weight=weight_S,
@@ -141,10 +144,12 @@ def _unfitted(log_prob_NC: FloatArray, label_N: IntArray) -> NoiseModel:
     """
     num_classes = log_prob_NC.shape[1]
     transition_CC = even_noise(num_classes, FALLBACK_NOISE)
-    prior_NC = (softmax(log_prob_NC, axis=1) + 1.0 / num_classes) / 2.0
+    prediction_NC = softmax(log_prob_NC, axis=1)
+    prior_NC = (prediction_NC + 1.0 / num_classes) / 2.0
     posterior_NC = _invert(prior_NC, transition_CC, label_N)
     return NoiseModel(
         transition=transition_CC,
+        prediction=prediction_NC,
         true_class=posterior_NC,
         p_wrong=1.0 - posterior_NC[np.arange(len(label_N)), label_N][None],
         weight=np.ones(1),

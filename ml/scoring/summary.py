@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from ml.mixture import Mixture
 from ml.scoring.findings import Findings
+from ml.scoring.kinds import KINDS
+from ml.scoring.structure import NoiseStructure, noise_structure
 from ml.training.progress import Histogram
 from ml.types import FloatArray, IntArray
 
@@ -41,6 +44,9 @@ def summarise(
     """
     num_differing = int((predicted_N != labels_N).sum())
     pairs = _class_pairs(findings, labels_N, class_names)
+    structure = noise_structure(
+        labels_N, findings.suggested_label, findings.flagged, num_classes=len(class_names)
+    )
     fallbacks = (mixture.fallback if mixture else None, findings.fallback)
     return {
         "noise_rate": findings.noise_rate,
@@ -50,6 +56,8 @@ def summarise(
         "num_samples": len(labels_N),
         "num_flagged": int(findings.flagged.sum()),
         "num_not_judged": int(np.isnan(findings.p_mislabeled).sum()),
+        "verdicts": {kind: int((findings.verdict == kind).sum()) for kind in KINDS},
+        "noise_structure": asdict(structure),
         "baseline": {"argmax_differs": num_differing},
         "accuracy": {
             "train_given_labels": 1.0 - num_differing / len(labels_N),
@@ -60,7 +68,7 @@ def summarise(
         "per_class": _per_class(findings, labels_N, class_names),
         "class_pairs": pairs,
         "fallbacks": [name for name in fallbacks if name is not None],
-        "warnings": _warnings(findings, mixture, pairs),
+        "warnings": _warnings(findings, mixture, pairs, structure),
     }
 
 
@@ -124,7 +132,10 @@ def _class_pairs(
 
 
 def _warnings(
-    findings: Findings, mixture: Mixture | None, pairs: list[dict[str, Any]]
+    findings: Findings,
+    mixture: Mixture | None,
+    pairs: list[dict[str, Any]],
+    structure: NoiseStructure,
 ) -> list[str]:
     """Return in plain words what a reader of the findings should know."""
     warnings = []
@@ -139,6 +150,11 @@ def _warnings(
             f"Wrong labels concentrate on one pair of classes: {pairs[0]['count']} of "
             f"{num_flagged} flagged samples are given as {pairs[0]['given']!r} and look like "
             f"{pairs[0]['suggested']!r}."
+        )
+    if structure.is_structured:
+        warnings.append(
+            "Wrong labels are not spread evenly: some classes are taken for certain others. The "
+            "class pairs show which; a rule for annotators may help more than single corrections."
         )
     if mixture is not None and mixture.fallback:
         warnings.append("The losses do not show two groups, so the mixture model was not used.")

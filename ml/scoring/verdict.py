@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.scoring.kinds import kind_scores
 from ml.scoring.noise_model import NoiseModel, fit_noise_model
 from ml.types import BoolArray, FloatArray, IntArray
 
 FLAG_ABOVE = 0.5
 """A label is flagged when it is more probably wrong than right."""
 INTERVAL_Z = 1.96
+MIN_CLASS_SIZE = 20
+"""A class with fewer samples tells too little of how its label is used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -33,6 +36,8 @@ class Detection:
     """Share of the flagged that is wrong if `p_mislabeled` is right; None where none is flagged."""
     expected_recall: float | None
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
+    kind_scores: dict[str, FloatArray]
+    """`off_topic` and `ambiguous`, 0 to 1: see `ml.scoring.kinds`."""
     fallback: str | None
     """Why no noise matrix could be fitted: a stable name, or None."""
 
@@ -41,7 +46,6 @@ def judge(
     log_prob_NC: FloatArray,
     label_N: IntArray,
     *,
-    min_class_size: int,
     neighbour_share_NC: FloatArray | None = None,
 ) -> Detection:
     """Judge every given label by the class log-probabilities of its sample.
@@ -51,15 +55,14 @@ def judge(
     Args:
         log_prob_NC: Class log-probabilities, finite, in nats.
         label_N: Given labels, in [0, C).
-        min_class_size: Samples of a given label below which none of them is judged.
         neighbour_share_NC: Shares of labels among the nearest other samples, where there are; that
             they count in the predictions is for the caller to see to.
 
     Returns:
-        The verdicts.
+        The verdicts. Samples of a given label that fewer than 20 samples have are not judged.
     """
     model = fit_noise_model(log_prob_NC, label_N, neighbour_share_NC)
-    is_judged_N = np.bincount(label_N, minlength=log_prob_NC.shape[1])[label_N] >= min_class_size
+    is_judged_N = np.bincount(label_N, minlength=log_prob_NC.shape[1])[label_N] >= MIN_CLASS_SIZE
     row_N = np.arange(len(label_N))
     p_mislabeled_N = _held(1.0 - model.true_class[row_N, label_N])
     p_mislabeled_N[~is_judged_N] = np.nan
@@ -76,6 +79,7 @@ def judge(
         noise_rate_interval=_interval(model, is_judged_N),
         expected_precision=float(num_found / flagged_N.sum()) if flagged_N.any() else None,
         expected_recall=float(num_found / num_expected) if num_expected > 0.0 else None,
+        kind_scores=kind_scores(model.prediction, model.true_class),
         fallback=model.fallback,
     )
 

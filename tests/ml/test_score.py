@@ -124,7 +124,7 @@ class TestReport:
         assert {pair["given"] for pair in report["class_pairs"]} <= set(NAMES)
 
     def test_samples_that_cannot_be_judged_are_no_nan(self) -> None:
-        image_NHWC, label_N = colour_images(30, num_classes=2)
+        image_NHWC, label_N = colour_images(60, num_classes=2)
         label_N[7] = 2
         state = run_training(image_NHWC, label_N, replace(CONFIG, epochs=1), num_classes=4)[-1]
         report = ml.build_report(

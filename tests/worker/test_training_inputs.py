@@ -21,7 +21,8 @@ def _data(folder: Path, *, side: int = 8, num_samples: int = 6) -> TrainingData:
     scratch.mkdir()
     return TrainingData(
         images=images, labels=np.arange(num_samples) % 2, classes=["a", "b"],
-        is_train=np.arange(num_samples) % 3 != 0, cache=cache, scratch=scratch,
+        is_train=np.arange(num_samples) % 3 != 0, is_copy=np.zeros(num_samples, dtype=np.bool_),
+        cache=cache, scratch=scratch,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def judge(scores: Scores, losses: FloatArray, mixture: ml.Mixture) -> ml.Finding
         "probability_margin": _margin(scores.prob, scores.label),
     }
     detection = ml.detect(scores.prob, scores.label, scores.feature)
-    return ml.Findings.of(detection, loss=losses, signals=signals)
+    return ml.Findings.of(detection, scores.label, loss=losses, signals=signals)
 
 
 def given_label_losses(scores: Scores) -> FloatArray:

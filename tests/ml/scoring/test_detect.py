@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from ml.scoring.detect import MIN_CLASS_SIZE, detect
+from ml.scoring.detect import detect
 from ml.scoring.transition import even_noise
+from ml.scoring.verdict import MIN_CLASS_SIZE
 from ml.types import FloatArray
 from tests.ml.scoring.predictions import noisy_predictions, uneven_noise
 from tests.ml.support import golden

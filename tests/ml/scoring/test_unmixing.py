@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from ml.scoring.neighbours import neighbour_label_shares
+from ml.scoring.neighbours import find_neighbours
 from ml.scoring.transition import count_given, estimate_transition, even_noise
 from ml.scoring.unmixing import calibrate, find_clear, sharpen, typical_predictions, unmix
 from tests.ml.scoring.predictions import uneven_noise
@@ -56,7 +56,7 @@ def test_equal_confidences_are_all_clear_in_spite_of_rounding() -> None:
 
 def test_a_sample_is_no_neighbour_of_itself() -> None:
     feature_ND = np.array([[1.0, 0.0], [2.0, 0.1]], dtype=np.float32)
-    share_NC = neighbour_label_shares(feature_ND, np.array([0, 1]), num_classes=2)
+    share_NC = find_neighbours(feature_ND, np.array([0, 1]), num_classes=2).share
     np.testing.assert_allclose(share_NC, [[0.25, 0.75], [0.75, 0.25]])
 
 
