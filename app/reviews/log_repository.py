@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import ApiKey, DecisionEntry, DecisionStep, Sample
@@ -68,6 +68,14 @@ class LogRepository:
         if after is not None:
             statement = statement.where(DecisionStep.id < after)
         return [StepRow(*row) for row in self._session.execute(statement)]
+
+    def num_after(self, entry_id: int) -> int:
+        """Return the number of entries since one."""
+        return self._session.scalars(
+            select(func.count()).where(
+                DecisionEntry.dataset_id == self._dataset_id, DecisionEntry.id > entry_id
+            )
+        ).one()
 
     def step(self, step_id: int) -> StepRow:
         """Return one step."""
