@@ -5,8 +5,8 @@
 
 Takes the class-folder zip of CIFAR-10 (`CIFAR10_ZIP`, or `shared/data/cifar10-train.zip` beside the
 project). For each kind of noise the head of the `quick` preset is trained once on noisy labels, on
-features that `--cache` keeps. Then reviewers are simulated, who know the truth: each reviews its own
-four fifths of the samples, decides on 100 drawn at random and on some worst first. After 200
+features that `--cache` keeps. Then reviewers are simulated, who know the truth: each reviews four
+fifths of the samples of its own, decides on 100 drawn at random and on some worst first. After 200
 decisions calibration error (15 bins) and precision at the flag threshold are compared; after 100
 random ones and 100 to 2,000 worst first, the number of wrong labels that are left is compared with
 its interval. Writes JSON and, beside it, a table as Markdown.
@@ -36,6 +36,11 @@ NUM_WORST = 100
 MOST_WORST = 2_000
 FLAG_ABOVE = 0.5
 NUM_CLASSES = 10
+_HEADER = (
+    "| noise | calibration error before → after 200 decisions | better in | precision of the "
+    "flags | better in | recall of the flags | wrong labels left: truth, estimate, mean "
+    "interval | by p alone | interval holds |"
+)
 
 
 def main() -> None:
@@ -180,9 +185,7 @@ def table(result: dict[str, Any]) -> str:
         + (" with uncommitted changes" if result["uncommitted_changes"] else "")
         + f", {result['processor']}, {result['cores']} cores.",
         "",
-        "| noise | calibration error before → after 200 decisions | better in | precision of the "
-        "flags | better in | recall of the flags | wrong labels left: truth, estimate, mean "
-        "interval | by p alone | interval holds |",
+        _HEADER,
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
