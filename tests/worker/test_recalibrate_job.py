@@ -113,6 +113,7 @@ class TestRecalibration:
     ) -> None:
         assert submit(database, audited).id == submit(database, audited).id
 
+    @on_sqlite
     def test_a_decision_meanwhile_is_kept_and_learned_from_next_time(
         self,
         database: Database,
@@ -135,6 +136,7 @@ class TestRecalibration:
         assert second["num_learned"] == len(DECIDED) + 2
         assert second["decided_until"] > first["decided_until"]
 
+    @on_sqlite
     def test_results_that_changed_meanwhile_are_not_overwritten(
         self,
         database: Database,
@@ -160,6 +162,7 @@ class TestRecalibration:
         assert (failed.state, failed.error_code) == (JobState.FAILED, "results_changed")
         assert published(database, audited).calibration is None
 
+    @on_sqlite
     def test_an_owner_that_was_fenced_off_shows_nothing(
         self,
         database: Database,
