@@ -3,14 +3,15 @@
     python -m benchmarks.review_learning [--per-class 2000] [--num 10000] [--reviews 50]
         [--kinds uniform-others:0.1,instance:0.2] [--cache FOLDER] [--out FILE]
 
-Takes the class-folder zip of CIFAR-10 (`CIFAR10_ZIP`, or `shared/data/cifar10-train.zip` beside the
-project). For each kind of noise `num` of the first images of each class are drawn, with the place of the
-kind in the list as seed, labels are planted wrong, and the head of the `quick` preset is trained.
-`--cache` keeps features and the audits' probabilities. Then reviewers are simulated, who know the
-truth: each has four fifths of the samples, decides on 100 drawn at random and on some worst first.
-After 200 decisions calibration error (15 bins) and precision at the flag threshold are compared with
-those before; after 100 random ones and 100 to 2,000 worst first, the number of wrong labels that are
-left is compared with its interval. Writes JSON and, beside it, a table as Markdown.
+Takes the class-folder zip of CIFAR-10 (`CIFAR10_ZIP`, or `shared/data/cifar10-train.zip` beside
+the project). For each kind of noise `num` of the first images of each class are drawn, with the
+place of the kind in the list as seed, labels are planted wrong, and the head of the `quick`
+preset is trained. `--cache` keeps features and the audits' probabilities. Then reviewers are
+simulated, who know the truth: each has four fifths of the samples, decides on 100 drawn at random
+and on some worst first. After 200 decisions calibration error (15 bins) and precision at the flag
+threshold are compared with those before; after 100 random ones and 100 to 2,000 worst first, the
+number of wrong labels that are left is compared with its interval. Writes JSON and, beside it, a
+table as Markdown.
 """
 
 import argparse

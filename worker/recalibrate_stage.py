@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from app.claims.opinions import disputed
 from app.claims.repository import ClaimRepository
+from app.core.storage import BlobStore
 from app.datasets.service import DatasetService
 from app.findings.repository import FindingRepository
 from app.jobs.repository import JobRepository
@@ -105,15 +106,15 @@ class RecalibrateStage(Stage):
 
     def _bring(self, sha256: str, folder: Path) -> None:
         blobs = self._context.blobs
-        brought = blobs.bring([sha256], folder, lambda: None)
-        shutil.copyfile(brought / sha256[:2] / sha256, folder / REPORT)
+        brought = BlobStore(blobs.bring([sha256], folder, lambda: None))
+        shutil.copyfile(brought.path(sha256), folder / REPORT)
 
 
 def write_evidence(folder: Path, judged: Iterator[Judged], doubted: set[int]) -> None:
     """Write one array a column, rows by rank; `says_wrong` is 1, 0, or -1 where nobody said."""
     columns: dict[str, list[Any]] = {name: [] for name in EVIDENCE.columns}
     for row in judged:
-        says = None if row.sample_id in doubted or row.verdict == VERIFIED else row.says_wrong
+        says = row.says_wrong if row.teaches and row.sample_id not in doubted else None
         is_pinned = row.verdict == VERIFIED
         columns["p"].append(np.nan if row.p_original is None or is_pinned else row.p_original)
         columns["p_now"].append(np.nan if row.p_mislabeled is None else row.p_mislabeled)

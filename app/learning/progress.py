@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import Any
 
 from app.learning.estimates import Share, Stratum, stratified
-from app.learning.repository import Judged
+from app.learning.repository import VERIFIED, Judged
 from app.learning.schemas import (
     CurvePointRead,
     DrawRead,
@@ -21,7 +21,8 @@ CURVE_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 
 def new_decisions(decided: Sequence[Judged], stored: dict[str, Any]) -> list[Judged]:
     """Return what has been decided since the last re-calibration."""
-    return [row for row in decided if (row.entry_id or 0) > stored.get("decided_until", 0)]
+    until = stored.get("decided_until", 0)
+    return [row for row in decided if row.verdict != VERIFIED and (row.entry_id or 0) > until]
 
 
 def outlook(

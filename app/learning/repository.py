@@ -43,6 +43,11 @@ class Judged:
     is_random: bool
 
     @property
+    def teaches(self) -> bool:
+        """Whether the audit can learn from the decision: not if it knew it before."""
+        return self.says_wrong is not None and self.verdict != VERIFIED
+
+    @property
     def says_wrong(self) -> bool | None:
         """Whether a reviewer who looked found the label wrong; None where nobody said."""
         if self.by_filter:

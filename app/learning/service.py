@@ -15,7 +15,7 @@ from app.learning.difference_repository import DifferenceRepository
 from app.learning.draw_repository import DrawRepository
 from app.learning.errors import NoDecisionsError, NoEarlierAuditError, SeedTakenError
 from app.learning.progress import CURVE_STEPS, draw_of, new_decisions, outlook
-from app.learning.repository import VERIFIED, Judged, LearningRepository
+from app.learning.repository import Judged, LearningRepository
 from app.learning.schemas import (
     ChangedRead,
     DifferenceRead,
@@ -56,7 +56,8 @@ class LearningService:
         """
         job, version = self._findings.published(job_id)
         self._datasets.hold(self._datasets.find(str(job.dataset_id)))  # two may ask at once
-        if not any(row.says_wrong is not None for row in self._evidence(job, version)):
+        decided = self._decided(job, version)
+        if not any(row.teaches for row in decided):
             raise NoDecisionsError("Decide on some samples first, by keep, relabel or off-topic.")
         return RecalibrationRead(job_id=self._jobs.submit_recalibration(job).id)
 
@@ -64,7 +65,7 @@ class LearningService:
         """Tell how far the review of an audit is."""
         job, version = self._findings.published(job_id)
         totals, stored = self._rows.totals(version.id), stored_calibration(version)
-        decided = self._evidence(job, version)
+        decided = self._decided(job, version)
         num_flagged, num_samples = int(totals["num_flagged"] or 0), int(totals["num_samples"])
         return ProgressRead(
             job_id=job.id,
@@ -110,7 +111,7 @@ class LearningService:
             count=wanted.count,
             seed=secrets.randbelow(2**31) if seed is None else seed,
         )
-        decided = self._evidence(job, version)
+        decided = self._decided(job, version)
         return self._draw(job, decided, num_samples, int(totals["num_flagged"] or 0))
 
     def drawn(self, job_id: str, page: PageRequest) -> Page[RandomSampleRead]:
@@ -159,13 +160,11 @@ class LearningService:
             raise not_found("job")
         return other, version
 
-    def _evidence(self, job: Job, version: ResultVersion) -> list[Judged]:
-        """Return decided samples whose decision holds and came after the audit."""
+    def _decided(self, job: Job, version: ResultVersion) -> list[Judged]:
+        """Return decided samples, but for those that reviewers still see differently."""
         disputed = self._claims.disputed(job)
         return [
-            row
-            for row in self._rows.decided(version.id, job.id)
-            if row.sample_id not in disputed and row.verdict != VERIFIED
+            row for row in self._rows.decided(version.id, job.id) if row.sample_id not in disputed
         ]
 
     def _draw(

@@ -60,6 +60,40 @@ def _kinds(context: AppContext) -> list[str]:
         return [job.kind.value for job in session.scalars(select(Job).order_by(Job.created_at))]
 
 
+class TestQueue:
+    def test_a_walk_through_it_goes_on_across_a_recalibration(
+        self, context: AppContext, reviewer: TestClient, audited: Audited
+    ) -> None:
+        path = f"/v1/jobs/{audited.job_id}/samples"
+        first = reviewer.get(path, params={"limit": 25}).json()
+        _replace(context, audited)
+        rest = reviewer.get(path, params={"limit": 50, "cursor": first["next_cursor"]}).json()
+        ranks = [item["rank"] for item in first["items"] + rest["items"]]
+        assert ranks == [*range(1, 61)]
+        assert {item["p_uncalibrated"] for item in first["items"]} == {None}
+        seen = rest["items"][0]
+        assert seen["p_uncalibrated"] == pytest.approx(2 * seen["p_mislabeled"])
+
+
+def _replace(context: AppContext, audited: Audited) -> None:
+    """Show the results that a re-calibration would, which halves all probabilities."""
+    rows = shown(context.database, audited)
+    with context.database.unit_of_work() as session:
+        job = session.get_one(Job, audited.job_id)
+        version = ResultVersion(
+            tenant_id=job.tenant_id, job_id=job.id, attempt=1, base_id=job.result_version
+        )
+        session.add(version)
+        session.flush()
+        for row in rows:
+            names = Finding.__table__.columns.keys()
+            values = {name: getattr(row, name) for name in names}
+            p = row.p_mislabeled or 0.0
+            half = {"p_mislabeled": p / 2, "p_uncalibrated": p}
+            session.add(Finding(**values | half | {"version_id": version.id}))
+        job.result_version = version.id
+
+
 class TestProgress:
     def test_before_anything_is_decided(self, reviewer: TestClient, audited: Audited) -> None:
         body = progress(reviewer, audited)
