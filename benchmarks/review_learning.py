@@ -53,7 +53,7 @@ def main() -> None:
     options = _options()
     origin = _origin()  # before the run: of the code that is run
     kinds = options.kinds.split(",")
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(kinds), mp_context=get_context("spawn")) as pool:
         rows = list(pool.map(partial(run, options=options), kinds, range(len(kinds))))
     result = {
         **origin,

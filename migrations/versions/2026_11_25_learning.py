@@ -19,8 +19,10 @@ def upgrade() -> None:
     op.add_column("result_versions", sa.Column("calibration", sa.JSON(), nullable=True))
     op.add_column("findings", sa.Column("p_uncalibrated", sa.Double(), nullable=True))
     for name in ("by_filter", "resolves"):
-        column = sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())
-        op.add_column("decision_steps", column)
+        op.add_column(
+            "decision_steps",
+            sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false()),
+        )
     _create_claims()
     _create_second_opinions()
     _create_random_samples()

@@ -99,29 +99,29 @@ def _prior_factor() -> FloatArray:
 def _corrections(wrong_G: FloatArray, right_G: FloatArray) -> FloatArray:
     """Return draws of the correction given the decisions, (D, G)."""
     rng = np.random.default_rng(0)
-    factor_GG = _prior_factor()
-    used_G = (wrong_G + right_G) > 0.0
+    num_steps = NUM_DROPPED + NUM_DRAWS * THINNING
+    other_TG = rng.standard_normal((num_steps, NUM_POINTS)) @ _prior_factor().T
+    used_U = np.flatnonzero(wrong_G + right_G)
+    odds_U, right_U, all_U = GRID_ODDS[used_U], right_G[used_U], (wrong_G + right_G)[used_U]
 
-    def log_likelihood(correction_G: FloatArray) -> float:
-        log_odds = (GRID_ODDS + correction_G)[used_G]
-        return float(log_expit(log_odds) @ wrong_G[used_G] + log_expit(-log_odds) @ right_G[used_G])
+    def log_likelihood(correction_U: FloatArray) -> float:
+        log_odds_U = odds_U + correction_U
+        return float(log_expit(log_odds_U) @ all_U - log_odds_U @ right_U)
 
-    kept = np.empty((NUM_DRAWS, NUM_POINTS))
+    kept_TG = np.zeros((num_steps, NUM_POINTS))
     now_G = np.zeros(NUM_POINTS)
-    height = log_likelihood(now_G)
-    for number in range(-NUM_DROPPED, NUM_DRAWS * THINNING):
-        other_G = factor_GG @ rng.standard_normal(NUM_POINTS)
+    height = log_likelihood(now_G[used_U])
+    for number, other_G in enumerate(other_TG):
+        now_U, other_U = now_G[used_U], other_G[used_U]
         level = height + np.log(rng.random())
         angle = rng.uniform(0.0, 2.0 * np.pi)
         low, high = angle - 2.0 * np.pi, angle
         while True:
-            tried_G = now_G * np.cos(angle) + other_G * np.sin(angle)
-            height = log_likelihood(tried_G)
+            height = log_likelihood(now_U * np.cos(angle) + other_U * np.sin(angle))
             if height > level:
                 break
             low, high = (angle, high) if angle < 0.0 else (low, angle)
             angle = rng.uniform(low, high)
-        now_G = tried_G
-        if number >= 0 and number % THINNING == 0:
-            kept[number // THINNING] = now_G
-    return kept
+        now_G = now_G * np.cos(angle) + other_G * np.sin(angle)
+        kept_TG[number] = now_G
+    return kept_TG[NUM_DROPPED::THINNING]
