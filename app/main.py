@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from app.accounts.auth import AuthenticationMiddleware
 from app.accounts.secrets import load_pepper
+from app.claims import endpoints as claims
 from app.core.db import Database, make_engine
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
@@ -30,6 +31,7 @@ from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as submissions
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
+from app.learning import endpoints as learning
 from app.reviews import endpoints as reviews
 from app.uploads import endpoints as uploads
 from app.uploads.protocol import TusMiddleware, is_upload_path
@@ -46,6 +48,8 @@ _ROUTERS = (
     samples_router,
     jobs.router,
     findings.router,
+    claims.router,
+    learning.router,
     reviews.samples_router,
     reviews.datasets_router,
     exports.router,

@@ -9,6 +9,7 @@ from ml.networks import build_network, load_weights
 from ml.noise import NoisyLabels, inject_noise
 from ml.presets import LARGEST_TRAINED, PRESETS, Choice, choose_preset, make_config
 from ml.resizing import resize_images
+from ml.review import Calibration, estimate_remaining, recalibrate, review_curve
 from ml.scoring import (
     Detection,
     Evaluation,
@@ -17,6 +18,7 @@ from ml.scoring import (
     detect,
     evaluate,
     export_model,
+    pin,
     score,
     summarise,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "NUM_VIEWS",
     "PRESETS",
     "BatchProgress",
+    "Calibration",
     "Choice",
     "Detection",
     "Diverged",
@@ -49,6 +52,7 @@ __all__ = [
     "build_report",
     "choose_preset",
     "detect",
+    "estimate_remaining",
     "evaluate",
     "export_model",
     "extract_features",
@@ -58,7 +62,10 @@ __all__ = [
     "loss",
     "make_config",
     "num_features",
+    "pin",
+    "recalibrate",
     "resize_images",
+    "review_curve",
     "score",
     "summarise",
     "train",

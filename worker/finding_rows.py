@@ -10,6 +10,8 @@ import numpy.typing as npt
 FINDINGS_FILE = "findings.npz"
 SIGNAL = "signal_"
 """Before the names of the arrays that are signals."""
+VERIFIED = "verified"
+"""Array of what people decided before, and the verdict on it."""
 
 
 def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Iterator[dict[str, Any]]:
@@ -23,6 +25,7 @@ def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Itera
     }
     if len(sample_ids) != len(columns["rank"]):
         raise RuntimeError(f"{len(columns['rank'])} findings for {len(sample_ids)} samples")
+    verified = columns.pop(VERIFIED).tolist()
     lists = {name: column.tolist() for name, column in columns.items()}
     signal_lists = {name: column.tolist() for name, column in signals.items()}
     for i, sample_id in enumerate(sample_ids):
@@ -33,5 +36,6 @@ def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Itera
             "sample_id": sample_id,
             **row,
             "p_mislabeled": row["p_mislabeled"] if judged else None,
+            "verdict": VERIFIED if verified[i] else row["verdict"],
             "signals": {name: values[i] for name, values in signal_lists.items()},
         }

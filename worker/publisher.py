@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -18,8 +19,9 @@ from worker.supervisor import Lease
 class Publisher:
     """Publishes the results of one attempt under a version of its own."""
 
-    def __init__(self, context: StageContext, lease: Lease) -> None:
-        """Open a version that nobody sees yet."""
+    def __init__(self, context: StageContext, lease: Lease, *, of_job: UUID | None = None) -> None:
+        """Open a version that nobody sees yet, of the job's own results or of another job's."""
+        self._of_job = of_job or context.attempt.fence.job_id
         self._context = context
         self._attempt = context.attempt
         self._lease = lease
@@ -39,7 +41,7 @@ class Publisher:
         sha256, num_bytes = self._context.blobs.adopt(file)
         return Artifact(
             tenant_id=self._attempt.tenant_id,
-            job_id=self._attempt.fence.job_id,
+            job_id=self._of_job,
             version_id=self.version,
             kind=kind,
             name=file.name,
@@ -54,21 +56,48 @@ class Publisher:
         Raises:
             FencedError: Somebody else owns the job; nothing is shown.
         """
+        self._add(session, artifacts)
+        self._end(session, result_version=self.version)
+        self._results(session).drop_unpublished()
+
+    def replace(
+        self, session: Session, old_version: int, report: Artifact, calibration: dict[str, Any]
+    ) -> bool:
+        """Show this version in place of an older one, with its other files, and end the job.
+
+        Returns:
+            Whether the older one was still shown; if not, nothing was done.
+
+        Raises:
+            FencedError: Somebody else owns the job; nothing is shown.
+        """
+        results = self._results(session)
+        if not results.swap(old_version, self.version):
+            return False
+        results.learn(old_version, self.version, calibration)
+        results.move_artifacts(old_version, self.version, but=report.kind)
+        self._add(session, [report])
+        self._end(session)
+        results.drop_unpublished()
+        return True
+
+    def _add(self, session: Session, artifacts: Sequence[Artifact]) -> None:
         attempt = self._attempt
         sizes = {artifact.sha256: artifact.num_bytes for artifact in artifacts}
         IntakeRepository(session, attempt.tenant_id, attempt.dataset_id).add_blobs(sizes)
         for artifact in artifacts:
             self._results(session).add_artifact(artifact)
+
+    def _end(self, session: Session, **values: Any) -> None:
         LeaseRepository(session).finish(
             self._lease.fence,
             JobState.SUCCEEDED,
             stage="done",
             fraction=1.0,
             eta_seconds=0.0,
-            result_version=self.version,
             checkpoint=None,
+            **values,
         )
-        self._results(session).drop_unpublished()
 
     def _results(self, session: Session) -> PublishRepository:
-        return PublishRepository(session, self._attempt.tenant_id, self._attempt.fence.job_id)
+        return PublishRepository(session, self._attempt.tenant_id, self._of_job)

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 import ml
 from app.core.durable import write_json
-from worker.finding_rows import FINDINGS_FILE, SIGNAL
+from worker.finding_rows import FINDINGS_FILE, SIGNAL, VERIFIED
 from worker.training_data import Labels, TrainingData
 from worker.training_inputs import TrainingInputs
 
@@ -41,8 +41,9 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
         state,
         data.train_labels,
         results.inputs.features,
-        is_copy_N=data.is_copy[data.is_train],
+        is_copy_N=data.is_copy[data.trained_on],
     )
+    findings = ml.pin(findings, data.train_labels, data.verified)
     test = None
     if len(data.test_labels):
         test = ml.evaluate(state, results.inputs.test, data.test_labels, device=device)
@@ -50,8 +51,8 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
         state, findings, data.train_labels, class_names=data.classes, test=test
     )
     run = _run_facts(spec, results.choice, device)
-    write_json(folder / "report.json", report | {"run": run})
-    write_findings(folder, findings, data.train_labels)
+    write_json(folder / "report.json", report | {"run": run, "decisions": _decided(data)})
+    write_findings(folder, findings, data.given_labels[data.trained_on], verified=data.verified)
     write_trajectories(folder / TRAJECTORIES_FILE, state.history.losses.numpy())
     tensors, card = ml.export_model(state, data.classes)
     save_file(
@@ -66,9 +67,25 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
     )
 
 
-def write_findings(folder: Path, findings: ml.Findings, given_label: Labels) -> None:
+def _decided(data: TrainingData) -> dict[str, int]:
+    """Count the decisions that this training went by."""
+    return {
+        "num_verified": int(data.verified.sum()),
+        "num_relabelled": int((data.labels != data.given_labels)[data.trained_on].sum()),
+        "num_excluded": int((data.is_excluded & data.is_train).sum()),
+    }
+
+
+def write_findings(
+    folder: Path,
+    findings: ml.Findings,
+    given_label: Labels,
+    *,
+    verified: npt.NDArray[np.bool_] | None = None,
+) -> None:
     """Write one array per column of the findings table, rows in order of the training samples."""
     columns = {
+        VERIFIED: np.zeros(len(given_label), dtype=np.bool_) if verified is None else verified,
         "rank": findings.rank,
         "given_label": given_label,
         "suggested_label": findings.suggested_label,

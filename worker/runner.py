@@ -24,6 +24,7 @@ from worker.errors import CancelledError, ChildFailedError, ChildLostError, Drai
 from worker.export_stage import ExportStage
 from worker.ingest_stage import IngestStage
 from worker.process import ChildProcess, log_tail
+from worker.recalibrate_stage import RecalibrateStage
 from worker.score_stage import ScoreStage
 from worker.slots import Slots
 from worker.stage import Stage, StageContext
@@ -147,6 +148,8 @@ class JobRunner:
             return ScoreStage(context)
         if attempt.kind is JobKind.EXPORT:
             return ExportStage(context)
+        if attempt.kind is JobKind.RECALIBRATE:
+            return RecalibrateStage(context)
         if dataset.state is DatasetState.READY:
             return TrainStage(context)
         return IngestStage(context, dataset.columns or {})

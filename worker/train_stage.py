@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from app.datasets.intake_repository import IntakeRepository
 from worker.finding_rows import finding_rows
+from worker.frozen_decisions import FrozenDecisions
 from worker.process import Event
 from worker.publisher import Publisher
 from worker.stage import INGEST_SHARE, Stage, StageContext
@@ -41,9 +42,12 @@ class TrainStage(Stage):
             dataset = intake.get()
             rows = intake.labels()
             np.save(folder / "is_copy.npy", np.array(intake.copies(), dtype=np.bool_))
-        self._sample_ids = [sample_id for sample_id, is_train, _ in rows if is_train]
-        np.save(folder / "labels.npy", np.array([label for _, _, label in rows], dtype=np.int64))
-        np.save(folder / "is_train.npy", np.array([is_train for _, is_train, _ in rows]))
+        decisions = self._decisions(folder)
+        excluded = frozenset(decisions.excluded)
+        self._sample_ids = [
+            sample_id for sample_id, is_train, _ in rows if is_train and sample_id not in excluded
+        ]
+        _save_labels(folder, rows, decisions)
         if dataset.image_size is None:
             raise RuntimeError(f"data set {dataset.id} is ready but has no image size")
         checkpoint = self._attempt.checkpoint
@@ -58,6 +62,18 @@ class TrainStage(Stage):
             if checkpoint is None
             else str(self._context.files.root / checkpoint),
         }
+
+    def _decisions(self, folder: Path) -> FrozenDecisions:
+        """Return the decisions of this training: those at the start of its first attempt."""
+        job_folder = self._context.files.job(self._attempt.fence.job_id)
+        kept = FrozenDecisions.frozen(job_folder)
+        if kept is not None:
+            return kept
+        if self._attempt.checkpoint is not None:
+            return FrozenDecisions.none()  # begun by a version that knew no decisions
+        with self._context.database.read() as session:
+            now = FrozenDecisions.now(session, self._attempt)
+        return now.freeze(job_folder, folder)
 
     @override
     def translate(self, event: Event) -> RowUpdate:
@@ -89,6 +105,24 @@ class TrainStage(Stage):
         ]
         with self._context.database.unit_of_work() as session:
             publisher.finish(session, artifacts)
+
+
+def _save_labels(
+    folder: Path, rows: list[tuple[int, bool, int]], decisions: FrozenDecisions
+) -> None:
+    """Write what the trainer needs to know of each sample, one array a column."""
+    verified = {*decisions.kept, *decisions.relabelled}
+    excluded = frozenset(decisions.excluded)
+    columns: dict[str, list[int] | list[bool]] = {
+        "given_labels": [label for _, _, label in rows],
+        "labels": [decisions.relabelled.get(number, label) for number, _, label in rows],
+        "is_train": [is_train for _, is_train, _ in rows],
+        "is_verified": [number in verified for number, *_ in rows],
+        "is_excluded": [number in excluded for number, *_ in rows],
+    }
+    for name, values in columns.items():
+        dtype = np.bool_ if name.startswith("is_") else np.int64
+        np.save(folder / f"{name}.npy", np.array(values, dtype=dtype))
 
 
 def _data(event: Event) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from worker.training_data import TrainingData
 from worker.training_inputs import TrainingInputs, prepare_inputs
 
 AUTO = "auto"
+MIN_SAMPLES = 2
 EXTRACTION_SHARE = 0.7
 """Part of a training on features that extracting them takes."""
 _PROGRESS_SECONDS = 0.5
@@ -86,6 +87,7 @@ class Training:
             config=self._config,
             device=device,
             state=state,
+            verified_N=data.verified,
             on_epoch=self._on_epoch,
             on_batch=self._on_batch,
         )
@@ -184,6 +186,8 @@ def main() -> None:
 
 def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
     data = TrainingData.load(spec)
+    if len(data.train_labels) < MIN_SAMPLES:
+        fail("too_few_samples", "reviewers excluded nearly all samples: nothing to train on")
     choice = choose_preset(spec["options"], data.image_size, device)
     config = make_config(choice.preset, spec["options"])
     if "OMP_NUM_THREADS" not in os.environ:

@@ -21,13 +21,19 @@ _CHUNK = 4096
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingData:
-    """Images of shape (N, S, S, 3) and given labels of shape (N,), of all splits."""
+    """Images of shape (N, S, S, 3) and labels of shape (N,), of all splits."""
 
     images: Images
     labels: Labels
     is_train: npt.NDArray[np.bool_]
     is_copy: npt.NDArray[np.bool_]
     """Which samples show the same picture as an earlier one."""
+    given_labels: Labels
+    """As they came; `labels` are those in force, where reviewers decided otherwise."""
+    is_verified: npt.NDArray[np.bool_]
+    """Labels that a reviewer kept or set."""
+    is_excluded: npt.NDArray[np.bool_]
+    """Samples that are neither trained nor tested on."""
     classes: list[str]
     cache: Path
     """Folder for what can be made from the images again."""
@@ -47,6 +53,9 @@ class TrainingData:
             labels=labels,
             is_train=np.load(folder / "is_train.npy", allow_pickle=False),
             is_copy=np.load(folder / "is_copy.npy", allow_pickle=False),
+            given_labels=np.load(folder / "given_labels.npy", allow_pickle=False),
+            is_verified=np.load(folder / "is_verified.npy", allow_pickle=False),
+            is_excluded=np.load(folder / "is_excluded.npy", allow_pickle=False),
             classes=spec["classes"],
             cache=Path(spec["images"]).parent,
             scratch=folder,
@@ -64,22 +73,37 @@ class TrainingData:
         return height, width
 
     @property
+    def trained_on(self) -> Rows:
+        """Positions of the samples to train on."""
+        return np.flatnonzero(self.is_train & ~self.is_excluded)
+
+    @property
+    def tested_on(self) -> Rows:
+        """Positions of the samples to test on."""
+        return np.flatnonzero(~self.is_train & ~self.is_excluded)
+
+    @property
     def train_labels(self) -> Labels:
-        """Given labels of the samples to train on."""
-        return self.labels[self.is_train]
+        """Labels in force of the samples to train on."""
+        return self.labels[self.trained_on]
 
     @property
     def test_labels(self) -> Labels:
-        """Given labels of the samples to test on."""
-        return self.labels[~self.is_train]
+        """Labels in force of the samples to test on."""
+        return self.labels[self.tested_on]
+
+    @property
+    def verified(self) -> npt.NDArray[np.bool_]:
+        """Which of the labels to train on a reviewer kept or set."""
+        return self.is_verified[self.trained_on]
 
     def train_rows(self, array: Array) -> Array:
         """Return the rows of an array over all samples that are trained on."""
-        return _rows(array, np.flatnonzero(self.is_train), self.scratch / "train-rows")
+        return _rows(array, self.trained_on, self.scratch / "train-rows")
 
     def test_rows(self, array: Array) -> Array:
         """Return the rows of an array over all samples that are tested on."""
-        return _rows(array, np.flatnonzero(~self.is_train), self.scratch / "test-rows")
+        return _rows(array, self.tested_on, self.scratch / "test-rows")
 
     def cached(
         self,

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     webhook_targets: Literal["public", "any"] = "public"
     """`any` also sends to private addresses and without TLS: for receivers in your own network."""
 
+    recalibrate_every: int = Field(100, ge=0)
+    """After so many decisions on an audit its probabilities learn from them; 0 is never."""
+
     max_attempts: int = Field(3, ge=1)
     """A job whose trainer was lost this often fails with `worker_lost`."""
     lease_seconds: float = Field(60.0, gt=0)

@@ -50,6 +50,17 @@ class DatasetRepository:
             select(Dataset).where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
         )
 
+    def hold(self, dataset_id: UUID) -> None:
+        """Let nobody else hold, lock or remove a data set until this unit of work ends.
+
+        New jobs of the data set are not held up: their foreign key needs a weaker lock.
+        """
+        self._session.execute(
+            select(Dataset.id)
+            .where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
+            .with_for_update(key_share=True)
+        )
+
     def lock(self, dataset_id: UUID) -> Dataset | None:
         """Find a data set, and let nobody start a job for it until this unit of work ends."""
         return self._session.scalar(

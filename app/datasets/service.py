@@ -69,6 +69,13 @@ class DatasetService:
             raise not_found("data set")
         return dataset
 
+    def hold(self, dataset: Dataset) -> None:
+        """Let one change of decisions, claims or results in at a time, so that each sees the last.
+
+        The log's order is then the order of what happened.
+        """
+        self._datasets.hold(dataset.id)
+
     def find_ready(self, dataset_id: str) -> Dataset:
         """Return the row of a data set whose samples are stored.
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import CursorResult, Table, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.bulk import insert_rows
-from app.models import Artifact, Finding, Job, ResultVersion
+from app.models import Artifact, Finding, Job, JobState, ResultVersion
 
 
 class PublishRepository:
@@ -34,6 +34,41 @@ class PublishRepository:
     def add_artifact(self, artifact: Artifact) -> None:
         """Add one file of the results."""
         self._session.add(artifact)
+
+    def swap(self, old_version: int, new_version: int) -> bool:
+        """Show a version in place of the one that is shown, if that is still the old one."""
+        result = self._session.execute(
+            update(Job)
+            .where(
+                Job.id == self._job_id,
+                Job.tenant_id == self._tenant_id,
+                Job.state == JobState.SUCCEEDED,
+                Job.result_version == old_version,
+            )
+            .values(result_version=new_version)
+            .execution_options(synchronize_session=False)
+        )
+        return cast("CursorResult[Any]", result).rowcount == 1
+
+    def learn(self, old_version: int, new_version: int, calibration: dict[str, Any]) -> None:
+        """Note what a version has learned, and that its order is that of the old one."""
+        old = self._session.get_one(ResultVersion, old_version)
+        new = self._session.get_one(ResultVersion, new_version)
+        new.base_id, new.calibration = old.order_id, calibration
+        self._session.flush()
+
+    def move_artifacts(self, old_version: int, new_version: int, *, but: str) -> None:
+        """Give the files of a version, but for one kind, to another version."""
+        self._session.execute(
+            update(Artifact)
+            .where(
+                Artifact.version_id == old_version,
+                Artifact.tenant_id == self._tenant_id,
+                Artifact.kind != but,
+            )
+            .values(version_id=new_version)
+            .execution_options(synchronize_session=False)
+        )
 
     def drop_unpublished(self) -> None:
         """Remove every version that the job row does not point to."""

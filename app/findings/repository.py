@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, false, func, literal_column, selec
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Sort
-from app.models import Artifact, Finding, Sample
+from app.models import Artifact, Finding, ResultVersion, Sample
 
 # Written out: SQLite uses the partial index only for these very words, and SQLAlchemy would
 # write `flagged = 1` there.
@@ -62,6 +62,14 @@ class FindingRepository:
             .where(Finding.version_id == version_id, Sample.tenant_id == self._tenant_id)
             .where(*_conditions(query, classes))
         )
+
+    def version(self, version_id: int) -> ResultVersion:
+        """Return the row of a result."""
+        return self._session.scalars(
+            select(ResultVersion).where(
+                ResultVersion.id == version_id, ResultVersion.tenant_id == self._tenant_id
+            )
+        ).one()
 
     def artifacts(self, version_id: int) -> Sequence[Artifact]:
         """Return the files of one result."""

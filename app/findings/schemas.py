@@ -25,6 +25,8 @@ class FindingRead(ReadModel):
     suggested_confidence: float
     p_mislabeled: float | None
     p_clean: float | None
+    p_uncalibrated: float | None
+    """What the audit itself said, where `p_mislabeled` has learned from decisions since."""
     flagged: bool
     rank: int
     loss: float
@@ -47,6 +49,7 @@ class FindingRead(ReadModel):
             suggested_confidence=finding.suggested_confidence,
             p_mislabeled=p_mislabeled,
             p_clean=None if p_mislabeled is None else 1.0 - p_mislabeled,
+            p_uncalibrated=finding.p_uncalibrated,
             flagged=finding.flagged,
             rank=finding.rank,
             loss=finding.loss,

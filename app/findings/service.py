@@ -21,10 +21,10 @@ from app.findings.query import FindingQuery
 from app.findings.repository import FindingRepository
 from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
 from app.jobs.service import JobService
-from app.models import Artifact, Dataset, Job, JobKind, JobState
+from app.models import Artifact, Dataset, Job, JobKind, JobState, ResultVersion
 
 _REPORT = "report"
-_NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT})
+_NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT, JobKind.RECALIBRATE})
 _STORED_FORMATS = (ModelFormat.SAFETENSORS, ModelFormat.CARD)
 _LOSS_AND_RANK: TypeAdapter[tuple[float, int]] = TypeAdapter(tuple[FiniteNumber, RowNumber])
 
@@ -46,13 +46,14 @@ class FindingService:
             NotFinishedError: It has not succeeded.
             InvalidCursorError: The cursor is of another query, or of replaced results.
         """
-        job, version_id = self._published(job_id)
+        job, version = self.published(job_id)
         classes = self._datasets.find(str(job.dataset_id)).classes
-        # Pinned to the version: a walk never mixes two results.
-        cursors = Cursors(_LOSS_AND_RANK, {"version": version_id, **asdict(query)})
+        # Pinned to the order: a walk never mixes two results. Re-calibration keeps ranks and
+        # losses, so a reviewer keeps their place in the queue.
+        cursors = Cursors(_LOSS_AND_RANK, {"version": version.order_id, **asdict(query)})
         after = cursors.decode(page.cursor)
         rows = self._findings.page(
-            version_id, query, classes=classes, after=after, limit=page.limit + 1
+            version.id, query, classes=classes, after=after, limit=page.limit + 1
         )
         kept, cursor = cursors.cut(
             rows, page.limit, key=lambda row: (row.finding.loss, row.finding.rank)
@@ -117,6 +118,17 @@ class FindingService:
             if artifact.kind == kind:
                 return artifact
         raise not_found(kind)
+
+    def published(self, job_id: str) -> tuple[Job, ResultVersion]:
+        """Return a job that judged labels, and the version of its results that is shown.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            NotFinishedError: It has not succeeded.
+            NoFindingsError: It judged no labels.
+        """
+        job, version_id = self._published(job_id)
+        return job, self._findings.version(version_id)
 
     def _published(self, job_id: str) -> tuple[Job, int]:
         job = self._jobs.find(job_id)

@@ -47,6 +47,17 @@ class JobRepository:
             select(Job).where(Job.id == job_id, Job.tenant_id == self._tenant_id)
         )
 
+    def unfinished(self, dataset_id: UUID, kind: JobKind) -> Sequence[Job]:
+        """Return the jobs of a kind that a data set waits for."""
+        return self._session.scalars(
+            select(Job).where(
+                Job.dataset_id == dataset_id,
+                Job.tenant_id == self._tenant_id,
+                Job.kind == kind,
+                Job.state.not_in(FINAL_STATES),
+            )
+        ).all()
+
     def lock(self, job_id: UUID) -> Job | None:
         """Find a job, and let nobody move it until this unit of work ends."""
         return self._session.scalar(

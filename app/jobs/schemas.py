@@ -102,6 +102,12 @@ class JobOptions(InputModel):
     ] = 0
 
 
+class RecalibrateOptions(InputModel):
+    """Which audit is to learn."""
+
+    job_id: UUID
+
+
 class JobCreate(JobOptions):
     """Another audit of a data set that is there already."""
 

@@ -22,7 +22,7 @@ from app.jobs.errors import IdempotencyMismatchError, JobFinishedError, JobNotRe
 from app.jobs.idempotency_repository import IdempotencyRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.jobs.repository import JobFilter, JobRepository
-from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead
+from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead, RecalibrateOptions
 from app.jobs.turn_repository import TurnRepository
 from app.jobs.turns import position
 from app.models import Dataset, Job, JobKind, JobState, Queue
@@ -84,6 +84,15 @@ class JobService:
     def submit_export(self, dataset: Dataset, options: InputModel) -> Job:
         """Have a data set written for another tool."""
         return self._enqueue(dataset.id, JobKind.EXPORT, Queue.CPU, options)
+
+    def submit_recalibration(self, audit: Job) -> Job:
+        """Have an audit's probabilities learn from decisions; one such job at a time."""
+        waiting = self._jobs.unfinished(audit.dataset_id, JobKind.RECALIBRATE)
+        for job in waiting:
+            if job.options["job_id"] == str(audit.id):
+                return job
+        options = RecalibrateOptions(job_id=audit.id)
+        return self._enqueue(audit.dataset_id, JobKind.RECALIBRATE, Queue.CPU, options)
 
     def create(self, wanted: JobCreate) -> Job:
         """Start another audit of a data set.

@@ -10,6 +10,7 @@ from app.models.finding import Finding, ResultVersion
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.job_attempt import AttemptOutcome, JobAttempt
+from app.models.review import RandomSample, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
 from app.models.tenant import Tenant
 from app.models.upload import Upload
@@ -38,9 +39,12 @@ __all__ = [
     "JobKind",
     "JobState",
     "Queue",
+    "RandomSample",
     "RejectedFile",
     "ResultVersion",
+    "ReviewClaim",
     "Sample",
+    "SecondOpinion",
     "Split",
     "StepKind",
     "Tenant",

@@ -1,7 +1,7 @@
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, HasCreatedAt, enum_type
@@ -55,6 +55,10 @@ class DecisionStep(HasCreatedAt, Base):
     """The reviewer's key; none where the service runs without keys."""
     comment: Mapped[str | None] = mapped_column(String(500))
     num_samples: Mapped[int] = mapped_column(default=0)
+    by_filter: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether samples were met by a filter: nobody need have looked at each of them."""
+    resolves: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it settles what two reviewers saw differently."""
 
 
 class DecisionEntry(Base):

@@ -1,6 +1,7 @@
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, HasCreatedAt
@@ -16,6 +17,15 @@ class ResultVersion(HasCreatedAt, Base):
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     attempt: Mapped[int]
+    base_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The version of the audit itself, whose ranks a re-calibrated one keeps; else none."""
+    calibration: Mapped[dict[str, Any] | None]
+    """What was learned from decisions, and what they say of the rest."""
+
+    @property
+    def order_id(self) -> int:
+        """The version that gave the ranks: equal for all versions that order alike."""
+        return self.id if self.base_id is None else self.base_id
 
 
 class Finding(Base):
@@ -49,6 +59,8 @@ class Finding(Base):
     suggested_confidence: Mapped[float]
     p_mislabeled: Mapped[float | None]
     """Empty where there is not enough to judge."""
+    p_uncalibrated: Mapped[float | None]
+    """As the audit itself said, where `p_mislabeled` has learned from decisions since."""
     flagged: Mapped[bool]
     loss: Mapped[float]
     verdict: Mapped[str] = mapped_column(String(24))

@@ -18,6 +18,8 @@ class JobKind(StrEnum):
     """Judges uploaded probabilities: no images, no training."""
     EXPORT = "export"
     """Writes a data set for another tool; the file is its one artifact."""
+    RECALIBRATE = "recalibrate"
+    """Lets an audit's probabilities learn from decisions; the results are the audit's own."""
 
 
 class JobState(StrEnum):

@@ -62,7 +62,8 @@ datasets_router = APIRouter(
 
 
 def _service(caller: Reviewer, session: WriteSession, context: ContextDep) -> ReviewService:
-    return ReviewService(session, caller, context.wake_ups)
+    every = context.settings.recalibrate_every
+    return ReviewService(session, caller, context.wake_ups, recalibrate_every=every)
 
 
 def _reading(caller: Reader, session: ReadSession) -> History:
@@ -120,7 +121,7 @@ def decide_many(
             service = ReviewService(session, caller, context.wake_ups)
             return service.preview_many(dataset_id, wanted)
     with context.database.unit_of_work() as session:
-        return ReviewService(session, caller, context.wake_ups).decide_many(dataset_id, wanted)
+        return _service(caller, session, context).decide_many(dataset_id, wanted)
 
 
 @datasets_router.post(

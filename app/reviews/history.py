@@ -34,8 +34,8 @@ class History:
             StepOvertakenError: Later decisions stand on it.
         """
         dataset = self._datasets.find(dataset_id)
+        self._datasets.hold(dataset)
         reviews = ReviewRepository(self._session, self._tenant_id, dataset.id)
-        reviews.lock()
         target = self._choose(reviews, kind, choice)
         if target.undone is (kind is StepKind.UNDO):
             state = "undone" if target.undone else "not undone"

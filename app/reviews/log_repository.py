@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import ApiKey, DecisionEntry, DecisionStep, Sample
+from app.models import ApiKey, DecisionEntry, DecisionStep, Sample, StepKind
 from app.reviews.changes import LogRow, StepRow
 
 
@@ -68,6 +68,20 @@ class LogRepository:
         if after is not None:
             statement = statement.where(DecisionStep.id < after)
         return [StepRow(*row) for row in self._session.execute(statement)]
+
+    def num_after(self, entry_id: int) -> int:
+        """Return how many decisions somebody looked at each sample for were made since an entry."""
+        return self._session.scalars(
+            select(func.count())
+            .select_from(DecisionEntry)
+            .join(DecisionStep, DecisionStep.id == DecisionEntry.step_id)
+            .where(
+                DecisionEntry.dataset_id == self._dataset_id,
+                DecisionEntry.id > entry_id,
+                DecisionStep.kind == StepKind.DECIDE,
+                DecisionStep.by_filter.is_(False),
+            )
+        ).one()
 
     def step(self, step_id: int) -> StepRow:
         """Return one step."""

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.accounts.schemas import Principal
-from app.models import Dataset, Decision, DecisionEntry, DecisionStep, Sample, StepKind
+from app.models import Decision, DecisionEntry, DecisionStep, Sample, StepKind
 from app.reviews.changes import Change, Preview, Targets
 
 _COPIED = ("decision", "label", "reason")
@@ -38,17 +38,6 @@ class ReviewRepository:
         self._session = session
         self._tenant_id = tenant_id
         self._dataset_id = dataset_id
-
-    def lock(self) -> None:
-        """Let one step in at a time, so that the log's order is the order of what happened.
-
-        New jobs of the data set are not held up: their foreign key needs a weaker lock.
-        """
-        self._session.execute(
-            select(Dataset.id)
-            .where(Dataset.id == self._dataset_id, Dataset.tenant_id == self._tenant_id)
-            .with_for_update(key_share=True)
-        )
 
     def by_ids(self, sample_ids: Sequence[int]) -> Targets:
         """Return targets that are given one by one."""
@@ -91,6 +80,8 @@ class ReviewRepository:
         target: DecisionStep | None = None,
         job_id: UUID | None = None,
         comment: str | None = None,
+        by_filter: bool = False,
+        resolves: bool = False,
     ) -> DecisionStep:
         """Open a step."""
         step = DecisionStep(
@@ -103,6 +94,8 @@ class ReviewRepository:
             key_id=by.key_id,
             comment=comment,
             num_samples=0,
+            by_filter=by_filter,
+            resolves=resolves,
         )
         self._session.add(step)
         self._session.flush()

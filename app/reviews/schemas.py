@@ -49,6 +49,9 @@ class DecisionInput(InputModel):
 class DecisionWrite(DecisionInput):
     """A decision on one sample."""
 
+    resolves: bool = False
+    """Settle what two reviewers see differently: this decision holds."""
+
     @model_validator(mode="after")
     def _label_fits(self) -> Self:
         if (self.label is None) == (self.decision is Decision.RELABEL):

@@ -3,10 +3,12 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal
+from app.claims.service import ClaimService
 from app.core.ids import format_sample_id, not_found, parse_sample_id
 from app.core.queue import WakeUps
 from app.datasets.errors import UnknownClassError
 from app.datasets.service import DatasetService
+from app.findings.errors import NoFindingsError, NotFinishedError
 from app.findings.query import FindingQuery
 from app.findings.service import FindingService
 from app.jobs.service import JobService
@@ -38,14 +40,26 @@ _MAX_CONFLICTS_NAMED = 100
 class ReviewService:
     """Decisions of one reviewer, inside one unit of work."""
 
-    def __init__(self, session: Session, reviewer: Principal, wake_ups: WakeUps) -> None:
-        """Act for the reviewer, within their tenant."""
+    def __init__(
+        self,
+        session: Session,
+        reviewer: Principal,
+        wake_ups: WakeUps,
+        *,
+        recalibrate_every: int = 0,
+    ) -> None:
+        """Act for the reviewer, within their tenant.
+
+        After so many decisions on an audit its probabilities learn from them; 0 is never.
+        """
+        self._recalibrate_every = recalibrate_every
         self._session = session
         self._reviewer = reviewer
         self._tenant_id = reviewer.tenant_id
         self._datasets = DatasetService(session, self._tenant_id)
         self._jobs = JobService(session, self._tenant_id, wake_ups)
         self._findings = FindingService(session, self._tenant_id, wake_ups)
+        self._claims = ClaimService(session, reviewer, wake_ups)
 
     def decide(
         self, sample_id: str, wanted: DecisionWrite, *, versions: frozenset[int] | None
@@ -73,6 +87,7 @@ class ReviewService:
         change = _change(wanted, dataset)
         step = self._add_step(reviews, dataset, wanted)
         reviews.decide(step, reviews.by_ids([sample.id]), change)
+        self._after(step, dataset)
         self._session.refresh(sample)
         value = DecisionValue.of(sample.decision, sample.decided_label, sample.exclusion, classes)
         return DecisionRead(
@@ -107,6 +122,7 @@ class ReviewService:
             return BulkRead(dry_run=False, count=0, samples=[], step=None)
         step = self._add_step(reviews, dataset, wanted)
         reviews.decide(step, targets, change)
+        self._after(step, dataset)
         self._session.flush()
         row = LogRepository(self._session, self._tenant_id, dataset.id).step(step.id)
         return BulkRead(dry_run=False, count=count, samples=[], step=StepRead.of(row))
@@ -138,6 +154,22 @@ class ReviewService:
         found = self._findings.matching(wanted.job_id, FindingQuery(), dataset=dataset)
         return reviews.only(found, sample_ids)
 
+    def _after(self, step: DecisionStep, dataset: Dataset) -> None:
+        """Give back what was claimed, and have the audit learn where it is time to."""
+        self._claims.release(step)
+        if not self._recalibrate_every or step.job_id is None:
+            return
+        try:
+            job, version = self._findings.published(str(step.job_id))
+        except (NotFinishedError, NoFindingsError):
+            return
+        learned = version.calibration or {}
+        log = LogRepository(self._session, self._tenant_id, dataset.id)
+        num_new = log.num_after(learned.get("decided_until", 0))
+        # By a share of what is known: each time all of the findings are written anew.
+        if num_new >= max(self._recalibrate_every, learned.get("num_learned", 0) // 4):
+            self._jobs.submit_recalibration(job)
+
     def _add_step(
         self, reviews: ReviewRepository, dataset: Dataset, wanted: DecisionInput
     ) -> DecisionStep:
@@ -146,6 +178,8 @@ class ReviewService:
             by=self._reviewer,
             job_id=self._job_id(dataset, wanted.job_id),
             comment=wanted.comment or None,
+            by_filter=isinstance(wanted, BulkWrite) and wanted.filter is not None,
+            resolves=isinstance(wanted, DecisionWrite) and wanted.resolves,
         )
 
     def _job_id(self, dataset: Dataset, job_id: str | None) -> UUID | None:
@@ -157,9 +191,8 @@ class ReviewService:
         return job.id
 
     def _locked(self, dataset: Dataset) -> ReviewRepository:
-        reviews = self._reviews(dataset)
-        reviews.lock()
-        return reviews
+        self._datasets.hold(dataset)
+        return self._reviews(dataset)
 
     def _reviews(self, dataset: Dataset) -> ReviewRepository:
         return ReviewRepository(self._session, self._tenant_id, dataset.id)

@@ -4,6 +4,7 @@ from ml.scoring.detect import detect
 from ml.scoring.evaluate import Evaluation, evaluate
 from ml.scoring.export import export_model
 from ml.scoring.findings import Findings, score
+from ml.scoring.pinning import pin
 from ml.scoring.report import build_report
 from ml.scoring.summary import summarise
 from ml.scoring.verdict import Detection
@@ -16,6 +17,7 @@ __all__ = [
     "detect",
     "evaluate",
     "export_model",
+    "pin",
     "score",
     "summarise",
 ]

@@ -21,22 +21,26 @@ class LabelWeights:
     config: TrainConfig
     loss: Tensor
     """Losses that the mixture was fitted to, (N,) float32, in nats."""
+    verified: Tensor
+    """Whether people found the label right, (N,) bool: it is then no noise, whatever its loss."""
     next_share: float
     """Share of one more epoch in an average of the losses over the epochs."""
 
     @classmethod
-    def of(cls, state: TrainState) -> "LabelWeights":
+    def of(cls, state: TrainState, verified_N: Tensor) -> "LabelWeights":
         """Return the weights for the epoch after a state's last one; all clean before the first."""
         loss_N = state.mixture_losses
         stored_N = torch.zeros_like(loss_N)
         if state.mixture is not None:
             stored_N = torch.from_numpy(state.mixture.posterior(loss_N.numpy())).float()
+            stored_N = stored_N.masked_fill(verified_N, 0.0)
         averages = state.config.mixture_losses == "mean"
         return cls(
             stored=stored_N,
             mixture=state.mixture,
             config=state.config,
             loss=loss_N,
+            verified=verified_N,
             next_share=state.history.next_share if averages else 1.0,
         )
 
@@ -53,4 +57,5 @@ class LabelWeights:
         loss_B = functional.cross_entropy(logits_BC.float(), label_B, reduction="none").cpu()
         loss_B = torch.lerp(self.loss[index_B], loss_B, self.next_share)
         posterior_B = self.mixture.posterior(loss_B.numpy())
-        return torch.from_numpy(posterior_B).float().to(label_B.device)
+        p_noisy_B = torch.from_numpy(posterior_B).float().masked_fill(self.verified[index_B], 0.0)
+        return p_noisy_B.to(label_B.device)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,13 +29,22 @@ from ml.training.start import data_facts, initial_state
 from ml.training.state import TrainState
 from ml.training.step import EpochInput
 from ml.training.tracking import num_tracking_batches, predict
-from ml.types import FeatureArray, ImageArray, IntArray
+from ml.types import BoolArray, FeatureArray, ImageArray, IntArray
 
 ROLL_BACK_RATE = 0.1
 """Factor of the learning rate after a roll-back."""
 
 
-def train(
+class Labels(NamedTuple):
+    """Labels as they are trained on."""
+
+    given: Tensor
+    """(N,) int64."""
+    verified: Tensor
+    """Which of them people found right, (N,) bool."""
+
+
+def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a config
     inputs: ImageArray | FeatureArray,
     labels_N: IntArray,
     *,
@@ -42,6 +52,7 @@ def train(
     config: TrainConfig,
     device: torch.device,
     state: TrainState | None = None,
+    verified_N: BoolArray | None = None,
     on_epoch: Callable[[TrainState, EpochReport], None],
     on_batch: Callable[[BatchProgress], None],
 ) -> TrainState:
@@ -58,6 +69,8 @@ def train(
         config: Options.
         device: Where to compute.
         state: Where to go on; None starts anew.
+        verified_N: Which labels people found right, shape (N,): they are never corrected. None of
+            them by default; a run that goes on needs the same ones.
         on_epoch: Called after each epoch with a state that is a complete checkpoint.
         on_batch: Called after each batch; may raise to stop, which loses the epoch in progress.
 
@@ -74,18 +87,26 @@ def train(
     if state.config != config or state.data != facts:
         raise ValueError("the state to resume from belongs to other data or other options")
     source = make_source(inputs, facts, config, device)
-    label_N = torch.from_numpy(labels_N)
+    labels = Labels(torch.from_numpy(labels_N), _verified(verified_N, len(labels_N)))
     with deterministic(device):
         learner = Learner.restore(state, device)
         while state.epochs_done < config.epochs:
             try:
-                state = _run_epoch(state, learner, source, label_N, on_batch)
+                state = _run_epoch(state, learner, source, labels, on_batch)
             except NonFiniteLoss as error:
                 state = _rolled_back(state, error)
                 learner = Learner.restore(state, device)
             else:
                 on_epoch(state, state.reports[-1])
     return state
+
+
+def _verified(verified_N: BoolArray | None, num_samples: int) -> Tensor:
+    if verified_N is None:
+        return torch.zeros(num_samples, dtype=torch.bool)
+    if verified_N.shape != (num_samples,):
+        raise ValueError(f"{num_samples} marks of verified labels needed, not {verified_N.size}")
+    return torch.from_numpy(np.asarray(verified_N, dtype=np.bool_))
 
 
 def _rolled_back(state: TrainState, error: NonFiniteLoss) -> TrainState:
@@ -104,7 +125,7 @@ def _run_epoch(
     state: TrainState,
     learner: Learner,
     source: Source,
-    label_N: Tensor,
+    labels: Labels,
     on_batch: Callable[[BatchProgress], None],
 ) -> TrainState:
     """Train and track one epoch.
@@ -114,9 +135,9 @@ def _run_epoch(
     """
     started = time.monotonic()
     config, epoch = state.config, state.epochs_done + 1
-    beat = _counter(epoch, config, len(label_N), on_batch)
+    beat = _counter(epoch, config, len(labels.given), on_batch)
     outcome = train_epoch(
-        _epoch_input(state, source, label_N),
+        _epoch_input(state, source, labels),
         learner,
         plan=config.plan(),
         peak_rate=config.learning_rate * (1.0 if state.rolled_back_in is None else ROLL_BACK_RATE),
@@ -127,7 +148,7 @@ def _run_epoch(
             learner.average.network, source, generator(config.seed, Stream.STATISTICS, epoch)
         )
     log_prob_NC = predict(learner.average.network, source, on_batch=beat)
-    history = state.history.updated(log_prob_NC, label_N)
+    history = state.history.updated(log_prob_NC, labels.given)
     if not bool(history.last_loss.isfinite().all()):
         raise NonFiniteLoss
     weights = learner.weights()
@@ -152,7 +173,7 @@ def _fit(state: TrainState) -> Mixture:
     )
 
 
-def _epoch_input(state: TrainState, source: Source, label_N: Tensor) -> EpochInput:
+def _epoch_input(state: TrainState, source: Source, labels: Labels) -> EpochInput:
     config, epoch = state.config, state.epochs_done + 1
     plan = config.plan()
     return EpochInput(
@@ -161,8 +182,8 @@ def _epoch_input(state: TrainState, source: Source, label_N: Tensor) -> EpochInp
         epoch=epoch,
         temperature=plan.temperature_at(epoch),
         source=source,
-        labels=label_N,
-        weights=LabelWeights.of(state),
+        labels=labels.given,
+        weights=LabelWeights.of(state, labels.verified),
     )
 
 

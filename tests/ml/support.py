@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 import ml
-from ml.types import ImageArray, IntArray
+from ml.types import BoolArray, ImageArray, IntArray
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 
@@ -53,6 +53,7 @@ def run_training(
     *,
     state: ml.TrainState | None = None,
     num_classes: int = 3,
+    verified_N: BoolArray | None = None,
 ) -> list[ml.TrainState]:
     """Train on the CPU and return the state after each epoch."""
     states: list[ml.TrainState] = []
@@ -63,6 +64,7 @@ def run_training(
         config=config,
         device=torch.device("cpu"),
         state=state,
+        verified_N=verified_N,
         on_epoch=lambda state, _: states.append(state),
         on_batch=lambda _: None,
     )

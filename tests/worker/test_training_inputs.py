@@ -19,9 +19,11 @@ def _data(folder: Path, *, side: int = 8, num_samples: int = 6) -> TrainingData:
     cache, scratch = folder / "cache", folder / "scratch"
     cache.mkdir()
     scratch.mkdir()
+    none = np.zeros(num_samples, dtype=np.bool_)
+    labels = np.arange(num_samples) % 2
     return TrainingData(
-        images=images, labels=np.arange(num_samples) % 2, classes=["a", "b"],
-        is_train=np.arange(num_samples) % 3 != 0, is_copy=np.zeros(num_samples, dtype=np.bool_),
+        images=images, labels=labels, given_labels=labels, classes=["a", "b"],
+        is_train=np.arange(num_samples) % 3 != 0, is_verified=none, is_excluded=none, is_copy=none,
         cache=cache, scratch=scratch,
     )  # fmt: skip
 

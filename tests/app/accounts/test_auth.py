@@ -22,6 +22,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "exports": {"format": "csv"},
 }
 """What a call must say before its id is looked at, by the last part of its path."""
+REVIEWING = ("/claims", "/recalibrate", "/review/random-sample")
+"""Ends of the other paths by which a reviewer changes something."""
 TUS = {
     "Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Upload-Length": "1",
     "Content-Type": "application/offset+octet-stream",
@@ -47,7 +49,7 @@ def needed_scope(method: str, path: str) -> Scope:
         return Scope.WRITE
     if method == "GET" or path.endswith("/exports"):
         return Scope.READ
-    if "/decision" in path:
+    if "/decision" in path or path.endswith(REVIEWING):
         return Scope.REVIEW
     if method == "DELETE" or path in {"/v1/datasets", "/v1/scores"}:
         return Scope.WRITE

@@ -53,6 +53,7 @@ class TestListFindings:
             "suggested_label": "dog",
             "suggested_confidence": 0.75,
             "p_mislabeled": 1.0,
+            "p_uncalibrated": None,
             "p_clean": 0.0,
             "flagged": True,
             "rank": 1,

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def spread_over(*classes: int) -> FloatArray:
 
 def verdicts(**changes: object) -> StrArray:
     """Return verdicts on samples that are clean but for what is changed in the first one."""
-    given = {
+    given: dict[str, Any] = {
         "off_topic": np.zeros(NUM_SAMPLES),
         "ambiguous": np.zeros(NUM_SAMPLES),
         "disagreement": np.zeros(NUM_SAMPLES),
@@ -27,7 +29,7 @@ def verdicts(**changes: object) -> StrArray:
     for name, value in changes.items():
         given[name][0] = value
     scores = {name: given.pop(name) for name in ("off_topic", "ambiguous", "disagreement")}
-    return choose_verdicts(scores, label_N=np.arange(NUM_SAMPLES) % 5, **given)  # type: ignore[arg-type]  # by name
+    return choose_verdicts(scores, label_N=np.arange(NUM_SAMPLES) % 5, **given)
 
 
 class TestScores:

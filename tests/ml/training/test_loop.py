@@ -188,3 +188,23 @@ class TestInput:
         black_NHWC = np.zeros((20, 8, 8, 3), dtype=np.uint8)
         state = run_training(black_NHWC, label_N, replace(TINY, epochs=1))[-1]
         assert state.history.last_loss.isfinite().all()
+
+
+class TestVerifiedLabels:
+    def test_are_not_corrected_and_change_the_run(self) -> None:
+        image_NHWC, label_N = colour_images(60)
+        label_N[:12] = (label_N[:12] + 1) % 3
+        config = replace(TINY, epochs=6, method="dy-h", schedule="paper", mixture_mode="faithful")
+        marks_N = np.arange(60) < 12
+        plain = run_training(image_NHWC, label_N, config)[-1]
+        marked, again = (
+            run_training(image_NHWC, label_N, config, verified_N=marks_N)[-1] for _ in range(2)
+        )
+        name = next(iter(plain.network))
+        assert not torch.equal(plain.network[name], marked.network[name])
+        assert torch.equal(marked.network[name], again.network[name])
+
+    def test_need_a_mark_for_each_sample(self) -> None:
+        image_NHWC, label_N = colour_images(40)
+        with pytest.raises(ValueError, match="40 marks"):
+            run_training(image_NHWC, label_N, TINY, verified_N=np.zeros(3, dtype=np.bool_))

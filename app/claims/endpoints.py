@@ -1,0 +1,79 @@
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from app.accounts.auth import Reader, Reviewer
+from app.claims.errors import TooManyClaimsError
+from app.claims.schemas import AgreementRead, ClaimRead, ClaimWrite, ConflictRead, ReleaseRead
+from app.claims.service import ClaimService
+from app.core.errors import (
+    ForbiddenError,
+    InvalidCursorError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from app.core.schemas import Page
+from app.findings.errors import NoFindingsError, NotFinishedError
+from app.http.deps import ContextDep, ReadSession, WriteSession
+from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.pagination import PagingDep
+from app.http.problems import problems
+
+router = APIRouter(
+    prefix="/v1/jobs/{job_id}",
+    tags=["reviewers"],
+    responses=problems(
+        UnauthenticatedError,
+        ForbiddenError,
+        NotFoundError,
+        ValidationFailedError,
+        DatabaseUnavailableError,
+        NotFinishedError,
+        NoFindingsError,
+    ),
+)
+
+
+def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> ClaimService:
+    return ClaimService(session, caller, context.wake_ups)
+
+
+def _claiming(caller: Reviewer, session: WriteSession, context: ContextDep) -> ClaimService:
+    return ClaimService(session, caller, context.wake_ups)
+
+
+ReadingDep = Annotated[ClaimService, Depends(_reading)]
+ClaimingDep = Annotated[ClaimService, Depends(_claiming)]
+
+
+@router.post(
+    "/claims",
+    summary="Take the next samples that are nobody's, worst first",
+    responses=problems(TooManyClaimsError, NotFinishedError, NoFindingsError),
+)
+def claim(job_id: str, service: ClaimingDep, wanted: ClaimWrite | None = None) -> Page[ClaimRead]:
+    return service.claim(job_id, wanted or ClaimWrite())
+
+
+@router.get("/claims", summary="List the samples that you hold, worst first")
+def list_claims(job_id: str, service: ReadingDep) -> Page[ClaimRead]:
+    return service.held(job_id)
+
+
+@router.delete("/claims", summary="Give back the samples that you hold")
+def release_claims(job_id: str, service: ClaimingDep) -> ReleaseRead:
+    return service.release_all(job_id)
+
+
+@router.get("/agreement", summary="Tell how far reviewers agree where two have looked")
+def get_agreement(job_id: str, service: ReadingDep) -> AgreementRead:
+    return service.agreement(job_id)
+
+
+@router.get(
+    "/conflicts",
+    summary="List the samples that reviewers see differently, until somebody settles them",
+    responses=problems(InvalidCursorError, ValidationFailedError),
+)
+def list_conflicts(job_id: str, service: ReadingDep, paging: PagingDep) -> Page[ConflictRead]:
+    return paging.reply(service.conflicts(job_id, paging.wanted))

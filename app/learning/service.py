@@ -1,0 +1,175 @@
+import secrets
+
+from sqlalchemy.orm import Session
+
+from app.accounts.schemas import Principal
+from app.claims.service import ClaimService
+from app.core.ids import not_found
+from app.core.pagination import NUMBER_KEY, Cursors, PageRequest
+from app.core.queue import WakeUps
+from app.core.schemas import Page
+from app.datasets.service import DatasetService
+from app.findings.service import FindingService
+from app.jobs.service import JobService
+from app.learning.difference_repository import DifferenceRepository
+from app.learning.draw_repository import DrawRepository
+from app.learning.errors import NoDecisionsError, NoEarlierAuditError, SeedTakenError
+from app.learning.progress import CURVE_STEPS, draw_of, new_decisions, outlook
+from app.learning.repository import Judged, LearningRepository
+from app.learning.schemas import (
+    ChangedRead,
+    DifferenceRead,
+    DrawRead,
+    ProgressRead,
+    RandomSampleRead,
+    RandomSampleWrite,
+    RecalibrationRead,
+    ReliabilityRead,
+    stored_calibration,
+)
+from app.models import Job, ResultVersion
+
+_UNPINNED = "p_unpinned"
+_HALF = 0.5
+
+
+class LearningService:
+    """What decisions teach about an audit, of one tenant, inside one unit of work."""
+
+    def __init__(self, session: Session, caller: Principal, wake_ups: WakeUps) -> None:
+        """Work for the caller's tenant."""
+        self._rows = LearningRepository(session, caller.tenant_id)
+        self._draws = DrawRepository(session, caller.tenant_id)
+        self._pairs = DifferenceRepository(session, caller.tenant_id)
+        self._datasets = DatasetService(session, caller.tenant_id)
+        self._findings = FindingService(session, caller.tenant_id, wake_ups)
+        self._jobs = JobService(session, caller.tenant_id, wake_ups)
+        self._claims = ClaimService(session, caller, wake_ups)
+
+    def recalibrate(self, job_id: str) -> RecalibrationRead:
+        """Have an audit's probabilities learn from the decisions so far.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            NotFinishedError: It has not succeeded.
+            NoDecisionsError: No decision says whether a label is right.
+        """
+        job, version = self._findings.published(job_id)
+        self._datasets.hold(self._datasets.find(str(job.dataset_id)))  # two may ask at once
+        decided = self._decided(job, version)
+        if not any(row.teaches for row in decided):
+            raise NoDecisionsError("Decide on some samples first, by keep, relabel or off-topic.")
+        return RecalibrationRead(job_id=self._jobs.submit_recalibration(job).id)
+
+    def progress(self, job_id: str, *, target_share: float) -> ProgressRead:
+        """Tell how far the review of an audit is."""
+        job, version = self._findings.published(job_id)
+        totals, stored = self._rows.totals(version.id), stored_calibration(version)
+        decided = self._decided(job, version)
+        num_flagged, num_samples = int(totals["num_flagged"] or 0), int(totals["num_samples"])
+        return ProgressRead(
+            job_id=job.id,
+            num_samples=num_samples,
+            num_flagged=num_flagged,
+            num_decided=num_samples - int(totals["num_undecided"] or 0),
+            num_flagged_left=int(totals["flagged_left"] or 0),
+            decisions=self._rows.num_decisions(version.id),
+            calibrated=bool(stored),
+            calibrated_at=version.created_at if stored else None,
+            num_learned=stored.get("num_learned", 0),
+            reliability=[
+                ReliabilityRead.model_validate(row) for row in stored.get("reliability", [])
+            ],
+            random_sample=self._draw(job, decided, num_samples, num_flagged),
+            **outlook(
+                stored,
+                self._rows.next_p(version.id, CURVE_STEPS[-1]),
+                new_decisions(decided, stored),
+                expected_left=float(totals["expected_left"] or 0.0),
+                target=(target_share, num_samples),
+            ),
+        )
+
+    def draw(self, job_id: str, wanted: RandomSampleWrite) -> DrawRead:
+        """Draw samples by chance alone, or prolong the list that was drawn.
+
+        Raises:
+            SeedTakenError: They were drawn with another seed.
+        """
+        job, version = self._findings.published(job_id)
+        self._datasets.hold(self._datasets.find(str(job.dataset_id)))
+        drawn = self._draws.drawn(job.id)
+        seed = drawn[0].seed if drawn else wanted.seed
+        if wanted.seed not in {None, seed}:
+            raise SeedTakenError(f"The samples of this audit are drawn with the seed {seed}.")
+        totals = self._rows.totals(version.id)
+        num_samples = int(totals["num_samples"])
+        self._draws.draw(
+            job.id,
+            version.id,
+            num_samples=num_samples,
+            count=wanted.count,
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+        )
+        decided = self._decided(job, version)
+        return self._draw(job, decided, num_samples, int(totals["num_flagged"] or 0))
+
+    def drawn(self, job_id: str, page: PageRequest) -> Page[RandomSampleRead]:
+        """List what was drawn, in the order of the draw."""
+        job, version = self._findings.published(job_id)
+        classes = self._datasets.find(str(job.dataset_id)).classes
+        cursors = Cursors(NUMBER_KEY, {"drawn": job.id})
+        rows = self._draws.drawn_page(
+            job.id, version.id, after=cursors.decode(page.cursor), limit=page.limit + 1
+        )
+        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row[0])
+        return Page(items=[RandomSampleRead.of(row, classes) for row in kept], next_cursor=cursor)
+
+    def difference(self, job_id: str, against: str | None, *, limit: int) -> DifferenceRead:
+        """Tell what an audit flags otherwise than another one, by default the one before it.
+
+        Raises:
+            NotFoundError: The tenant has no such job, or `against` is of another data set.
+            NoEarlierAuditError: There is none to compare with.
+        """
+        job, version = self._findings.published(job_id)
+        other, other_version = self._other(job, against)
+        classes = self._datasets.find(str(job.dataset_id)).classes
+        num_new, newly = self._pairs.changed_flags(version.id, other_version.id, limit)
+        num_gone, gone = self._pairs.changed_flags(other_version.id, version.id, limit)
+        verified = self._pairs.verified(version.id)
+        return DifferenceRead(
+            job_id=job.id,
+            against=other.id,
+            num_newly_flagged=num_new,
+            num_no_longer_flagged=num_gone,
+            num_verified=len(verified),
+            num_agreeing=sum(row.signals.get(_UNPINNED, 0.0) <= _HALF for row in verified),
+            newly_flagged=[ChangedRead.of(row, classes) for row in newly],
+            no_longer_flagged=[ChangedRead.of(row, classes) for row in gone],
+        )
+
+    def _other(self, job: Job, against: str | None) -> tuple[Job, ResultVersion]:
+        if against is None:
+            earlier = self._pairs.earlier_audit(job)
+            if earlier is None:
+                raise NoEarlierAuditError("This is the first audit of its data set.")
+            against = str(earlier.id)
+        other, version = self._findings.published(against)
+        if other.dataset_id != job.dataset_id:
+            raise not_found("job")
+        return other, version
+
+    def _decided(self, job: Job, version: ResultVersion) -> list[Judged]:
+        """Return decided samples, but for those that reviewers still see differently."""
+        disputed = self._claims.disputed(job)
+        return [
+            row for row in self._rows.decided(version.id, job.id) if row.sample_id not in disputed
+        ]
+
+    def _draw(
+        self, job: Job, decided: list[Judged], num_samples: int, num_flagged: int
+    ) -> DrawRead:
+        drawn = self._draws.drawn(job.id)
+        seed = drawn[0].seed if drawn else None
+        return draw_of(decided, (num_flagged, num_samples - num_flagged), seed, len(drawn))

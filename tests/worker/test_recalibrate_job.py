@@ -1,0 +1,197 @@
+"""Re-calibration jobs, without Celery: claim, child, swap of the audit's pointer."""
+
+import json
+import threading
+from collections.abc import Callable
+
+import pytest
+from celery import Celery
+from sqlalchemy import func, select
+
+from app.core.db import Database
+from app.core.queue import WakeUps
+from app.core.settings import Settings
+from app.core.storage import BlobStore, DataFolder
+from app.jobs.service import JobService
+from app.models import Artifact, Finding, Job, JobState, Queue, ResultVersion
+from tests.support.engines import on_sqlite
+from tests.support.learning import Audited, make_audited, review, shown
+from worker.recalibrate_stage import RecalibrateStage
+from worker.runner import JobRunner
+from worker.slots import Slots
+from worker.supervisor import Lease
+
+DECIDED = [*range(0, 300, 5)]
+
+
+@pytest.fixture
+def audited(database: Database, settings: Settings) -> Audited:
+    return make_audited(database, settings)
+
+
+@pytest.fixture
+def runner(database: Database, settings: Settings) -> JobRunner:
+    wake_ups = WakeUps(Celery("test", broker="memory://"))
+    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+
+
+def submit(database: Database, audited: Audited) -> Job:
+    with database.unit_of_work() as session:
+        jobs = JobService(session, audited.tenant_id, WakeUps(Celery(broker="memory://")))
+        return jobs.submit_recalibration(session.get_one(Job, audited.job_id))
+
+
+def read_job(database: Database, job: Job) -> Job:
+    with database.read() as session:
+        return session.get_one(Job, job.id)
+
+
+def published(database: Database, audited: Audited) -> ResultVersion:
+    with database.read() as session:
+        version = session.get_one(Job, audited.job_id).result_version
+        return session.get_one(ResultVersion, version)
+
+
+class TestRecalibration:
+    def test_learns_and_keeps_order_files_and_what_was_said_before(
+        self, database: Database, settings: Settings, runner: JobRunner, audited: Audited
+    ) -> None:
+        review(database, audited, DECIDED)
+        before = shown(database, audited)
+        job = submit(database, audited)
+        assert runner.run_next(Queue.CPU)
+        done = read_job(database, job)
+        assert (done.state, done.error_detail) == (JobState.SUCCEEDED, None)
+
+        after = shown(database, audited)
+        assert [row.sample_id for row in after] == audited.sample_ids
+        assert [row.p_uncalibrated for row in after] == [row.p_mislabeled for row in before]
+        p = [row.p_mislabeled or 0.0 for row in after]
+        assert p == sorted(p, reverse=True)
+        # Truth is p cubed: 0.34 at 0.7, where the audit said 0.7.
+        assert abs(p[90] - 0.34) < 0.15
+        assert [row.flagged for row in after] == [value > 0.5 for value in p]
+        assert sum(row.flagged for row in after) < sum(row.flagged for row in before)
+        assert {row.verdict for row in after if row.flagged} == {"mislabeled"}
+        assert after[0].signals == before[0].signals
+
+        version = published(database, audited)
+        assert version.calibration is not None
+        assert version.calibration["num_learned"] == len(DECIDED)
+        with database.read() as session:
+            files = {file.kind: file for file in session.scalars(select(Artifact))}
+            assert session.scalars(select(func.count()).select_from(ResultVersion)).one() == 1
+            assert session.scalars(select(func.count()).select_from(Finding)).one() == 300
+        assert {file.version_id for file in files.values()} == {version.id}
+        assert {file.job_id for file in files.values()} == {audited.job_id}
+        blobs = BlobStore(DataFolder(settings.data_dir).blobs(audited.tenant_id))
+        report = json.loads(blobs.path(files["report"].sha256).read_text())
+        assert report["num_flagged"] == sum(row.flagged for row in after)
+        assert report["epochs"] == []
+        assert [row["label"] for row in report["per_class"]] == ["cat", "dog"]
+        remaining = report["calibration"]["remaining"]
+        num_left = sum(wrong for place, wrong in enumerate(audited.wrong) if place % 5)
+        assert remaining["low"] <= num_left <= remaining["high"]
+
+    @on_sqlite
+    def test_again_starts_from_what_the_audit_said(
+        self, database: Database, runner: JobRunner, audited: Audited
+    ) -> None:
+        review(database, audited, DECIDED)
+        once = []
+        for _ in range(2):
+            submit(database, audited)
+            assert runner.run_next(Queue.CPU)
+            once.append(
+                [(row.p_mislabeled, row.p_uncalibrated) for row in shown(database, audited)]
+            )
+        assert once[0] == once[1]
+
+    @on_sqlite
+    def test_a_request_while_one_waits_is_that_one(
+        self, database: Database, audited: Audited
+    ) -> None:
+        assert submit(database, audited).id == submit(database, audited).id
+
+    @on_sqlite
+    def test_a_decision_meanwhile_is_kept_and_learned_from_next_time(
+        self,
+        database: Database,
+        runner: JobRunner,
+        audited: Audited,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        review(database, audited, DECIDED)
+        meanwhile(monkeypatch, lambda: review(database, audited, [1, 2]))
+        submit(database, audited)
+        assert runner.run_next(Queue.CPU)
+        monkeypatch.undo()
+        first = published(database, audited).calibration
+        assert first is not None
+        assert first["num_learned"] == len(DECIDED)
+        submit(database, audited)
+        assert runner.run_next(Queue.CPU)
+        second = published(database, audited).calibration
+        assert second is not None
+        assert second["num_learned"] == len(DECIDED) + 2
+        assert second["decided_until"] > first["decided_until"]
+
+    @on_sqlite
+    def test_results_that_changed_meanwhile_are_not_overwritten(
+        self,
+        database: Database,
+        runner: JobRunner,
+        audited: Audited,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        review(database, audited, DECIDED)
+
+        def replace() -> None:
+            with database.unit_of_work() as session:
+                version = ResultVersion(
+                    tenant_id=audited.tenant_id, job_id=audited.job_id, attempt=2
+                )
+                session.add(version)
+                session.flush()
+                session.get_one(Job, audited.job_id).result_version = version.id
+
+        meanwhile(monkeypatch, replace)
+        job = submit(database, audited)
+        assert runner.run_next(Queue.CPU)
+        failed = read_job(database, job)
+        assert (failed.state, failed.error_code) == (JobState.FAILED, "results_changed")
+        assert published(database, audited).calibration is None
+
+    @on_sqlite
+    def test_an_owner_that_was_fenced_off_shows_nothing(
+        self,
+        database: Database,
+        runner: JobRunner,
+        audited: Audited,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        review(database, audited, DECIDED)
+        job = submit(database, audited)
+
+        def take_over() -> None:
+            with database.unit_of_work() as session:
+                row = session.get_one(Job, job.id)
+                row.attempt, row.owner = row.attempt + 1, "somebody else"
+
+        meanwhile(monkeypatch, take_over)
+        before = published(database, audited).id
+        assert runner.run_next(Queue.CPU)
+        assert published(database, audited).id == before
+        assert read_job(database, job).state == JobState.RUNNING
+        assert shown(database, audited)[0].p_uncalibrated is None
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Act once the child has done its work, before anything is published."""
+    publish = RecalibrateStage.publish
+
+    def act_and_publish(self: RecalibrateStage, folder: object, lease: Lease) -> None:
+        act()
+        publish(self, folder, lease)  # type: ignore[arg-type]  # as the runner calls it
+
+    monkeypatch.setattr(RecalibrateStage, "publish", act_and_publish)
