@@ -13,7 +13,7 @@ def spread_over(*classes: int) -> FloatArray:
     """Return a prediction that is even over these of five classes."""
     prob_C = np.full(5, 1e-6)
     prob_C[list(classes)] = 1.0 / len(classes)
-    return prob_C / prob_C.sum()
+    return np.asarray(prob_C / prob_C.sum(), dtype=np.float64)
 
 
 def verdicts(**changes: object) -> StrArray:
