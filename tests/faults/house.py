@@ -15,13 +15,15 @@ from tests.support.servers import Server, postgres_server, redis_server
 from tests.support.stack import EVERYTHING, Stack, running_stack
 from tests.support.waiting import wait_for
 
-LEASE_SECONDS = 12.0
-"""A fifth of the real one: outages of these tests are scaled alike."""
+LEASE_SECONDS = float(os.environ.get("FAULTS_LEASE_SECONDS", "12"))
+"""By default a fifth of the real one; outages of these tests are scaled alike."""
 EPOCHS = 60
+LONG_EPOCHS = round(20 * LEASE_SECONDS)
+"""Of a training that is still busy when a server comes back."""
 _OPTIONS = {"method": "m-dyr-h", "epochs": EPOCHS, "seed": 7}
 _ENVIRONMENT = {
     "LABELAUDIT_LEASE_SECONDS": str(LEASE_SECONDS),
-    "LABELAUDIT_HEARTBEAT_SECONDS": "2",
+    "LABELAUDIT_HEARTBEAT_SECONDS": str(LEASE_SECONDS / 6),
     "LABELAUDIT_MAX_ATTEMPTS": "20",
 }
 Results = tuple[list[tuple[object, ...]], str]
@@ -33,6 +35,7 @@ class House:
 
     def __init__(self, stack: Stack, postgres: Server | None, redis: Server | None) -> None:
         self.stack = stack
+        self.mode = "embedded" if redis is None else "server"
         self._postgres, self._redis = postgres, redis
         self.client: ServiceClient = stack.new_client()
         archive = stack.folder / "colours.zip"
