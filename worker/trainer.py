@@ -49,6 +49,7 @@ class Training:
         self._epoch_started = self._started
         self._next_progress = 0.0
         self._num_samples = 0
+        self._slice_size: int | None = None
 
     def prepare(self, data: TrainingData, device: torch.device) -> TrainingInputs:
         """Return what to train on, made now if this is the first training that needs it."""
@@ -78,6 +79,7 @@ class Training:
         self._num_samples = len(data.train_labels)
         state = self._resume()
         self._first_fraction = 0.0 if state is None else state.epochs_done / self._config.epochs
+        self._slice_size = None if state is None else state.slice_size
         self._started = self._epoch_started = time.monotonic()
         return ml.train(
             inputs.train,
@@ -111,6 +113,9 @@ class Training:
         emit("checkpoint", path=str(path), epoch=state.epochs_done)
         if state.rolled_back_in == report.epoch:
             emit("rolled_back", epoch=report.epoch, learning_rate=report.learning_rate)
+        if report.slice_size != self._slice_size:
+            self._slice_size = report.slice_size
+            emit("smaller_slices", epoch=report.epoch, slice_size=report.slice_size)
         mixture = report.mixture
         emit(
             "epoch",
@@ -176,7 +181,11 @@ def main() -> None:
         _run(spec, stop, device)
     except ml.Diverged as error:
         fail("diverged", str(error))
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except ml.NotEnoughMemory as error:
+        fail("oom", str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not ml.is_out_of_memory(error):
+            raise
         fail("oom", f"not enough memory: {error}")
     except OSError as error:
         _fail_on_os_error(error)
