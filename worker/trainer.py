@@ -22,7 +22,7 @@ from worker.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec
+from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, note, read_spec
 from worker.results import Results, write_results
 from worker.training_data import TrainingData
 from worker.training_inputs import TrainingInputs, prepare_inputs
@@ -102,8 +102,10 @@ class Training:
                 state = ml.TrainState.from_tensors(checkpoint.tensors, checkpoint.metadata)
             except (CheckpointError, ValueError) as error:
                 emit("checkpoint_refused", detail=str(error))
+                note(f"checkpoint refused: {error}")
                 continue
             emit("resumed", epoch=state.epochs_done)
+            note(f"resumed after epoch {state.epochs_done}")
             return state
         return None
 
@@ -111,6 +113,7 @@ class Training:
         tensors, metadata = state.to_tensors()
         path = save_checkpoint(self._folder, state.epochs_done, Checkpoint(tensors, metadata))
         emit("checkpoint", path=str(path), epoch=state.epochs_done)
+        note(_line(report, self._config.epochs))
         if state.rolled_back_in == report.epoch:
             emit("rolled_back", epoch=report.epoch, learning_rate=report.learning_rate)
         if report.slice_size != self._slice_size:
@@ -152,6 +155,18 @@ class Training:
         if now >= self._next_progress:
             self._next_progress = now + _PROGRESS_SECONDS
             emit("progress", **progress)
+
+
+def _line(report: ml.EpochReport, num_epochs: int) -> str:
+    """Return what the log says of an epoch."""
+    noise, slices = report.mixture.noise_rate, report.slice_size
+    return (
+        f"epoch {report.epoch}/{num_epochs}: loss {report.train_loss:.4f}, "
+        f"tracked {report.mean_tracking_loss:.4f}, noise {noise:.3f}, "
+        f"{report.images_per_second:.0f} images/s"
+        + (f", slices of {slices}" if slices else "")
+        + (f", {report.num_skipped_steps} steps skipped" if report.num_skipped_steps else "")
+    )
 
 
 def choose_preset(
@@ -199,6 +214,7 @@ def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
         size = (config.input_size,) * 2 if config.input_size else data.image_size
         torch.set_num_threads(ml.useful_threads(size))
     training = Training(spec, config, stop)
+    note(f"preset {choice.preset} ({choice.reason}) on {device.type}, {len(data.labels)} samples")
     inputs = training.prepare(data, device)
     state = training.run(inputs, data, device)
     emit("stage", stage="score")

@@ -18,7 +18,7 @@ def _head() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4))
 
 
-def _convolution() -> nn.Module:
+def _convolution() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten())
 
 
