@@ -153,9 +153,9 @@ def _run_epoch(
     )
     log_prob_NC = _track(state, learner, source, beat)
     history = state.history.updated(log_prob_NC, label_N)
-    if not bool(history.last_loss.isfinite().all()):
-        raise NonFiniteLoss
     weights = learner.weights()
+    if not (bool(history.last_loss.isfinite().all()) and _are_finite(weights)):
+        raise NonFiniteLoss
     tracked = replace(
         state,
         epochs_done=epoch,
@@ -167,6 +167,12 @@ def _run_epoch(
     mixture = _fit(tracked)
     report = _report(tracked, outcome, mixture, learner, time.monotonic() - started)
     return replace(tracked, mixture=mixture, reports=(*state.reports, report))
+
+
+def _are_finite(weights: dict[str, dict[str, Tensor]]) -> bool:
+    """Tell whether weights can be gone on from: losses can be finite where these are not."""
+    tensors = [tensor for group in weights.values() for tensor in group.values()]
+    return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())
 
 
 def _track(

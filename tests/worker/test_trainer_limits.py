@@ -1,8 +1,9 @@
-"""A trainer whose memory does not suffice tells its supervisor (RELIABILITY test 29)."""
+"""A trainer that cannot go on as it is tells its supervisor (RELIABILITY tests 27 and 29)."""
 
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 from ml.training import learner as learner_module
 from tests.support.tiny import CLASSES, SIZE, plant_errors, tiny_images
 from worker import trainer
+from worker.checkpoints import load_checkpoint
 
 NUM_SAMPLES = 128
 
@@ -70,6 +72,24 @@ def test_smaller_slices_are_told_once_and_stand_in_the_report(
     assert told == [{"event": "smaller_slices", "epoch": 1, "slice_size": 32}]
     report = json.loads((tmp_path / "attempt" / "report.json").read_text())
     assert "smaller_slices" in report["fallbacks"]
+
+
+def test_a_training_that_diverges_says_so_and_leaves_finite_checkpoints(
+    run_trainer: Callable[[int], list[dict[str, Any]]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_config = trainer.make_config
+    monkeypatch.setattr(
+        trainer,
+        "make_config",
+        lambda *given: replace(make_config(*given), learning_rate=1e6, epochs=6),
+    )
+    last = run_trainer(NUM_SAMPLES)[-1]
+    assert (last["event"], last["code"]) == ("failed", "diverged")
+    for path in (tmp_path / "attempt" / "checkpoints").glob("epoch-*"):
+        for tensor in load_checkpoint(path).tensors.values():
+            assert torch.isfinite(tensor.double()).all()
 
 
 def test_a_batch_that_fits_in_no_slice_is_the_error_oom(
