@@ -81,9 +81,12 @@ class Database:
         """Wrap an engine made by `make_engine`."""
         self.engine = engine
         self._writing = sessionmaker(engine, expire_on_commit=False)
-        self._reading = sessionmaker(
-            engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False
-        )
+        reading: dict[str, Any] = {_READ_ONLY: True}
+        if engine.dialect.name == "postgresql":
+            # By default each statement there sees what was committed before it: a job could be
+            # waiting for one and claimed for the next. In WAL a SQLite reader has one view anyway.
+            reading["isolation_level"] = "REPEATABLE READ"
+        self._reading = sessionmaker(engine.execution_options(**reading), expire_on_commit=False)
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
