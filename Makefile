@@ -37,7 +37,7 @@ browser:  ## install Chromium for the tests of the pages, where it is missing (r
 	tests/browser/install.sh
 
 .PHONY: test-faults
-test-faults: install  ## kill, stop, cut off and fill up a running service (half an hour)
+test-faults: install  ## kill, stop, cut off and fill up a running service (three quarters of an hour)
 	$(BIN)/python -m pytest -m faults tests/faults
 
 .PHONY: check-images

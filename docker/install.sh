@@ -7,8 +7,8 @@ folder=$2
 source=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 
 case $part in
-api) extras="" ;;
-worker) extras="[worker,torchvision,pretrained]" ;;
+api) extras="[s3]" ;;
+worker) extras="[worker,torchvision,pretrained,s3]" ;;
 *)
     echo "usage: $0 api|worker FOLDER" >&2
     exit 2

@@ -228,11 +228,18 @@ def doctor() -> None:
 @app.command()
 def worker(
     queue: Annotated[Literal["gpu", "cpu"], typer.Option(help="gpu trains; cpu: short jobs.")],
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only ask this machine's worker whether it is well.")
+    ] = False,
 ) -> None:
     """Work on one queue of jobs until SIGTERM."""
-    from worker.main import run
+    from worker.main import is_well, run
 
-    run(queue)
+    if not check:
+        run(queue)
+    elif not is_well(queue):
+        raise typer.Exit(EXIT_OURS)
 
 
 @app.command()

@@ -179,9 +179,11 @@ def _look_at_queues(database: "Database") -> Check:
     return Check("jobs", f"{num_running} running, {len(waiting)} queues with jobs waiting")
 
 
-def _look_at_torch(_settings: "Settings") -> Check:
+def _look_at_torch(settings: "Settings") -> Check:
     """Ask in a process of its own: a broken installation may crash its interpreter."""
     if importlib.util.find_spec("torch") is None:
+        if settings.redis_url is not None:
+            return Check("training", "no torch: API and sweeper need none, workers do")
         return Check("training", "torch is not installed", "pip install 'labelaudit[all]'")
     try:
         answer = subprocess.run(

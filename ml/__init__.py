@@ -3,6 +3,7 @@
 from ml.device import useful_threads
 from ml.features import NUM_VIEWS, extract_features, num_features
 from ml.losses import loss
+from ml.memory import is_out_of_memory
 from ml.methods import METHODS
 from ml.mixture import Mixture, fit_mixture
 from ml.networks import build_network, load_weights
@@ -26,6 +27,7 @@ from ml.training import (
     BatchProgress,
     Diverged,
     EpochReport,
+    NotEnoughMemory,
     TrainConfig,
     TrainState,
     train,
@@ -46,6 +48,7 @@ __all__ = [
     "Findings",
     "Mixture",
     "NoisyLabels",
+    "NotEnoughMemory",
     "TrainConfig",
     "TrainState",
     "build_network",
@@ -58,6 +61,7 @@ __all__ = [
     "extract_features",
     "fit_mixture",
     "inject_noise",
+    "is_out_of_memory",
     "load_weights",
     "loss",
     "make_config",

@@ -24,12 +24,19 @@ def services() -> dict[str, dict[str, Any]]:
 
 class TestCompose:
     def test_has_every_process_and_both_servers(self, services: dict[str, Any]) -> None:
-        assert set(services) == {*OURS, "postgres", "redis"}
+        assert set(services) == {*OURS, "postgres", "redis", "s3"}
+
+    def test_has_a_store_of_its_own_only_where_that_is_asked_for(
+        self, services: dict[str, Any]
+    ) -> None:
+        assert services["s3"]["profiles"] == ["s3"]
+        assert all("profiles" not in services[name] for name in set(services) - {"s3"})
 
     def test_gives_settings_that_exist(self, services: dict[str, Any]) -> None:
         known = {f"LABELAUDIT_{name.upper()}" for name in Settings.model_fields}
         for name in OURS:
-            assert set(services[name]["environment"]) <= known
+            given = {key for key in services[name]["environment"] if not key.startswith("AWS_")}
+            assert given <= known
 
     @pytest.mark.parametrize("name", OURS)
     def test_runs_commands_that_exist(self, services: dict[str, Any], name: str) -> None:
@@ -46,15 +53,27 @@ class TestCompose:
                 "migrate": "service_completed_successfully",
                 "postgres": "service_healthy",
                 "redis": "service_healthy",
+                "s3": "service_healthy",
             }
-        for name in ("api", "postgres", "redis"):
+            assert services[name]["depends_on"]["s3"]["required"] is False
+        for name in ("api", "postgres", "redis", "s3"):
             assert services[name]["healthcheck"]["test"]
 
-    def test_has_no_password_of_its_own(self) -> None:
+    @pytest.mark.parametrize("name", ["worker-gpu", "worker-cpu"])
+    def test_asks_each_worker_about_its_own_queue(
+        self, services: dict[str, Any], name: str
+    ) -> None:
+        _, program, *arguments = services[name]["healthcheck"]["test"]
+        assert program == "labelaudit"
+        assert arguments == [*services[name]["command"], "--check"]
+
+    def test_has_no_password_of_its_own(self, services: dict[str, Any]) -> None:
         text = (ROOT / "docker-compose.yml").read_text()
         secrets = re.findall(r"(?:PASSWORD|SECRET): (.*)", text)
-        assert secrets
-        assert all(secret.startswith("${") and ":?" in secret for secret in secrets)
+        demanded = [secret for secret in secrets if re.fullmatch(r"\$\{\w+:\?.+\}", secret)]
+        # Demanded by the shell instead, only where the profile starts it.
+        assert set(secrets) - set(demanded) == {"${AWS_SECRET_ACCESS_KEY:-}"}
+        assert "$${MINIO_ROOT_PASSWORD:?" in services["s3"]["entrypoint"][2]
 
     def test_builds_targets_that_the_dockerfile_has(self, services: dict[str, Any]) -> None:
         stages = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)

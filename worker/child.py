@@ -49,6 +49,12 @@ def emit(event: str, **values: Any) -> None:
     sys.stdout.flush()
 
 
+def note(text: str) -> None:
+    """Write a line into this attempt's log, which the job's owner reads while it runs."""
+    sys.stderr.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n")
+    sys.stderr.flush()
+
+
 def fail(code: str, detail: str) -> NoReturn:
     """End this process with an error that the user sees."""
     emit("failed", code=code, detail=detail)

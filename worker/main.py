@@ -1,14 +1,37 @@
 """Entry of `labelaudit worker`."""
 
+import socket
 import warnings
 
 from celery.exceptions import SecurityWarning
+from kombu.exceptions import OperationalError
 
 from app.core.logging import configure_logging
+from app.core.queue import make_celery
 from app.core.settings import Settings
 from app.models import Queue
 from worker.celery_app import make_worker
 from worker.slots import Slots
+
+_ANSWER_SECONDS = 8.0
+
+
+def is_well(queue: str) -> bool:
+    """Tell whether this machine's worker of a queue answers through the broker.
+
+    That it is there and connected is not enough: a worker can be both and take no message.
+    """
+    name = _node_name(queue)
+    control = make_celery(Settings()).control
+    try:
+        answers = control.inspect(destination=[name], timeout=_ANSWER_SECONDS, limit=1).ping()
+    except (OSError, OperationalError):
+        return False
+    return name in (answers or {})
+
+
+def _node_name(queue: str) -> str:
+    return f"labelaudit-{Queue(queue).value}@{socket.gethostname()}"
 
 
 def run(queue: str) -> None:
@@ -24,7 +47,7 @@ def run(queue: str) -> None:
             "--quiet",  # no banner
             "worker",
             f"--queues={name}",
-            f"--hostname=labelaudit-{name}@%h",
+            f"--hostname={_node_name(queue)}",
             "--pool=threads",
             f"--concurrency={len(slots)}",
             "--loglevel=WARNING",

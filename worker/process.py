@@ -92,6 +92,26 @@ class ChildProcess:
         self._events.put(None)
 
 
+class GrowingLog:
+    """A child's log while the child still writes to it."""
+
+    def __init__(self, file: Path) -> None:
+        """Follow a file that need not be there yet."""
+        self._file = file
+        self._seen_bytes = 0
+
+    def news(self) -> str | None:
+        """Return the end of the log if it has grown since the last call, else None."""
+        try:
+            num_bytes = self._file.stat().st_size
+        except OSError:
+            return None
+        if num_bytes == self._seen_bytes:
+            return None
+        self._seen_bytes = num_bytes
+        return log_tail(self._file)
+
+
 def log_tail(file: Path) -> str:
     """Return the end of a child's log; empty where there is none."""
     try:

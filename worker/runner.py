@@ -61,6 +61,7 @@ class JobRunner:
             return False
         attempt = self._claim(queue)
         if attempt is None:
+            _log.info("nothing_to_claim", queue=queue.value)
             return False
         job_id, number = str(attempt.fence.job_id), attempt.fence.attempt
         log_ids = structlog.contextvars.bound_contextvars(job_id=job_id, attempt=number)

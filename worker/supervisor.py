@@ -14,10 +14,11 @@ import structlog
 
 from app.core.db import DATABASE_ERRORS, Database
 from app.core.settings import Settings
+from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
 from worker.child import EXIT_DONE
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
-from worker.process import ChildProcess, Event, log_tail
+from worker.process import ChildProcess, Event, GrowingLog, log_tail
 
 _POLL_SECONDS = 0.2
 _CANCEL_GRACE_SECONDS = 5.0
@@ -34,6 +35,8 @@ class RowUpdate:
 
     values: dict[str, Any] = field(default_factory=dict)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    log: str | None = None
+    """End of the child's log, if it has grown. No reason to write before the next heartbeat."""
 
     def add(self, other: "RowUpdate") -> None:
         """Merge a later update into this one that was not written yet."""
@@ -81,6 +84,9 @@ class Lease:
                 leases.write(self.fence, **update.values)
             for event_type, data in update.events:
                 leases.add_event(self.fence.job_id, event_type, data)
+            if update.log is not None:
+                attempts = AttemptRepository(session)
+                attempts.keep_log(self.fence.job_id, self.fence.owner, update.log)
         self._renewed_at = before
         return cancel
 
@@ -122,6 +128,7 @@ class Supervisor:
         self._translate = translate
         self._pending = RowUpdate()
         self._failure: ChildFailedError | None = None
+        self._log: GrowingLog | None = None
 
     def watch(self, child: ChildProcess) -> None:
         """Return when the child has done its work; it never outlives this call.
@@ -133,6 +140,7 @@ class Supervisor:
             DrainedError: This worker is shutting down.
             FencedError: Somebody else owns the job.
         """
+        self._log = GrowingLog(child.log_file)
         with _guarded(child, self._lease):
             try:
                 self._follow(child)
@@ -175,6 +183,8 @@ class Supervisor:
 
     def _beat(self) -> bool:
         """Renew the lease; return whether a cancel is wanted. The database may be away."""
+        if self._log is not None:
+            self._pending.log = self._log.news() or self._pending.log
         try:
             cancel = self._lease.renew(self._pending)
         except DATABASE_ERRORS as error:

@@ -22,7 +22,7 @@ from worker.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec
+from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, note, read_spec
 from worker.results import Results, write_results
 from worker.training_data import TrainingData
 from worker.training_inputs import TrainingInputs, prepare_inputs
@@ -50,6 +50,7 @@ class Training:
         self._epoch_started = self._started
         self._next_progress = 0.0
         self._num_samples = 0
+        self._slice_size: int | None = None
 
     def prepare(self, data: TrainingData, device: torch.device) -> TrainingInputs:
         """Return what to train on, made now if this is the first training that needs it."""
@@ -79,6 +80,7 @@ class Training:
         self._num_samples = len(data.train_labels)
         state = self._resume()
         self._first_fraction = 0.0 if state is None else state.epochs_done / self._config.epochs
+        self._slice_size = None if state is None else state.slice_size
         self._started = self._epoch_started = time.monotonic()
         return ml.train(
             inputs.train,
@@ -102,8 +104,10 @@ class Training:
                 state = ml.TrainState.from_tensors(checkpoint.tensors, checkpoint.metadata)
             except (CheckpointError, ValueError) as error:
                 emit("checkpoint_refused", detail=str(error))
+                note(f"checkpoint refused: {error}")
                 continue
             emit("resumed", epoch=state.epochs_done)
+            note(f"resumed after epoch {state.epochs_done}")
             return state
         return None
 
@@ -111,8 +115,12 @@ class Training:
         tensors, metadata = state.to_tensors()
         path = save_checkpoint(self._folder, state.epochs_done, Checkpoint(tensors, metadata))
         emit("checkpoint", path=str(path), epoch=state.epochs_done)
+        note(_line(report, self._config.epochs))
         if state.rolled_back_in == report.epoch:
             emit("rolled_back", epoch=report.epoch, learning_rate=report.learning_rate)
+        if report.slice_size != self._slice_size:
+            self._slice_size = report.slice_size
+            emit("smaller_slices", epoch=report.epoch, slice_size=report.slice_size)
         mixture = report.mixture
         emit(
             "epoch",
@@ -151,6 +159,18 @@ class Training:
             emit("progress", **progress)
 
 
+def _line(report: ml.EpochReport, num_epochs: int) -> str:
+    """Return what the log says of an epoch."""
+    noise, slices = report.mixture.noise_rate, report.slice_size
+    return (
+        f"epoch {report.epoch}/{num_epochs}: loss {report.train_loss:.4f}, "
+        f"tracked {report.mean_tracking_loss:.4f}, noise {noise:.3f}, "
+        f"{report.images_per_second:.0f} images/s"
+        + (f", slices of {slices}" if slices else "")
+        + (f", {report.num_skipped_steps} steps skipped" if report.num_skipped_steps else "")
+    )
+
+
 def choose_preset(
     options: dict[str, Any], image_size: tuple[int, int], device: torch.device
 ) -> ml.Choice:
@@ -178,7 +198,11 @@ def main() -> None:
         _run(spec, stop, device)
     except ml.Diverged as error:
         fail("diverged", str(error))
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except ml.NotEnoughMemory as error:
+        fail("oom", str(error))
+    except (MemoryError, RuntimeError) as error:
+        if not ml.is_out_of_memory(error):
+            raise
         fail("oom", f"not enough memory: {error}")
     except OSError as error:
         _fail_on_os_error(error)
@@ -194,6 +218,7 @@ def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
         size = (config.input_size,) * 2 if config.input_size else data.image_size
         torch.set_num_threads(ml.useful_threads(size))
     training = Training(spec, config, stop)
+    note(f"preset {choice.preset} ({choice.reason}) on {device.type}, {len(data.labels)} samples")
     inputs = training.prepare(data, device)
     state = training.run(inputs, data, device)
     emit("stage", stage="score")

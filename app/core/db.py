@@ -22,6 +22,10 @@ _POSTGRES_PATIENCE = {
     "tcp_user_timeout": 15_000,
 }
 """A server that vanished from the network is noticed well before a lease is over (libpq)."""
+NUM_SESSIONS = 16
+"""How many may be held at once across more than one step, such as by a request."""
+_POOL = {"pool_size": 10, "max_overflow": 10}
+"""More than `NUM_SESSIONS`: whoever needs a connection for one step only gets on meanwhile."""
 _READ_ONLY = "labelaudit_read_only"
 _AFTER_COMMIT = "after_commit"
 
@@ -33,11 +37,12 @@ def make_engine(url: str) -> Engine:
         return _make_sqlite_engine(url)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_pre_ping=True, pool_size=10, connect_args=_POSTGRES_PATIENCE)
+    return create_engine(parsed, pool_pre_ping=True, connect_args=_POSTGRES_PATIENCE, **_POOL)
 
 
 def _make_sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 10.0, "check_same_thread": False})
+    patience = {"timeout": 10.0, "check_same_thread": False}
+    engine = create_engine(url, connect_args=patience, **_POOL)
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
@@ -76,9 +81,12 @@ class Database:
         """Wrap an engine made by `make_engine`."""
         self.engine = engine
         self._writing = sessionmaker(engine, expire_on_commit=False)
-        self._reading = sessionmaker(
-            engine.execution_options(**{_READ_ONLY: True}), expire_on_commit=False
-        )
+        reading: dict[str, Any] = {_READ_ONLY: True}
+        if engine.dialect.name == "postgresql":
+            # By default each statement there sees what was committed before it: a job could be
+            # waiting for one and claimed for the next. In WAL a SQLite reader has one view anyway.
+            reading["isolation_level"] = "REPEATABLE READ"
+        self._reading = sessionmaker(engine.execution_options(**reading), expire_on_commit=False)
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import anyio
 from celery import Celery
 from prometheus_client import CollectorRegistry
 
 from app.core.blobs import Blobs, open_blobs
-from app.core.db import Database
+from app.core.db import NUM_SESSIONS, Database
 from app.core.digests import GrowingDigests
 from app.core.queue import WakeUps
 from app.core.settings import Settings
@@ -28,6 +29,8 @@ class AppContext:
     """Key of the API-key hashes."""
     digests: GrowingDigests = field(default_factory=GrowingDigests)
     """How far this process has hashed the uploads under way."""
+    turns: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(NUM_SESSIONS))
+    """Taken by each request that holds a session."""
 
     def blobs(self, tenant_id: UUID) -> Blobs:
         """Return a tenant's store."""

@@ -1,6 +1,6 @@
 """Dependencies that every slice's endpoints share."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -18,12 +18,26 @@ async def get_context(request: Request) -> AppContext:
 ContextDep = Annotated[AppContext, Depends(get_context)]
 
 
-def _read_session(context: ContextDep) -> Iterator[Session]:
+async def _turn(context: ContextDep) -> AsyncIterator[None]:
+    """Let only so many requests hold a session.
+
+    A request that holds one still needs a thread, for FastAPI checks the reply in another one than
+    the endpoint's. With more sessions than connections all threads would wait for connections of
+    requests that wait for threads: at 120 slow requests at once, 47 failed after half a minute.
+    """
+    async with context.turns:
+        yield
+
+
+TurnDep = Annotated[None, Depends(_turn, scope="function")]
+
+
+def _read_session(context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
     with context.database.read() as session:
         yield session
 
 
-def _write_session(context: ContextDep) -> Iterator[Session]:
+def _write_session(context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
     with context.database.unit_of_work() as session:
         yield session
 

@@ -166,7 +166,7 @@ class AttemptRead(ReadModel):
     ended_at: datetime | None
     seconds: float | None
     log: str | None
-    """End of what its process wrote to standard error."""
+    """End of what its process wrote to standard error; while it runs, as of the last heartbeat."""
 
 
 class JobErrorRead(ReadModel):

@@ -13,6 +13,8 @@ from ml.training.progress import EpochReport
 from ml.training.state import TrainState
 from ml.types import IntArray
 
+SMALLER_SLICES = "smaller_slices"
+
 
 def build_report(
     state: TrainState,
@@ -51,6 +53,7 @@ def build_report(
         "mixture_per_epoch": [
             {"epoch": report.epoch} | asdict(report.mixture) for report in state.reports
         ],
+        "fallbacks": summary["fallbacks"] + _training_fallbacks(state),
         "converged": bool(last and last.mixture.converged),
         "warnings": summary["warnings"] + _warnings(state, findings),
     }
@@ -59,6 +62,10 @@ def build_report(
 def _epoch_row(report: EpochReport) -> dict[str, Any]:
     names = ("epoch", "train_loss", "mean_tracking_loss", "learning_rate", "images_per_second")
     return {name: getattr(report, name) for name in names}
+
+
+def _training_fallbacks(state: TrainState) -> list[str]:
+    return [] if state.slice_size is None else [SMALLER_SLICES]
 
 
 def _warnings(state: TrainState, findings: Findings) -> list[str]:
@@ -72,5 +79,12 @@ def _warnings(state: TrainState, findings: Findings) -> list[str]:
         warnings.append(
             f"The loss stopped being finite in epoch {state.rolled_back_in}; training went on from "
             "the epoch before with a tenth of the learning rate."
+        )
+    if state.slice_size is not None:
+        first = next((r.epoch for r in state.reports if r.slice_size), state.epochs_done)
+        warnings.append(
+            f"Memory did not suffice for a whole batch: from epoch {first} on, batches of the same "
+            f"size were computed in slices of at most {state.slice_size} samples. The steps are "
+            "those of the whole batch, but batch normalisation saw one slice at a time."
         )
     return warnings

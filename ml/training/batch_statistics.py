@@ -15,7 +15,13 @@ NUM_BATCHES = 8
 BATCH_SIZE = 256
 
 
-def measure_batch_statistics(network: nn.Module, source: Source, rng: np.random.Generator) -> None:
+def measure_batch_statistics(
+    network: nn.Module,
+    source: Source,
+    rng: np.random.Generator,
+    *,
+    batch_size: int = BATCH_SIZE,
+) -> None:
     """Set every batch normalisation's mean and variance to what the network has on the images.
 
     No batch was ever normalised for averaged weights, and the followed statistics of a network that
@@ -27,13 +33,14 @@ def measure_batch_statistics(network: nn.Module, source: Source, rng: np.random.
         network: Left in eval mode. Without batch normalisation nothing is computed.
         source: The training images.
         rng: Chooses the images, for data often lie sorted by class.
+        batch_size: Images to look at at once.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     if not layers:
         return
     num_samples = len(source)
     chosen_M = rng.permutation(num_samples)[: NUM_BATCHES * BATCH_SIZE]
-    batches = np.array_split(chosen_M, -(-len(chosen_M) // BATCH_SIZE))
+    batches = np.array_split(chosen_M, -(-len(chosen_M) // batch_size))
     with _measuring(network, layers), torch.no_grad(), autocast(source.device):
         for index_B in batches:
             network(source.view(np.sort(index_B)))

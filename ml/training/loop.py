@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from ml.device import deterministic
+from ml.memory import is_out_of_memory, release_memory
 from ml.mixture import Mixture, fit_mixture
 from ml.seeding import Stream, generator
-from ml.training.batch_statistics import measure_batch_statistics
+from ml.training.batch_statistics import BATCH_SIZE, measure_batch_statistics
 from ml.training.config import TrainConfig
 from ml.training.epoch import EpochOutcome, num_batches, train_epoch
-from ml.training.errors import Diverged, NonFiniteLoss
+from ml.training.errors import Diverged, NonFiniteLoss, NotEnoughMemory
 from ml.training.label_weights import LabelWeights
 from ml.training.learner import Learner
 from ml.training.progress import (
@@ -24,11 +25,12 @@ from ml.training.progress import (
     MixtureSummary,
     loss_histogram,
 )
+from ml.training.slices import pass_size, smaller_slice
 from ml.training.sources import Source, make_source
 from ml.training.start import data_facts, initial_state
 from ml.training.state import TrainState
 from ml.training.step import EpochInput
-from ml.training.tracking import num_tracking_batches, predict
+from ml.training.tracking import TRACKING_BATCH, num_tracking_batches, predict
 from ml.types import BoolArray, FeatureArray, ImageArray, IntArray
 
 ROLL_BACK_RATE = 0.1
@@ -80,6 +82,7 @@ def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a co
     Raises:
         ValueError: When the data are unfit, or `state` belongs to other data or options.
         Diverged: When the loss stops being finite, also with a tenth of the learning rate.
+        NotEnoughMemory: When even small slices of a batch do not fit.
     """
     labels_N = np.asarray(labels_N, dtype=np.int64)
     facts = data_facts(inputs, labels_N, num_classes, config)
@@ -93,11 +96,14 @@ def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a co
         while state.epochs_done < config.epochs:
             try:
                 state = _run_epoch(state, learner, source, labels, on_batch)
-            except NonFiniteLoss as error:
-                state = _rolled_back(state, error)
-                learner = Learner.restore(state, device)
+            except (RuntimeError, MemoryError) as error:
+                state = _begun_anew(state, error)
             else:
                 on_epoch(state, state.reports[-1])
+                continue
+            # Here, for while the error is handled its traceback holds on to the step's memory.
+            release_memory(device)
+            learner = Learner.restore(state, device)
     return state
 
 
@@ -107,6 +113,29 @@ def _verified(verified_N: BoolArray | None, num_samples: int) -> Tensor:
     if verified_N.shape != (num_samples,):
         raise ValueError(f"{num_samples} marks of verified labels needed, not {verified_N.size}")
     return torch.from_numpy(np.asarray(verified_N, dtype=np.bool_))
+
+
+def _begun_anew(state: TrainState, error: Exception) -> TrainState:
+    """Return the state from which the epoch that ended in `error` is tried once more, or raise."""
+    if isinstance(error, NonFiniteLoss):
+        return _rolled_back(state, error)
+    if is_out_of_memory(error):
+        return _in_smaller_slices(state, error)
+    raise error
+
+
+def _in_smaller_slices(state: TrainState, error: Exception) -> TrainState:
+    """Return the state from which the lost epoch is tried with less memory.
+
+    Raises:
+        NotEnoughMemory: When the slices cannot be any smaller.
+    """
+    num_samples = state.data.num_samples
+    tried = state.slice_size or -(-num_samples // num_batches(state.config, num_samples))
+    smaller = smaller_slice(tried)
+    if smaller is None:
+        raise NotEnoughMemory(tried, str(error)) from error
+    return replace(state, slice_size=smaller)
 
 
 def _rolled_back(state: TrainState, error: NonFiniteLoss) -> TrainState:
@@ -135,7 +164,7 @@ def _run_epoch(
     """
     started = time.monotonic()
     config, epoch = state.config, state.epochs_done + 1
-    beat = _counter(epoch, config, len(labels.given), on_batch)
+    beat = _counter(state, on_batch)
     outcome = train_epoch(
         _epoch_input(state, source, labels),
         learner,
@@ -143,15 +172,11 @@ def _run_epoch(
         peak_rate=config.learning_rate * (1.0 if state.rolled_back_in is None else ROLL_BACK_RATE),
         on_batch=beat,
     )
-    if config.ema_decay > 0.0:
-        measure_batch_statistics(
-            learner.average.network, source, generator(config.seed, Stream.STATISTICS, epoch)
-        )
-    log_prob_NC = predict(learner.average.network, source, on_batch=beat)
+    log_prob_NC = _track(state, learner, source, beat)
     history = state.history.updated(log_prob_NC, labels.given)
-    if not bool(history.last_loss.isfinite().all()):
-        raise NonFiniteLoss
     weights = learner.weights()
+    if not (bool(history.last_loss.isfinite().all()) and _are_finite(weights)):
+        raise NonFiniteLoss
     tracked = replace(
         state,
         epochs_done=epoch,
@@ -163,6 +188,28 @@ def _run_epoch(
     mixture = _fit(tracked)
     report = _report(tracked, outcome, mixture, learner, time.monotonic() - started)
     return replace(tracked, mixture=mixture, reports=(*state.reports, report))
+
+
+def _are_finite(weights: dict[str, dict[str, Tensor]]) -> bool:
+    """Tell whether weights can be gone on from: losses can be finite where these are not."""
+    tensors = [tensor for group in weights.values() for tensor in group.values()]
+    return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())
+
+
+def _track(
+    state: TrainState, learner: Learner, source: Source, on_batch: Callable[[], None]
+) -> Tensor:
+    """Return the averaged network's log-probabilities of all samples, (N, C)."""
+    network = learner.average.network
+    if state.config.ema_decay > 0.0:
+        measure_batch_statistics(
+            network,
+            source,
+            generator(state.config.seed, Stream.STATISTICS, state.epochs_done + 1),
+            batch_size=pass_size(state.slice_size, BATCH_SIZE),
+        )
+    tracking_batch = pass_size(state.slice_size, TRACKING_BATCH)
+    return predict(network, source, on_batch=on_batch, batch_size=tracking_batch)
 
 
 def _fit(state: TrainState) -> Mixture:
@@ -184,6 +231,7 @@ def _epoch_input(state: TrainState, source: Source, labels: Labels) -> EpochInpu
         source=source,
         labels=labels.given,
         weights=LabelWeights.of(state, labels.verified),
+        slice_size=state.slice_size,
     )
 
 
@@ -201,13 +249,15 @@ def _report(
         images_per_second=len(loss_N) / max(seconds, 1e-9),
         mixture=MixtureSummary.of(mixture),
         loss_histogram=loss_histogram(state.mixture_losses.numpy()),
+        slice_size=state.slice_size,
     )
 
 
-def _counter(
-    epoch: int, config: TrainConfig, num_samples: int, on_batch: Callable[[BatchProgress], None]
-) -> Callable[[], None]:
-    """Return a function that reports one more batch of the epoch."""
-    total = num_batches(config, num_samples) + num_tracking_batches(num_samples)
+def _counter(state: TrainState, on_batch: Callable[[BatchProgress], None]) -> Callable[[], None]:
+    """Return a function that reports one more batch of the epoch after the state."""
+    epoch, num_samples = state.epochs_done + 1, state.data.num_samples
+    tracking_batch = pass_size(state.slice_size, TRACKING_BATCH)
+    total = num_batches(state.config, num_samples)
+    total += num_tracking_batches(num_samples, tracking_batch)
     count = iter(range(1, total + 1))
     return lambda: on_batch(BatchProgress(epoch=epoch, batch=next(count), num_batches=total))

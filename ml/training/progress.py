@@ -80,6 +80,8 @@ class EpochReport:
     """The noise model after the epoch."""
     loss_histogram: Histogram
     """Of the losses that it was fitted to."""
+    slice_size: int | None = None
+    """Samples that a pass took at once, where memory did not suffice for a whole batch."""
 
 
 def loss_histogram(loss_N: NDArray[np.floating]) -> Histogram:

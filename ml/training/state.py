@@ -47,6 +47,8 @@ class TrainState:
     rolled_back_in: int | None = None
     """Epoch that was begun anew with a tenth of the learning rate, since its loss was not finite;
     later epochs keep that rate."""
+    slice_size: int | None = None
+    """Samples that a pass takes at once, since memory did not suffice for a whole batch."""
 
     @property
     def mixture_losses(self) -> Tensor:
@@ -75,6 +77,7 @@ class TrainState:
             "mixture": self.mixture.to_dict() if self.mixture else None,
             "reports": [asdict(report) for report in self.reports],
             "rolled_back_in": self.rolled_back_in,
+            "slice_size": self.slice_size,
         }
         return tensors, metadata
 
@@ -99,6 +102,7 @@ class TrainState:
             average=_group(tensors, "average"),
             momentum=_group(tensors, "momentum"),
             rolled_back_in=metadata["rolled_back_in"],
+            slice_size=metadata.get("slice_size"),  # younger than the format
         )
 
 

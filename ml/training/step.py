@@ -13,6 +13,7 @@ from ml.seeding import Stream, generator
 from ml.training.config import TrainConfig
 from ml.training.label_weights import LabelWeights
 from ml.training.learner import Learner
+from ml.training.slices import forward_in_slices
 from ml.training.sources import Source
 from ml.types import IntArray
 
@@ -32,6 +33,8 @@ class EpochInput:
     labels: Tensor
     """Given labels, (N,) int64."""
     weights: LabelWeights
+    slice_size: int | None
+    """Samples that a pass takes at once, where memory does not suffice for a whole batch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -60,7 +63,7 @@ def batch_loss(given: EpochInput, learner: Learner, position: int, index_B: IntA
     elif given.method.mixing is Mixing.DYNAMIC:
         mixed_B = mix_inputs(batch.inputs, perm_B, dynamic_share(batch.p_noisy, perm_B))
     with autocast(batch.inputs.device):
-        mixed_BC = learner.network(mixed_B)
+        mixed_BC = forward_in_slices(learner.network, mixed_B, given.slice_size)
     return step_loss(
         given.method,
         mixed_BC.float(),
@@ -78,7 +81,7 @@ def _prepared(given: EpochInput, learner: Learner, position: int, index_B: IntAr
     input_B = given.source.augmented(index_B, rng)
     index = torch.from_numpy(index_B)
     label_B = given.labels[index].to(input_B.device)
-    logits_BC = _plain_logits(learner, input_B) if _needs_plain_logits(given) else None
+    logits_BC = _plain_logits(given, learner, input_B) if _needs_plain_logits(given) else None
     return Batch(
         inputs=input_B,
         plain_logits=logits_BC,
@@ -94,12 +97,11 @@ def _needs_plain_logits(given: EpochInput) -> bool:
 
 
 @torch.no_grad()
-def _plain_logits(learner: Learner, input_B: Tensor) -> Tensor:
+def _plain_logits(given: EpochInput, learner: Learner, input_B: Tensor) -> Tensor:
     """Return the logits of un-mixed images: the one forward that gives targets and live weights.
 
     The averaged weights give them, in eval mode: they are the better labeller, and no second
     regime of batch statistics touches the trained network.
     """
     with autocast(input_B.device):
-        logits_BC: Tensor = learner.average.network(input_B)
-    return logits_BC
+        return forward_in_slices(learner.average.network, input_B, given.slice_size)

@@ -13,13 +13,17 @@ from ml.types import IntArray
 TRACKING_BATCH = 256
 
 
-def num_tracking_batches(num_samples: int) -> int:
+def num_tracking_batches(num_samples: int, batch_size: int = TRACKING_BATCH) -> int:
     """Return the number of batches of one pass."""
-    return -(-num_samples // TRACKING_BATCH)
+    return -(-num_samples // batch_size)
 
 
 def predict(
-    network: nn.Module, source: Source, *, on_batch: Callable[[], None] | None = None
+    network: nn.Module,
+    source: Source,
+    *,
+    on_batch: Callable[[], None] | None = None,
+    batch_size: int = TRACKING_BATCH,
 ) -> Tensor:
     """Return class log-probabilities in nats, float32 on the CPU, shape (N, C).
 
@@ -29,8 +33,8 @@ def predict(
     num_samples = len(source)
     chunks = []
     with torch.inference_mode(), autocast(source.device):
-        for begin in range(0, num_samples, TRACKING_BATCH):
-            index_B = np.arange(begin, min(begin + TRACKING_BATCH, num_samples))
+        for begin in range(0, num_samples, batch_size):
+            index_B = np.arange(begin, min(begin + batch_size, num_samples))
             chunks.append(_log_probabilities(network, source, index_B).cpu())
             if on_batch:
                 on_batch()

@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 from datetime import timedelta
@@ -138,6 +139,15 @@ class TestDoctor:
             dataset = make_dataset(session, make_tenant(session).id)
             make_job(session, dataset, state=JobState.RUNNING, owner="x", lease_until=1.0)
         assert doctor._look_at_jobs(settings).fix == "start `labelaudit sweeper`"
+
+    def test_misses_torch_only_where_something_trains(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+        alone = Settings(data_dir=tmp_path)
+        beside_others = Settings.model_validate({"redis_url": "redis://127.0.0.1:9/0"})
+        assert doctor._look_at_torch(alone).fix
+        assert not doctor._look_at_torch(beside_others).fix
 
     def test_looks_at_a_store_of_its_own(self, tmp_path: Path) -> None:
         (tmp_path / "blocked").write_text("a file")

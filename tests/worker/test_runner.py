@@ -135,6 +135,21 @@ class TestAudit:
         assert runner.run_next(Queue.GPU) is False
 
     @on_sqlite
+    def test_the_same_job_twice_gives_the_same_probabilities_and_the_same_model(
+        self, database: Database, files: DataFolder, runner: JobRunner
+    ) -> None:
+        jobs = _queue_audit(database, files, epochs=4, copies=2)
+        while runner.run_next(Queue.GPU):
+            pass
+        first, second = (_findings(database, _job(database, job_id)) for job_id in jobs)
+        assert first == second
+        probabilities = [row[2] for row in first]
+        assert all(isinstance(p, float) and 0.0 <= p <= 1.0 for p in probabilities)
+        with database.read() as session:
+            query = select(Artifact.sha256).where(Artifact.kind == "safetensors")
+            assert len(set(session.scalars(query))) == 1
+
+    @on_sqlite
     @pytest.mark.parametrize(
         ("preset", "method", "architecture", "kind"),
         [

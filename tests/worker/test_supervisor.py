@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
 from app.core.db import Database
 from app.core.durable import write_json
 from app.core.settings import Settings
+from app.jobs.attempt_repository import MAX_LOG_CHARACTERS
 from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
-from app.models import Job, JobEvent, Queue
+from app.models import Job, JobAttempt, JobEvent, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.waiting import wait_for
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
@@ -68,6 +70,12 @@ def _job(database: Database, lease: Lease) -> Job:
         return session.get_one(Job, lease.fence.job_id)
 
 
+def _log(database: Database, lease: Lease) -> str:
+    with database.read() as session:
+        query = select(JobAttempt.log).where(JobAttempt.job_id == lease.fence.job_id)
+        return session.scalar(query) or ""
+
+
 class TestWatch:
     def test_passes_on_progress_and_events_until_the_child_is_done(
         self, tmp_path: Path, lease: Lease, database: Database
@@ -85,6 +93,20 @@ class TestWatch:
         watching = threading.Thread(target=_watch, args=(child, lease))
         watching.start()
         wait_for(lambda: _job(database, lease).fraction == 0.25, seconds=2.5, what="progress")
+        watching.join()
+
+    def test_shows_the_end_of_the_log_while_the_child_still_works(
+        self, tmp_path: Path, lease: Lease, database: Database
+    ) -> None:
+        steps = ({"stderr": "x" * 40_000}, {"stderr": "epoch 1"}, {"sleep": 3}, {"stderr": "end"})
+        child = _start(tmp_path, *steps)
+        watching = threading.Thread(target=_watch, args=(child, lease))
+        watching.start()
+        wait_for(
+            lambda: _log(database, lease).endswith("epoch 1"), seconds=2.5, what="the log's end"
+        )
+        assert watching.is_alive()
+        assert len(_log(database, lease)) <= MAX_LOG_CHARACTERS
         watching.join()
 
     def test_says_why_the_child_failed(self, tmp_path: Path, lease: Lease) -> None:

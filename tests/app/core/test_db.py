@@ -1,0 +1,35 @@
+"""A reader sees the database as it was at one moment, on both engines."""
+
+from app.core.db import Database
+from app.jobs.lease_repository import LeaseRepository
+from app.jobs.turn_repository import TurnRepository
+from app.models import JobState, Queue
+from tests.support.rows import make_dataset, make_job, make_tenant
+
+
+def test_a_job_that_is_claimed_meanwhile_still_waits_for_who_began_to_read(
+    database: Database,
+) -> None:
+    with database.unit_of_work() as session:
+        job = make_job(session, make_dataset(session, make_tenant(session).id))
+    with database.read() as reading:
+        turns = TurnRepository(reading)
+        assert turns.waiting(job.tenant_id, Queue.GPU) == [job.id]
+        with database.unit_of_work() as session:
+            assert LeaseRepository(session).claim_next(Queue.GPU, owner="me", lease_seconds=60)
+        [turn] = turns.turns(Queue.GPU)
+        assert turn.num_waiting == 1
+    with database.read() as reading:
+        assert TurnRepository(reading).turns(Queue.GPU) == []
+
+
+def test_a_writer_still_sees_what_others_have_committed(database: Database) -> None:
+    with database.read() as reading:
+        LeaseRepository(reading).count_queued()  # the connection goes back to the pool
+    with database.unit_of_work() as session:
+        job = make_job(session, make_dataset(session, make_tenant(session).id))
+    with database.unit_of_work() as session:
+        assert session.get_one(type(job), job.id).state is JobState.QUEUED
+        if database.engine.dialect.name == "postgresql":
+            level = session.connection().get_isolation_level()
+            assert level == "READ COMMITTED"
