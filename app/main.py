@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from app.accounts import endpoints as accounts
+from app.accounts import tenant_endpoints as tenants
 from app.accounts.auth import AuthenticationMiddleware
 from app.accounts.secrets import load_pepper
 from app.core.db import Database, make_engine
@@ -50,6 +52,8 @@ _ROUTERS = (
     reviews.datasets_router,
     exports.router,
     webhooks.router,
+    accounts.router,
+    tenants.router,
     health.router,
     metrics.router,
     docs.router,

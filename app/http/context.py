@@ -20,6 +20,7 @@ class AppContext:
 
     settings: Settings
     database: Database
+    """Sees all tenants: for what no tenant asks for."""
     folder: DataFolder
     celery: Celery
     wake_ups: WakeUps
@@ -28,6 +29,10 @@ class AppContext:
     """Key of the API-key hashes."""
     digests: GrowingDigests = field(default_factory=GrowingDigests)
     """How far this process has hashed the uploads under way."""
+
+    def tenant_database(self, tenant_id: UUID) -> Database:
+        """Return the database as a tenant sees it: what requests work on."""
+        return self.database.of_tenant(tenant_id)
 
     def blobs(self, tenant_id: UUID) -> Blobs:
         """Return a tenant's store."""
