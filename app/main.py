@@ -22,11 +22,12 @@ from app.datasets.endpoints import datasets_router, samples_router
 from app.exports import endpoints as exports
 from app.findings import endpoints as findings
 from app.http import health, metrics, openapi
+from app.http.body_limit import BodyLimitMiddleware
 from app.http.context import AppContext
 from app.http.metrics import MetricsMiddleware
 from app.http.origin import LoopbackOnlyMiddleware
 from app.http.problems import ProblemMiddleware, ProblemRenderer
-from app.http.requests import BodyLimitMiddleware, RequestIdMiddleware, SecurityHeadersMiddleware
+from app.http.requests import RequestIdMiddleware, SecurityHeadersMiddleware
 from app.jobs import endpoints as jobs
 from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as submissions

@@ -9,14 +9,6 @@ class QuotaExceededError(AppError):
     title = "Quota exceeded"
 
 
-class RateLimitedError(AppError):
-    """The tenant sends requests faster than it may."""
-
-    status = 429
-    code = "rate_limited"
-    title = "Too many requests"
-
-
 class KeyNotActiveError(AppError):
     """A key that is revoked or expired cannot be rotated."""
 

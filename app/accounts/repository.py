@@ -58,6 +58,12 @@ class KeyLookup:
         """Find a key by its public part."""
         return self._session.scalar(select(ApiKey).where(ApiKey.key_id == key_id))
 
+    def rate_limit(self, tenant_id: UUID) -> int | None:
+        """Return how many requests a minute the tenant may send, where that is its own."""
+        return self._session.scalar(
+            select(Tenant.max_requests_per_minute).where(Tenant.id == tenant_id)
+        )
+
     def touch(self, key_id: str, *, now: datetime, unless_after: datetime) -> None:
         """Note that a key was used, unless that was noted a moment ago."""
         self._session.execute(

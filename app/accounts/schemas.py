@@ -40,6 +40,8 @@ class Principal:
     """When the key's use was last noted."""
     key_name: str | None = None
     """What the key was called when it was made."""
+    max_requests_per_minute: int | None = None
+    """The tenant's own limit, where it has one."""
 
     def require(self, *scopes: Scope) -> None:
         """Go on only with all of these rights.

@@ -119,7 +119,7 @@ class AccountService:
         row = KeyLookup(self._session).by_key_id(key_id) if key_id else None
         if row is None or not self._is_valid(row, key):
             raise unauthenticated()
-        return principal_of(row)
+        return principal_of(self._session, row)
 
     def touch(self, principal: Principal) -> None:
         """Note that the caller's key was used."""
@@ -139,7 +139,7 @@ def is_current(row: ApiKey) -> bool:
     return not expired and row.revoked_at is None
 
 
-def principal_of(row: ApiKey) -> Principal:
+def principal_of(session: Session, row: ApiKey) -> Principal:
     """Describe who calls with a key."""
     return Principal(
         tenant_id=row.tenant_id,
@@ -147,6 +147,7 @@ def principal_of(row: ApiKey) -> Principal:
         key_id=row.key_id,
         last_used_at=row.last_used_at,
         key_name=row.name,
+        max_requests_per_minute=KeyLookup(session).rate_limit(row.tenant_id),
     )
 
 
