@@ -32,7 +32,11 @@ class AccountService:
 
     def find_default_tenant(self) -> Tenant | None:
         """Return the tenant of a service that has only one, if it was made yet."""
-        return TenantRepository(self._session).by_name(DEFAULT_TENANT)
+        return self.find_tenant(DEFAULT_TENANT)
+
+    def find_tenant(self, name: str) -> Tenant | None:
+        """Return the tenant of this name."""
+        return TenantRepository(self._session).by_name(name)
 
     def ensure_default_tenant(self) -> Tenant:
         """Return the same, made on first use."""

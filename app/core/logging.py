@@ -1,11 +1,30 @@
 """Structured logs: lines for people, JSON for machines."""
 
 import logging
+import re
 import sys
 
 import structlog
+from structlog.typing import EventDict
 
 from app.core.settings import Settings
+
+_SECRET = re.compile(
+    r"(?P<key>la_live_[0-9A-Za-z]{8}_)[0-9A-Za-z]+"
+    r"|(?P<hook>whsec_)[0-9A-Za-z+/=]+"
+    r"|(?P<url>://[^\s:/@]*:)[^\s/@]+(?=@)"
+)
+"""API keys, secrets of webhooks, passwords in URLs."""
+
+
+def redact(text: str) -> str:
+    """Take out what looks like one of our secrets, so that no message can carry one."""
+    return _SECRET.sub(lambda match: f"{match[match.lastgroup or 0]}…", text)
+
+
+def _redact(_logger: object, _method: str, line: str | bytes | EventDict) -> str:
+    """Be the last processor: whatever the line was made of."""
+    return redact(str(line))
 
 
 def configure_logging(settings: Settings) -> None:
@@ -25,13 +44,20 @@ def configure_logging(settings: Settings) -> None:
         shared.append(structlog.processors.format_exc_info)
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, renderer, _redact],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared)
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                renderer,
+                _redact,
+            ],
+            foreign_pre_chain=shared,
+        )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
