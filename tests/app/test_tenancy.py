@@ -50,9 +50,8 @@ def _functions(module_name: str) -> Iterator[tuple[str, bool]]:
     for name, function in _own(module, inspect.isfunction):
         yield name, _requires_tenant(function)
     for name, cls in _own(module, inspect.isclass):
-        queries = "session" in inspect.signature(cls).parameters
-        if not queries:
-            continue  # a value, not a repository
+        if issubclass(cls, Exception) or "session" not in inspect.signature(cls).parameters:
+            continue  # no repository
         of_one_tenant = _requires_tenant(cls)
         for method_name, method in inspect.getmembers(cls, inspect.isfunction):
             if not method_name.startswith("_"):
