@@ -5,7 +5,7 @@ import re
 import sys
 
 import structlog
-from structlog.typing import EventDict
+from structlog.typing import EventDict, Processor
 
 from app.core.settings import Settings
 
@@ -29,12 +29,12 @@ def _redact(_logger: object, _method: str, line: str | bytes | EventDict) -> str
 
 def configure_logging(settings: Settings) -> None:
     """Send structlog and the standard library's loggers to stderr in one format."""
-    shared: list[structlog.typing.Processor] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
+    renderer: Processor = structlog.dev.ConsoleRenderer(
         colors=False,
         # The default shows local variables, and with them keys and passwords.
         exception_formatter=structlog.dev.plain_traceback,
@@ -49,6 +49,12 @@ def configure_logging(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    handler = _standard_handler(shared, renderer)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _standard_handler(shared: list[Processor], renderer: Processor) -> logging.Handler:
+    """Write the lines of the standard library's loggers in the same way."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -60,4 +66,4 @@ def configure_logging(settings: Settings) -> None:
             foreign_pre_chain=shared,
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    return handler
