@@ -61,7 +61,6 @@ class AuthenticationMiddleware(HttpMiddleware):
         return principal
 
 
-
 def require(*scopes: Scope) -> Callable[..., Awaitable[Principal]]:
     """Return a dependency that gives the caller, if they have all of these rights."""
 

@@ -26,7 +26,8 @@ _TABLES: dict[str, str] = {
     (
         "api_keys", "artifacts", "audit_entries", "blobs", "datasets", "decision_steps",
         "idempotency_keys", "job_attempts", "job_events", "jobs", "rejected_files",
-        "result_versions", "samples", "uploads", "webhook_deliveries", "webhooks",
+        "result_versions", "samples", "uploads", "web_sessions", "webhook_deliveries",
+        "webhooks",
     ),
     OWN,
 )  # fmt: skip

@@ -23,6 +23,7 @@ from app.models import (
     Upload,
     Webhook,
     WebhookDelivery,
+    WebSession,
 )
 from tests.support.factories import make_artifact, make_rejected, make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
@@ -69,6 +70,11 @@ def fill_every_table(session: Session, name: str, pepper: bytes = b"pepper") -> 
     IdempotencyRepository(session, tenant.id).reserve("a key", "0" * 64)
     row, _key = AccountService(session, pepper).create_key(
         tenant.id, name="theirs", scopes=[Scope.READ]
+    )
+    session.add(
+        WebSession(
+            tenant_id=tenant.id, key_id=row.key_id, token_hash=row.key_hash, expires_at=_NEVER
+        )
     )
     busy = make_dataset(session, tenant.id)
     ids = Ids(
