@@ -86,7 +86,7 @@ CROSSINGS: dict[str, Crossing] = {
     ),
     "GET /v1/datasets/{dataset_id}/decisions": Crossing(_READ),
     "GET /v1/datasets/{dataset_id}/decisions/steps": Crossing(_READ),
-    "POST /v1/datasets/{dataset_id}/decisions/undo": Crossing(_REVIEW),
+    "POST /v1/datasets/{dataset_id}/decisions/undo": Crossing(_REVIEW, owner_gets=409),
     "POST /v1/datasets/{dataset_id}/decisions/redo": Crossing(_REVIEW, owner_gets=409),
     "POST /v1/datasets/{dataset_id}/exports": Crossing(_READ, body=lambda _ids: {"format": "csv"}),
     "GET /v1/exports/{export_id}": Crossing(_READ),
