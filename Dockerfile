@@ -1,6 +1,6 @@
 # Two images: docker build --target api . and docker build --target worker .
 FROM python:3.12-slim AS base
-ENV PATH=/opt/labelaudit/bin:$PATH PYTHONUNBUFFERED=1 \
+ENV PATH=/opt/labelaudit/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     LABELAUDIT_DATA_DIR=/data LABELAUDIT_LOG_FORMAT=json
 RUN useradd --system --uid 10001 --create-home labelaudit \
     && install -d -o labelaudit -g labelaudit -m 0700 /data

@@ -45,6 +45,17 @@ check-images:  ## install what the API image installs, in a bare environment
 	rm -rf build/image-api
 	docker/install.sh api build/image-api
 
+.PHONY: lock
+lock: install  ## write the versions and hashes that the images install (UPGRADE=1: the newest)
+	docker/lock.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)
+
+.PHONY: sbom
+sbom: install  ## write what is in the images as CycloneDX, to build/sbom
+	mkdir -p build/sbom
+	for part in api worker; do \
+		$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible \
+			--output-file build/sbom/$$part.cdx.json docker/$$part.lock; done
+
 .PHONY: lint
 lint: install  ## style, types, import law, dependencies, house rules
 	$(BIN)/ruff format --check $(PACKAGES)

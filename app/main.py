@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from app.accounts import endpoints as accounts
+from app.accounts import tenant_endpoints as tenants
 from app.accounts.auth import AuthenticationMiddleware
 from app.accounts.secrets import load_pepper
 from app.claims import endpoints as claims
@@ -21,11 +23,12 @@ from app.datasets.endpoints import datasets_router, samples_router
 from app.exports import endpoints as exports
 from app.findings import endpoints as findings
 from app.http import health, metrics, openapi
+from app.http.body_limit import BodyLimitMiddleware
 from app.http.context import AppContext
 from app.http.metrics import MetricsMiddleware
 from app.http.origin import LoopbackOnlyMiddleware
 from app.http.problems import ProblemMiddleware, ProblemRenderer
-from app.http.requests import BodyLimitMiddleware, RequestIdMiddleware, SecurityHeadersMiddleware
+from app.http.requests import RequestIdMiddleware, SecurityHeadersMiddleware
 from app.jobs import endpoints as jobs
 from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as submissions
@@ -54,6 +57,8 @@ _ROUTERS = (
     reviews.datasets_router,
     exports.router,
     webhooks.router,
+    accounts.router,
+    tenants.router,
     health.router,
     metrics.router,
     docs.router,

@@ -17,11 +17,12 @@ def create_key(
         list[str], typer.Option(help="read, review, write, train or admin; may be repeated.")
     ],
     expires_days: Annotated[int | None, typer.Option(min=1, help="Days that it is good.")] = None,
+    tenant: Annotated[str, typer.Option(help="Whose key it is.")] = "default",
 ) -> None:
     """Make a key and print it, this once."""
     from labelaudit.keys import create_key as run
 
-    run(name, scope, expires_days)
+    run(name, scope, expires_days, tenant)
 
 
 @keys_app.command("list")

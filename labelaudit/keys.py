@@ -20,14 +20,21 @@ if TYPE_CHECKING:
     from app.models import ApiKey
 
 
-def create_key(name: str, scopes: list[str], expires_days: int | None) -> None:
+def create_key(name: str, scopes: list[str], expires_days: int | None, tenant_name: str) -> None:
     """Make a key and print it, this once."""
     wanted = _parse_scopes(scopes)
     expires_at = None
     if expires_days is not None:
         expires_at = datetime.now(UTC) + timedelta(days=expires_days)
     with _accounts(load_settings()) as accounts:
-        tenant = accounts.ensure_default_tenant()
+        accounts.ensure_default_tenant()
+        tenant = accounts.find_tenant(tenant_name)
+        if tenant is None:
+            raise InputError(
+                f"there is no tenant {printable(tenant_name)}",
+                code="not_found",
+                hint="operators make tenants with POST /v1/tenants",
+            )
         row, key = accounts.create_key(tenant.id, name=name, scopes=wanted, expires_at=expires_at)
         key_id = row.key_id
     say(key)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,17 +61,21 @@ def run_api(host: str, port: int, listener: int | None) -> None:
 
     from app.core.logging import configure_logging
     from app.core.settings import Settings
+    from app.http.patience import MAX_HEAD_BYTES, PatientProtocol
     from app.main import create_app
 
-    configure_logging(Settings())
+    settings = Settings().model_copy(update={"host": host, "port": port})
+    configure_logging(settings)
     config = uvicorn.Config(
-        create_app,
+        partial(create_app, settings),
         factory=True,
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        http=PatientProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
     )
     # After its graceful end uvicorn raises the signal again: that is then no failure.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))

@@ -79,6 +79,15 @@ class TestCompose:
         stages = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         assert {services[name]["build"]["target"] for name in OURS} <= set(stages)
 
+    @pytest.mark.parametrize("name", OURS)
+    def test_can_write_nothing_but_its_data(self, services: dict[str, Any], name: str) -> None:
+        service = services[name]
+        assert service["read_only"] is True
+        assert "/tmp" in service["tmpfs"]  # noqa: S108 - inside the container
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "privileged" not in service
+
 
 class TestDockerfile:
     @pytest.mark.parametrize("stage", ["api", "worker"])

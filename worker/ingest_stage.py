@@ -57,6 +57,7 @@ class IngestStage(Stage):
     @override
     def publish(self, folder: Path, lease: Lease) -> None:
         summary = json.loads((folder / "summary.json").read_text())
+        self._context.require_room(summary["num_samples"])
         blobs = self._context.blobs
         blobs.take_in(blobs.inbox(folder), lambda: self._renew(lease))  # before any row
         self._write_rows(folder, lease)

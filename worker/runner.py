@@ -73,7 +73,12 @@ class JobRunner:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         with self._database.unit_of_work() as session:
             leases = LeaseRepository(session)
-            job = leases.claim_next(queue, owner=owner, lease_seconds=self._settings.lease_seconds)
+            job = leases.claim_next(
+                queue,
+                owner=owner,
+                lease_seconds=self._settings.lease_seconds,
+                max_running=self._settings.max_tenant_running_jobs,
+            )
             if job is None:
                 return None
             leases.add_event(job.id, "state", {"state": "running", "attempt": job.attempt})

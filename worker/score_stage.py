@@ -47,6 +47,7 @@ class ScoreStage(Stage):
     @override
     def publish(self, folder: Path, lease: Lease) -> None:
         summary = json.loads((folder / SUMMARY).read_text())
+        self._context.require_room(len(np.load(folder / LABELS, allow_pickle=False)))
         sample_ids = self._write_samples(folder, lease)
         publisher = Publisher(self._context, lease)
         publisher.add_findings(finding_rows(folder, sample_ids, publisher.version))

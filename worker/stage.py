@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from app.accounts.errors import QuotaExceededError
+from app.accounts.quota_service import Quotas
 from app.core.blobs import Blobs, open_blobs
 from app.core.db import Database
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from worker.attempt import Attempt
+from worker.errors import ChildFailedError
 from worker.process import Event
 from worker.supervisor import Lease, RowUpdate
 
@@ -30,6 +33,18 @@ class StageContext:
     def blobs(self) -> Blobs:
         """The tenant's store."""
         return open_blobs(self.settings, self.files, self.attempt.tenant_id)
+
+    def require_room(self, num_samples: int) -> None:
+        """Make sure that the tenant may have so many samples more.
+
+        Raises:
+            ChildFailedError: It may not.
+        """
+        with self.database.unit_of_work() as session:
+            try:
+                Quotas(session, self.attempt.tenant_id, self.settings).require_samples(num_samples)
+            except QuotaExceededError as error:
+                raise ChildFailedError(error.code, error.detail) from error
 
 
 class Stage(Protocol):

@@ -12,6 +12,8 @@ from starlette.types import Scope as AsgiScope
 from typing_extensions import override
 
 from app.accounts.identity import Identifier, is_by_cookie
+from app.accounts.key_watch import KeyWatch
+from app.accounts.rate_limit import RateLimiter
 from app.accounts.schemas import Principal, Scope
 from app.accounts.service import unauthenticated
 from app.http.context import AppContext
@@ -38,16 +40,25 @@ class AuthenticationMiddleware(HttpMiddleware):
         super().__init__(app)
         self._auth_is_on = context.settings.auth == "on"
         self._identifier = Identifier(context)
+        self._limiter = RateLimiter(context.settings)
 
     @override
     async def serve(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        if _is_protected(scope["path"]):
-            headers = Headers(scope=scope)
-            principal = await to_thread.run_sync(self._identifier.identify, headers)
-            if self._auth_is_on and is_by_cookie(headers):
-                require_own_fetch(scope["method"], headers)
-            scope.setdefault("state", {})["principal"] = principal
-        await self._app(scope, receive, send)
+        if not _is_protected(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        principal = await to_thread.run_sync(self._admit, headers)
+        if self._auth_is_on and is_by_cookie(headers):
+            require_own_fetch(scope["method"], headers)
+        scope.setdefault("state", {})["principal"] = principal
+        watch = KeyWatch(lambda: self._identifier.identify(headers))
+        await self._app(scope, watch.around(receive), watch.before(send))
+
+    def _admit(self, headers: Headers) -> Principal:
+        principal = self._identifier.identify(headers)
+        self._limiter.require(principal.tenant_id, principal.max_requests_per_minute)
+        return principal
 
 
 def require(*scopes: Scope) -> Callable[..., Awaitable[Principal]]:

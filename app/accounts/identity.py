@@ -55,7 +55,12 @@ class Identifier:
         if tenant is None:
             with database.unit_of_work() as session:
                 tenant = AccountService(session, pepper).ensure_default_tenant()
-        return Principal(tenant.id, frozenset(Scope), key_id=None)
+        return Principal(
+            tenant.id,
+            frozenset(Scope),
+            key_id=None,
+            max_requests_per_minute=tenant.max_requests_per_minute,
+        )
 
     def _touch(self, principal: Principal) -> None:
         try:

@@ -1,9 +1,11 @@
 """Tenants and their keys."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.models import ApiKey, Tenant
@@ -20,6 +22,26 @@ class TenantRepository:
         """Return the ids of all tenants."""
         return list(self._session.scalars(select(Tenant.id)))
 
+    def add(self, tenant: Tenant) -> bool:
+        """Store a new tenant; return whether its name was free."""
+        try:
+            with self._session.begin_nested():
+                self._session.add(tenant)
+        except IntegrityError:
+            return False
+        return True
+
+    def by_id(self, tenant_id: UUID) -> Tenant | None:
+        """Find a tenant."""
+        return self._session.get(Tenant, tenant_id)
+
+    def newest(self, *, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[Tenant]:
+        """Return tenants, newest first."""
+        statement = select(Tenant).order_by(Tenant.created_at.desc(), Tenant.id.desc()).limit(limit)
+        if after is not None:
+            statement = statement.where(tuple_(Tenant.created_at, Tenant.id) < after)
+        return self._session.scalars(statement).all()
+
     def by_name(self, name: str) -> Tenant | None:
         """Find a tenant."""
         return self._session.scalar(select(Tenant).where(Tenant.name == name))
@@ -35,6 +57,12 @@ class KeyLookup:
     def by_key_id(self, key_id: str) -> ApiKey | None:
         """Find a key by its public part."""
         return self._session.scalar(select(ApiKey).where(ApiKey.key_id == key_id))
+
+    def rate_limit(self, tenant_id: UUID) -> int | None:
+        """Return how many requests a minute the tenant may send, where that is its own."""
+        return self._session.scalar(
+            select(Tenant.max_requests_per_minute).where(Tenant.id == tenant_id)
+        )
 
     def touch(self, key_id: str, *, now: datetime, unless_after: datetime) -> None:
         """Note that a key was used, unless that was noted a moment ago."""
@@ -69,6 +97,26 @@ class KeyRepository:
                 .where(ApiKey.tenant_id == self._tenant_id)
                 .order_by(ApiKey.created_at, ApiKey.id)
             )
+        )
+
+    def newest(self, *, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[ApiKey]:
+        """Return keys, newest first."""
+        statement = (
+            select(ApiKey)
+            .where(ApiKey.tenant_id == self._tenant_id)
+            .order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(tuple_(ApiKey.created_at, ApiKey.id) < after)
+        return self._session.scalars(statement).all()
+
+    def lock(self, key_id: str) -> ApiKey | None:
+        """Find a key, and let nobody change it until this unit of work ends."""
+        return self._session.scalar(
+            select(ApiKey)
+            .where(ApiKey.tenant_id == self._tenant_id, ApiKey.key_id == key_id)
+            .with_for_update()
         )
 
     def revoke(self, key_id: str, now: datetime) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.accounts.audit import AuditLog
+from app.accounts.errors import KeyNotActiveError
 from app.accounts.keys import find_key_id, hash_key, make_key
 from app.accounts.repository import KeyLookup, KeyRepository, TenantRepository
 from app.accounts.schemas import Principal, Scope
@@ -23,24 +24,26 @@ _TOUCH_EVERY = timedelta(minutes=1)
 class AccountService:
     """Administration and authentication inside one unit of work."""
 
-    def __init__(self, session: Session, pepper: bytes) -> None:
-        """Hash keys with `pepper`."""
+    def __init__(self, session: Session, pepper: bytes, caller: Principal | None = None) -> None:
+        """Hash keys with `pepper`; acts are logged as the caller's, else as the command line's."""
         self._session = session
         self._pepper = pepper
+        self._log = AuditLog(session, caller)
 
     def find_default_tenant(self) -> Tenant | None:
         """Return the tenant of a service that has only one, if it was made yet."""
-        return TenantRepository(self._session).by_name(DEFAULT_TENANT)
+        return self.find_tenant(DEFAULT_TENANT)
+
+    def find_tenant(self, name: str) -> Tenant | None:
+        """Return the tenant of this name."""
+        return TenantRepository(self._session).by_name(name)
 
     def ensure_default_tenant(self) -> Tenant:
         """Return the same, made on first use."""
         tenant = self.find_default_tenant()
         if tenant is None:
-            try:
-                with self._session.begin_nested():
-                    self._session.add(Tenant(name=DEFAULT_TENANT))
-            except IntegrityError:
-                pass  # another process was first
+            # Where another process was first, its row is as good.
+            TenantRepository(self._session).add(Tenant(name=DEFAULT_TENANT))
             tenant = self.find_default_tenant()
         if tenant is None:
             raise RuntimeError("the default tenant vanished while it was made")
@@ -65,6 +68,35 @@ class AccountService:
             expires_at=expires_at,
         )
         KeyRepository(self._session, tenant_id).add(row)
+        self._log.note(tenant_id, "key.created", key_id, name=name, scopes=row.scopes)
+        return row, key
+
+    def rotate_key(self, tenant_id: UUID, key_id: str, overlap: timedelta) -> tuple[ApiKey, str]:
+        """Make a key in place of another one, which stays good for a while.
+
+        The new key has the name, the rights and the length of life of the old one.
+
+        Raises:
+            NotFoundError: The tenant has no such key.
+            KeyNotActiveError: It is revoked or expired.
+        """
+        old = KeyRepository(self._session, tenant_id).lock(key_id)
+        if old is None:
+            raise not_found("key")
+        now = utc_now()
+        if not is_current(old):
+            raise KeyNotActiveError("The key is revoked or expired; make a new one.")
+        lifetime = old.expires_at - old.created_at if old.expires_at is not None else None
+        row, key = self.create_key(
+            tenant_id,
+            name=old.name,
+            scopes=[Scope(scope) for scope in old.scopes],
+            expires_at=now + lifetime if lifetime is not None else None,
+        )
+        end = now + overlap
+        old.expires_at = end if old.expires_at is None else min(end, old.expires_at)
+        self._session.flush()
+        self._log.note(tenant_id, "key.rotated", key_id, new=row.key_id, ends=end.isoformat())
         return row, key
 
     def list_keys(self, tenant_id: UUID) -> list[ApiKey]:
@@ -79,6 +111,7 @@ class AccountService:
         """
         if not KeyRepository(self._session, tenant_id).revoke(key_id, utc_now()):
             raise not_found("key")
+        self._log.note(tenant_id, "key.revoked", key_id)
 
     def authenticate(self, key: str) -> Principal:
         """Find out who calls.
@@ -90,7 +123,7 @@ class AccountService:
         row = KeyLookup(self._session).by_key_id(key_id) if key_id else None
         if row is None or not self._is_valid(row, key):
             raise unauthenticated()
-        return principal_of(row)
+        return principal_of(self._session, row)
 
     def touch(self, principal: Principal) -> None:
         """Note that the caller's key was used."""
@@ -110,7 +143,7 @@ def is_current(row: ApiKey) -> bool:
     return not expired and row.revoked_at is None
 
 
-def principal_of(row: ApiKey) -> Principal:
+def principal_of(session: Session, row: ApiKey) -> Principal:
     """Describe who calls with a key."""
     return Principal(
         tenant_id=row.tenant_id,
@@ -118,6 +151,7 @@ def principal_of(row: ApiKey) -> Principal:
         key_id=row.key_id,
         last_used_at=row.last_used_at,
         key_name=row.name,
+        max_requests_per_minute=KeyLookup(session).rate_limit(row.tenant_id),
     )
 
 

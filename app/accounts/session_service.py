@@ -22,6 +22,7 @@ class SessionService:
 
     def __init__(self, session: Session, pepper: bytes) -> None:
         """Hash tokens with `pepper`: a stolen database opens no session."""
+        self._session = session
         self._accounts = AccountService(session, pepper)
         self._sessions = SessionRepository(session)
         self._pepper = pepper
@@ -58,7 +59,7 @@ class SessionService:
         key = self._sessions.find_key(hash_key(token, self._pepper), now=utc_now())
         if key is None or not is_current(key):
             raise unauthenticated()
-        return principal_of(key)
+        return principal_of(self._session, key)
 
     def sign_out(self, token: str) -> None:
         """End a session; what the browser holds is then worth nothing."""

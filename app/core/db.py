@@ -3,7 +3,9 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -26,6 +28,9 @@ NUM_SESSIONS = 16
 """How many may be held at once across more than one step, such as by a request."""
 _POOL = {"pool_size": 10, "max_overflow": 10}
 """More than `NUM_SESSIONS`: whoever needs a connection for one step only gets on meanwhile."""
+TENANT_ROLE = "labelaudit_tenant"
+"""Made by a migration; only its policies apply, since owners and superusers pass all walls."""
+_TENANT = "tenant"
 _READ_ONLY = "labelaudit_read_only"
 _AFTER_COMMIT = "after_commit"
 
@@ -69,17 +74,45 @@ def is_disk_full(error: BaseException) -> bool:
     )
 
 
+@event.listens_for(Session, "after_begin")
+def _raise_wall(session: Session, _transaction: object, connection: Connection) -> None:
+    """Put a tenant's transactions behind the wall; both settings end with the transaction."""
+    tenant_id = session.info.get(_TENANT)
+    if tenant_id is not None and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            f"SELECT set_config('role', '{TENANT_ROLE}', true), "
+            "set_config('app.tenant', %(tenant)s, true)",
+            {"tenant": tenant_id},
+        )
+
+
+@contextmanager
+def all_tenants(session: Session) -> Iterator[None]:
+    """Look over the wall, for counts that are system-wide on purpose."""
+    if session.info.get(_TENANT) is None or session.get_bind().dialect.name != "postgresql":
+        yield
+        return
+    connection = session.connection()
+    connection.exec_driver_sql("SELECT set_config('role', 'none', true)")
+    yield
+    connection.exec_driver_sql(f"SELECT set_config('role', '{TENANT_ROLE}', true)")
+
+
 def after_commit(session: Session, action: Callable[[], None]) -> None:
     """Run `action` once this unit of work is durable; dropped on rollback."""
     session.info.setdefault(_AFTER_COMMIT, []).append(action)
 
 
 class Database:
-    """Sessions over one engine: `unit_of_work()` to write, `read()` to look."""
+    """Sessions over one engine: `unit_of_work()` to write, `read()` to look.
+
+    They see all tenants, as workers and the sweeper must; those of `of_tenant` see one.
+    """
 
     def __init__(self, engine: Engine) -> None:
         """Wrap an engine made by `make_engine`."""
         self.engine = engine
+        self._info: dict[str, str] = {}
         self._writing = sessionmaker(engine, expire_on_commit=False)
         reading: dict[str, Any] = {_READ_ONLY: True}
         if engine.dialect.name == "postgresql":
@@ -88,10 +121,20 @@ class Database:
             reading["isolation_level"] = "REPEATABLE READ"
         self._reading = sessionmaker(engine.execution_options(**reading), expire_on_commit=False)
 
+    def of_tenant(self, tenant_id: UUID) -> "Database":
+        """Return the same database behind the wall of one tenant.
+
+        On PostgreSQL row-level security hides the rows of all others, also from a query that
+        forgets to ask for the tenant's own. SQLite has no such wall.
+        """
+        walled = copy(self)
+        walled._info = {_TENANT: str(tenant_id)}  # noqa: SLF001 - its own kind
+        return walled
+
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
         """One write transaction: all of it is kept, or nothing."""
-        with self._writing() as session:
+        with self._writing(info=dict(self._info)) as session:
             with session.begin():
                 yield session
             actions = session.info.pop(_AFTER_COMMIT, [])
@@ -101,7 +144,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One consistent view; nothing written in it is kept."""
-        with self._reading() as session:
+        with self._reading(info=dict(self._info)) as session:
             yield session
 
     def dispose(self) -> None:

@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_QUOTAS_FOR_OTHERS = {"queued_jobs": 1_000, "requests_per_minute": 1_200}
+"""Where others than this machine can call, nobody may take everything by accident."""
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -62,8 +64,19 @@ class Settings(BaseSettings):
     """Disk space that an upload never uses up."""
     upload_expires_seconds: float = Field(24 * 3600.0, gt=0)
     """How long a resumable upload waits for its next byte, and then for its data set."""
-    max_tenant_bytes: int | None = Field(None, gt=0)
-    """Quota: what one tenant may have stored and announced; unlimited by default."""
+    max_tenant_bytes: int | None = Field(None, ge=0)
+    """Quota: what one tenant may have stored and announced; unlimited by default, as are all
+    quotas. A tenant may have others of its own (`PATCH /v1/tenants/{id}`)."""
+    max_tenant_samples: int | None = Field(None, ge=0)
+    max_tenant_queued_jobs: int | None = Field(None, ge=0)
+    """By default unlimited on a loopback host, else 1,000."""
+    max_tenant_running_jobs: int | None = Field(None, ge=0)
+    """Jobs above it wait, while those of other tenants go on."""
+    max_tenant_gpu_minutes: int | None = Field(None, ge=0)
+    """In a calendar month, UTC: above it no audit is queued; what runs is not stopped."""
+    max_tenant_requests_per_minute: int | None = Field(None, ge=1)
+    """A bucket of so many tokens that fills up in a minute; by default unlimited on a loopback
+    host, else 1,200."""
     max_files: int = Field(2_000_000, gt=0)
     max_file_bytes: int = Field(64 * 1024**2, gt=0)
     """Largest single image file, measured as it is read, not as its header says."""
@@ -98,6 +111,17 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data_dir.resolve() / 'labelaudit.db'}"
+
+    @property
+    def quotas(self) -> dict[str, int | None]:
+        """What a tenant may use where it has no quota of its own, by the names of the quotas."""
+        common = {} if self.on_loopback else _QUOTAS_FOR_OTHERS
+        names = ("bytes", "samples", "queued_jobs", "running_jobs", "gpu_minutes")
+        return {
+            name: common.get(name) if (limit := getattr(self, f"max_tenant_{name}")) is None
+            else limit
+            for name in (*names, "requests_per_minute")
+        }  # fmt: skip
 
     @property
     def on_loopback(self) -> bool:

@@ -49,7 +49,8 @@ def _service(caller: Reader, session: ReadSession) -> DatasetService:
 
 def _removal(caller: Writer, context: ContextDep) -> DatasetRemoval:
     blobs = context.blobs(caller.tenant_id)
-    return DatasetRemoval(context.database, context.folder, blobs, caller.tenant_id)
+    database = context.tenant_database(caller.tenant_id)
+    return DatasetRemoval(database, context.folder, blobs, caller.tenant_id)
 
 
 ServiceDep = Annotated[DatasetService, Depends(_service)]

@@ -3,6 +3,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.auth import Reader
+from app.accounts.errors import QuotaExceededError
+from app.accounts.quota_service import Quotas
 from app.core.blobs import open_blobs
 from app.core.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from app.datasets.errors import DatasetNotReadyError, NoImagesError
@@ -31,7 +33,8 @@ def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> Expor
 
 
 def _writing(caller: Reader, session: WriteSession, context: ContextDep) -> ExportService:
-    return ExportService(session, caller, context.wake_ups)
+    quotas = Quotas(session, caller.tenant_id, context.settings)
+    return ExportService(session, caller, context.wake_ups, quotas=quotas)
 
 
 ReadingDep = Annotated[ExportService, Depends(_reading)]
@@ -43,7 +46,12 @@ WritingDep = Annotated[ExportService, Depends(_writing)]
     status_code=202,
     summary="Export a data set for the next tool; the original is never changed",
     responses=problems(
-        DatasetNotReadyError, NoImagesError, NoAuditError, NotFinishedError, NoFindingsError
+        DatasetNotReadyError,
+        NoImagesError,
+        NoAuditError,
+        NotFinishedError,
+        NoFindingsError,
+        QuotaExceededError,
     ),
 )
 def create_export(

@@ -1,5 +1,6 @@
 from sqlalchemy.orm import Session
 
+from app.accounts.quota_service import Quotas
 from app.accounts.schemas import Principal
 from app.core.ids import not_found
 from app.core.queue import WakeUps
@@ -24,12 +25,19 @@ from app.models import Artifact, Dataset, Job, JobKind, JobState
 class ExportService:
     """Exports of one tenant's data sets, inside one unit of work."""
 
-    def __init__(self, session: Session, caller: Principal, wake_ups: WakeUps) -> None:
-        """Work for the caller's tenant."""
+    def __init__(
+        self,
+        session: Session,
+        caller: Principal,
+        wake_ups: WakeUps,
+        *,
+        quotas: Quotas | None = None,
+    ) -> None:
+        """Work for the caller's tenant; who just looks needs no `quotas`."""
         self._session = session
         self._tenant_id = caller.tenant_id
         self._datasets = DatasetService(session, self._tenant_id)
-        self._jobs = JobService(session, self._tenant_id, wake_ups)
+        self._jobs = JobService(session, self._tenant_id, wake_ups, quotas=quotas)
         self._findings = FindingService(session, self._tenant_id, wake_ups)
 
     def create(self, dataset_id: str, options: ExportOptions) -> ExportCreated:

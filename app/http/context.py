@@ -21,6 +21,7 @@ class AppContext:
 
     settings: Settings
     database: Database
+    """Sees all tenants: for what no tenant asks for."""
     folder: DataFolder
     celery: Celery
     wake_ups: WakeUps
@@ -31,6 +32,10 @@ class AppContext:
     """How far this process has hashed the uploads under way."""
     turns: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(NUM_SESSIONS))
     """Taken by each request that holds a session."""
+
+    def tenant_database(self, tenant_id: UUID) -> Database:
+        """Return the database as a tenant sees it: what requests work on."""
+        return self.database.of_tenant(tenant_id)
 
     def blobs(self, tenant_id: UUID) -> Blobs:
         """Return a tenant's store."""

@@ -1,12 +1,24 @@
 """Dependencies that every slice's endpoints share."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated
+from typing import Annotated, Protocol
+from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from app.core.db import Database
 from app.http.context import AppContext
+
+NOBODY = UUID(int=0)
+
+
+class Caller(Protocol):
+    """What the authentication leaves in the request's state."""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """Whose rows may be seen."""
 
 
 async def get_context(request: Request) -> AppContext:
@@ -32,14 +44,20 @@ async def _turn(context: ContextDep) -> AsyncIterator[None]:
 TurnDep = Annotated[None, Depends(_turn, scope="function")]
 
 
-def _read_session(context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
-    with context.database.read() as session:
+def _read_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
+    with _callers_database(request, context).read() as session:
         yield session
 
 
-def _write_session(context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
-    with context.database.unit_of_work() as session:
+def _write_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
+    with _callers_database(request, context).unit_of_work() as session:
         yield session
+
+
+def _callers_database(request: Request, context: AppContext) -> Database:
+    """Return the database as the caller's tenant sees it; who has no tenant sees nothing."""
+    principal: Caller | None = getattr(request.state, "principal", None)
+    return context.database.of_tenant(NOBODY if principal is None else principal.tenant_id)
 
 
 # With the default scope the commit would run after the reply was sent, and a commit that

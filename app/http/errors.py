@@ -43,6 +43,22 @@ class UnsupportedMediaTypeError(AppError):
     title = "Unsupported media type"
 
 
+class RateLimitedError(AppError):
+    """The tenant sends requests faster than it may."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+
+
+class RequestTimeoutError(AppError):
+    """The client took too long to send its request."""
+
+    status = 408
+    code = "request_timeout"
+    title = "Request too slow"
+
+
 class DatabaseUnavailableError(AppError):
     """The database does not answer; worth another try soon."""
 

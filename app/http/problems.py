@@ -26,6 +26,7 @@ from app.core.errors import (
 from app.http.errors import (
     DatabaseUnavailableError,
     MethodNotAllowedError,
+    RequestTimeoutError,
     ValidationFailedError,
 )
 from app.http.middleware import HttpMiddleware
@@ -39,6 +40,7 @@ _BY_STATUS: dict[int, type[AppError]] = {
         NotFoundError,
         MethodNotAllowedError,
         PayloadTooLargeError,
+        RequestTimeoutError,
     )
 }
 _log = structlog.get_logger(__name__)

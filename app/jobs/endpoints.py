@@ -5,6 +5,8 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.accounts.auth import Reader, Trainer
+from app.accounts.errors import QuotaExceededError
+from app.accounts.quota_service import Quotas
 from app.core.errors import (
     ForbiddenError,
     InvalidCursorError,
@@ -35,7 +37,8 @@ def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> JobSe
 
 
 def _writing(caller: Trainer, session: WriteSession, context: ContextDep) -> JobService:
-    return JobService(session, caller.tenant_id, context.wake_ups)
+    quotas = Quotas(session, caller.tenant_id, context.settings)
+    return JobService(session, caller.tenant_id, context.wake_ups, quotas=quotas)
 
 
 def _creating(
@@ -44,11 +47,18 @@ def _creating(
     context: ContextDep,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> JobService:
-    return JobService(session, caller.tenant_id, context.wake_ups, idempotency_key=idempotency_key)
+    quotas = Quotas(session, caller.tenant_id, context.settings)
+    return JobService(
+        session,
+        caller.tenant_id,
+        context.wake_ups,
+        quotas=quotas,
+        idempotency_key=idempotency_key,
+    )
 
 
 def _event_stream(job_id: str, caller: Reader, context: ContextDep) -> EventStream:
-    return EventStream.open(context.database, caller.tenant_id, job_id)
+    return EventStream.open(context.tenant_database(caller.tenant_id), caller.tenant_id, job_id)
 
 
 ReadingDep = Annotated[JobService, Depends(_reading)]
@@ -69,6 +79,7 @@ LastEventId = Annotated[int | None, Header(ge=0, le=_MAX_SEQ)]
         NoImagesError,
         ValidationFailedError,
         IdempotencyMismatchError,
+        QuotaExceededError,
     ),
 )
 def create_job(wanted: JobCreate, service: CreatingDep, response: Response) -> JobCreated:
@@ -119,7 +130,7 @@ def cancel_job(job_id: str, service: WritingDep) -> JobRead:
     "/{job_id}/retry",
     status_code=202,
     summary="Queue a failed or cancelled job again",
-    responses=problems(NotFoundError, JobNotRetryableError),
+    responses=problems(NotFoundError, JobNotRetryableError, QuotaExceededError),
 )
 def retry_job(job_id: str, service: WritingDep) -> JobRead:
     return service.retry(job_id)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from app.accounts.auth import Writer
+from app.accounts.quota_service import Quotas
 from app.accounts.schemas import Scope
 from app.core.durable import sync_folder
 from app.datasets.incoming import StoredUpload
@@ -45,8 +46,9 @@ class FinishedUploads:
         tenant_id, dataset_id = self._caller.tenant_id, uuid4()
         target = self._context.folder.upload(dataset_id)
         try:
-            with self._context.database.unit_of_work() as session:
-                jobs = JobService(session, tenant_id, self._context.wake_ups)
+            with self._context.tenant_database(tenant_id).unit_of_work() as session:
+                quotas = Quotas(session, tenant_id, self._context.settings)
+                jobs = JobService(session, tenant_id, self._context.wake_ups, quotas=quotas)
                 uploads = UploadService(session, tenant_id, self._context.settings)
                 upload = uploads.find_whole(wanted.upload_id)
                 if upload.job_id is not None:

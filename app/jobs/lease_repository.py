@@ -26,11 +26,13 @@ from app.models import (
     JobAttempt,
     JobState,
     Queue,
+    Tenant,
 )
 from app.webhooks.outbox_repository import OutboxRepository
 
 LOST_OUTCOMES = frozenset({AttemptOutcome.LOST, AttemptOutcome.EXPIRED})
 """What an attempt of the budget is used up by."""
+UNLIMITED = 2**31
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,9 +58,14 @@ class LeaseRepository:
         self._events = EventRepository(session)
         self._attempts = AttemptRepository(session)
 
-    def claim_next(self, queue: Queue, *, owner: str, lease_seconds: float) -> Job | None:
-        """Take the next queued job: tenants take turns (see `turns`), each with its oldest."""
-        job_id = self._session.scalar(self._next_queued(queue))
+    def claim_next(
+        self, queue: Queue, *, owner: str, lease_seconds: float, max_running: int | None = None
+    ) -> Job | None:
+        """Take the next queued job: tenants take turns (see `turns`), each with its oldest.
+
+        `max_running` is the quota of running jobs of tenants that have none of their own.
+        """
+        job_id = self._session.scalar(self._next_queued(queue, max_running))
         if job_id is None:
             return None
         claimed = self._execute(
@@ -179,7 +186,7 @@ class LeaseRepository:
             )
         )
 
-    def _next_queued(self, queue: Queue) -> Select[UUID]:
+    def _next_queued(self, queue: Queue, max_running: int | None) -> Select[UUID]:
         other = aliased(Job)
         num_running = (
             select(func.count())
@@ -194,9 +201,14 @@ class LeaseRepository:
             .correlate(Job)
             .scalar_subquery()
         )
+        own_limit = select(Tenant.max_running_jobs).where(Tenant.id == Job.tenant_id)
+        limit = func.coalesce(
+            own_limit.correlate(Job).scalar_subquery(),
+            UNLIMITED if max_running is None else max_running,
+        )
         return (
             select(Job.id)
-            .where(Job.state == JobState.QUEUED, Job.queue == queue)
+            .where(Job.state == JobState.QUEUED, Job.queue == queue, num_running < limit)
             .order_by(num_running, last_served, Job.queued_at, Job.id)
             .limit(1)
             .with_for_update(skip_locked=True, of=Job)

@@ -11,6 +11,8 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from app.accounts.auth import Writer
+from app.accounts.errors import QuotaExceededError
+from app.accounts.quota_service import Quotas
 from app.accounts.schemas import Principal
 from app.core.errors import (
     AppError,
@@ -38,8 +40,6 @@ from app.jobs.schemas import SubmissionRead
 from app.jobs.service import JobService
 from app.jobs.upload_form import FileForm
 from app.models import Job
-from app.uploads.errors import QuotaExceededError
-from app.uploads.service import UploadService
 
 F = TypeVar("F", bound=FileForm)
 RECEIVING_ERRORS: tuple[type[AppError], ...] = (
@@ -112,14 +112,15 @@ class Receiver:
         dataset_id = uuid4()
         target = self._context.folder.upload(dataset_id)
         try:
-            with self._context.database.unit_of_work() as session:
+            with self._context.tenant_database(self.caller.tenant_id).unit_of_work() as session:
                 jobs = JobService(
                     session,
                     self.caller.tenant_id,
                     self._context.wake_ups,
+                    quotas=self._quotas(session),
                     idempotency_key=self._key,
                 )
-                self._uploads(session).require_quota(upload.num_bytes)
+                self._quotas(session).require_bytes(upload.num_bytes)
                 job = submit(jobs, dataset_id, upload)
                 if job.dataset_id == dataset_id:  # else this is a repetition
                     form.file.publish(target)  # before the commit: no row without its file
@@ -150,10 +151,12 @@ class Receiver:
         )
 
     def _require_quota(self, num_bytes: int) -> None:
-        if self._context.settings.max_tenant_bytes is None:
-            return
-        with self._context.database.unit_of_work() as session:
-            self._uploads(session).require_quota(num_bytes)
+        """Say at once what registering would say after the last byte."""
+        with self._context.tenant_database(self.caller.tenant_id).unit_of_work() as session:
+            quotas = self._quotas(session)
+            quotas.require_bytes(num_bytes)
+            quotas.require_samples(1)
+            quotas.require_job(needs_gpu=False)
 
-    def _uploads(self, session: Session) -> UploadService:
-        return UploadService(session, self.caller.tenant_id, self._context.settings)
+    def _quotas(self, session: Session) -> Quotas:
+        return Quotas(session, self.caller.tenant_id, self._context.settings)

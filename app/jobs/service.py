@@ -6,6 +6,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from app.accounts.quota_service import Quotas
 from app.core.clock import utc_now
 from app.core.db import after_commit
 from app.core.errors import NotFoundError
@@ -39,15 +40,19 @@ class JobService:
         tenant_id: UUID,
         wake_ups: WakeUps,
         *,
+        quotas: Quotas | None = None,
         idempotency_key: str | None = None,
     ) -> None:
         """Wake workers through `wake_ups`, once the unit of work is durable.
+
+        Only with `quotas` can jobs be queued; who just looks needs none.
 
         With an `idempotency_key` the request that makes a job is carried out at most once.
         """
         self._session = session
         self._tenant_id = tenant_id
         self._wake_ups = wake_ups
+        self._quotas = quotas
         self._key = idempotency_key
         self._jobs = JobRepository(session, tenant_id)
         self._datasets = DatasetService(session, tenant_id)
@@ -177,6 +182,7 @@ class JobService:
         job = self._lock(job_id)
         needs_ingest = self._datasets.reopen(job.dataset_id)
         queue = Queue.GPU if job.kind == JobKind.AUDIT and not needs_ingest else Queue.CPU
+        self._require_quota(job.kind)
         if not self._jobs.mark_requeued(job, queue):
             raise JobNotRetryableError(
                 f"The job is {job.state}; only a failed or cancelled one can be retried.",
@@ -227,6 +233,7 @@ class JobService:
     def _enqueue(
         self, dataset_id: UUID, kind: JobKind, queue: Queue, options: InputModel | None
     ) -> Job:
+        self._require_quota(kind)
         now = utc_now()
         job = Job(
             tenant_id=self._tenant_id,
@@ -243,6 +250,11 @@ class JobService:
         _log.info("job_queued", job_id=str(job.id), kind=kind.value, queue=queue.value)
         self._wake(queue)
         return job
+
+    def _require_quota(self, kind: JobKind) -> None:
+        if self._quotas is None:
+            raise RuntimeError("this JobService was made without quotas: it can only look")
+        self._quotas.require_job(needs_gpu=kind is JobKind.AUDIT)
 
     def _wake(self, queue: Queue) -> None:
         after_commit(self._session, lambda: self._wake_ups.wake(queue.value))

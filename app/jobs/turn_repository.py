@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from app.core.db import all_tenants
 from app.jobs.lease_repository import LONG_AGO
 from app.jobs.turns import Turn
 from app.models import Job, JobAttempt, JobState, Queue
@@ -20,6 +21,10 @@ class TurnRepository:
 
     def turns(self, queue: Queue) -> Sequence[Turn]:
         """Return the place of each tenant that has jobs waiting in this queue."""
+        with all_tenants(self._session):
+            return self._turns(queue)
+
+    def _turns(self, queue: Queue) -> Sequence[Turn]:
         waits = (Job.state == JobState.QUEUED) & (Job.queue == queue)
         last_served = (
             select(func.max(JobAttempt.started_at))

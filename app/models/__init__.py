@@ -2,6 +2,7 @@
 
 from app.models.api_key import ApiKey
 from app.models.artifact import Artifact
+from app.models.audit_entry import AuditEntry
 from app.models.base import Base
 from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
@@ -22,6 +23,7 @@ __all__ = [
     "ApiKey",
     "Artifact",
     "AttemptOutcome",
+    "AuditEntry",
     "Base",
     "Blob",
     "Dataset",

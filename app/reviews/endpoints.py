@@ -115,12 +115,13 @@ def decide(
 def decide_many(
     dataset_id: str, wanted: BulkWrite, caller: Reviewer, context: ContextDep
 ) -> BulkRead:
+    database = context.tenant_database(caller.tenant_id)
     if wanted.dry_run:
         # Drawing from a million samples takes a while: writers need not wait for it.
-        with context.database.read() as session:
+        with database.read() as session:
             service = ReviewService(session, caller, context.wake_ups)
             return service.preview_many(dataset_id, wanted)
-    with context.database.unit_of_work() as session:
+    with database.unit_of_work() as session:
         return _service(caller, session, context).decide_many(dataset_id, wanted)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Response
 
 from app.accounts.auth import Writer, require
+from app.accounts.errors import QuotaExceededError
 from app.accounts.schemas import Scope
 from app.core.errors import (
     ForbiddenError,
@@ -26,7 +27,6 @@ from app.http.problems import problems
 from app.uploads.errors import (
     ChecksumMismatchError,
     OffsetMismatchError,
-    QuotaExceededError,
     UnsupportedTusVersionError,
     UploadExpiredError,
     UploadLockedError,

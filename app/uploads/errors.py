@@ -55,11 +55,3 @@ class ChecksumMismatchError(AppError):
     status = 460
     code = "checksum_mismatch"
     title = "Wrong checksum"
-
-
-class QuotaExceededError(AppError):
-    """The tenant would have more stored than it may."""
-
-    status = 403
-    code = "quota_exceeded"
-    title = "Quota exceeded"

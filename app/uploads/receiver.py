@@ -55,7 +55,7 @@ class UploadReceiver:
         """
         self._read(upload_id)
         with PartFile(self._path(upload_id)) as part:
-            with self._context.database.unit_of_work() as session:
+            with self._context.tenant_database(self._caller.tenant_id).unit_of_work() as session:
                 self._service(session).remove(parse_uuid(upload_id, "upload"))
             part.remove()
 
@@ -107,7 +107,7 @@ class UploadReceiver:
             raise
 
     def _read(self, upload_id: str) -> UploadState:
-        with self._context.database.read() as session:
+        with self._context.tenant_database(self._caller.tenant_id).read() as session:
             upload = self._service(session).find(upload_id)
             if upload.job_id is not None:
                 raise UploadUsedError("The upload has become a data set.")

@@ -1,13 +1,13 @@
-"""Resumable uploads, and what counts towards a tenant's quota."""
+"""Resumable uploads."""
 
 from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
-from app.models import Blob, Dataset, DatasetState, Tenant, Upload
+from app.models import Upload
 
 
 class UploadRepository:
@@ -46,25 +46,6 @@ class UploadRepository:
         self._session.execute(
             delete(Upload).where(Upload.id == upload_id, Upload.tenant_id == self._tenant_id)
         )
-
-    def lock_quota(self) -> None:
-        """Let nobody else use up the tenant's quota until this unit of work ends."""
-        self._session.execute(
-            select(Tenant.id).where(Tenant.id == self._tenant_id).with_for_update()
-        )
-
-    def num_bytes_held(self) -> int:
-        """Return what the tenant has stored, what waits to be taken in, and what is announced."""
-        parts = (
-            select(func.sum(Blob.num_bytes)).where(Blob.tenant_id == self._tenant_id),
-            select(func.sum(Dataset.upload_bytes)).where(
-                Dataset.tenant_id == self._tenant_id, Dataset.state != DatasetState.READY
-            ),
-            select(func.sum(Upload.num_bytes)).where(
-                Upload.tenant_id == self._tenant_id, Upload.job_id.is_(None)
-            ),
-        )
-        return sum(int(self._session.scalar(part) or 0) for part in parts)
 
 
 class UploadSweep:

@@ -4,12 +4,13 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
+from app.accounts.quota_service import Quotas
 from app.core.clock import utc_now
 from app.core.errors import PayloadTooLargeError
 from app.core.ids import not_found, parse_uuid
 from app.core.settings import Settings
 from app.models import Upload
-from app.uploads.errors import QuotaExceededError, UploadExpiredError, UploadIncompleteError
+from app.uploads.errors import UploadExpiredError, UploadIncompleteError
 from app.uploads.repository import UploadRepository
 
 
@@ -21,6 +22,7 @@ class UploadService:
         self._tenant_id = tenant_id
         self._settings = settings
         self._uploads = UploadRepository(session, tenant_id)
+        self._quotas = Quotas(session, tenant_id, settings)
 
     def create(self, num_bytes: int, details: Mapping[str, str]) -> Upload:
         """Register an upload of which nothing is there yet.
@@ -34,7 +36,7 @@ class UploadService:
             raise PayloadTooLargeError(
                 f"An upload may have {max_bytes} bytes.", max_bytes=max_bytes
             )
-        self.require_quota(num_bytes)
+        self._quotas.require_bytes(num_bytes)
         upload = Upload(
             id=uuid4(),
             tenant_id=self._tenant_id,
@@ -45,24 +47,6 @@ class UploadService:
         )
         self._uploads.add(upload)
         return upload
-
-    def require_quota(self, num_bytes: int) -> None:
-        """Make sure that the tenant may bring in `num_bytes` more.
-
-        Raises:
-            QuotaExceededError: It may not.
-        """
-        quota = self._settings.max_tenant_bytes
-        if quota is None:
-            return
-        self._uploads.lock_quota()
-        held = self._uploads.num_bytes_held()
-        if held + num_bytes > quota:
-            raise QuotaExceededError(
-                f"Of {quota} bytes, {held} are in use; delete data sets or uploads first.",
-                max_bytes=quota,
-                used_bytes=held,
-            )
 
     def find(self, upload_id: str, *, for_update: bool = False) -> Upload:
         """Return a row.

@@ -100,6 +100,6 @@ class UploadWriter:
         self._stored_digest = None if self._digest is None else self._digest.copy()
 
     def _note(self, offset: int, sha256: str | None) -> datetime:
-        with self._context.database.unit_of_work() as session:
+        with self._context.tenant_database(self._tenant_id).unit_of_work() as session:
             uploads = UploadService(session, self._tenant_id, self._context.settings)
             return uploads.move(self._upload.id, offset=offset, sha256=sha256)

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=problems(
 def _reading(caller: Admin, session: ReadSession, context: ContextDep) -> WebhookService:
     return WebhookService(
         session,
-        caller.tenant_id,
+        caller,
         pepper=context.pepper,
         private_allowed=context.settings.webhook_targets == "any",
     )

@@ -1,7 +1,7 @@
-from uuid import UUID
-
 from sqlalchemy.orm import Session
 
+from app.accounts.audit import AuditLog
+from app.accounts.schemas import Principal
 from app.core.ids import not_found, parse_uuid
 from app.core.schemas import Page
 from app.models import Webhook
@@ -19,10 +19,12 @@ class WebhookService:
     """Receivers of one tenant, inside one unit of work."""
 
     def __init__(
-        self, session: Session, tenant_id: UUID, *, pepper: bytes, private_allowed: bool
+        self, session: Session, caller: Principal, *, pepper: bytes, private_allowed: bool
     ) -> None:
         """Derive secrets from `pepper`; take private addresses only where the operator does."""
-        self._webhooks = WebhookRepository(session, tenant_id)
+        self._tenant_id = caller.tenant_id
+        self._webhooks = WebhookRepository(session, caller.tenant_id)
+        self._log = AuditLog(session, caller)
         self._pepper = pepper
         self._private_allowed = private_allowed
 
@@ -37,6 +39,8 @@ class WebhookService:
         if self._webhooks.count() >= MAX_WEBHOOKS:
             raise TooManyWebhooksError(f"There may be {MAX_WEBHOOKS}; delete one first.")
         row = self._webhooks.add(wanted.url)
+        # Without the URL, which may hold a secret of the receiver's.
+        self._log.note(self._tenant_id, "webhook.created", str(row.id))
         secret = show_secret(secret_of(self._pepper, row.id))
         shown = WebhookRead.model_validate(row).model_dump()
         return WebhookCreated.model_validate(shown | {"secret": secret})
@@ -61,7 +65,9 @@ class WebhookService:
         Raises:
             NotFoundError: The tenant has no such webhook.
         """
-        self._webhooks.remove(self._find(webhook_id))
+        row = self._find(webhook_id)
+        self._webhooks.remove(row)
+        self._log.note(self._tenant_id, "webhook.deleted", str(row.id))
 
     def _find(self, webhook_id: str) -> Webhook:
         row = self._webhooks.get(parse_uuid(webhook_id, "webhook"))

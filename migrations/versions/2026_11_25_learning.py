@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "2026_11_25_learning"
-down_revision: str | None = "2026_11_25_web_sessions"
+down_revision: str | None = "2026_11_25_accounts"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

@@ -62,6 +62,16 @@ class TestOpenApi:
             "GET /v1/jobs/{job_id}/model",
             "GET /healthz",
             "GET /readyz",
+            "DELETE /v1/keys/{key_id}",
+            "GET /v1/audit-log",
+            "GET /v1/keys",
+            "GET /v1/tenants",
+            "GET /v1/tenants/{tenant_id}",
+            "GET /v1/usage",
+            "PATCH /v1/tenants/{tenant_id}",
+            "POST /v1/keys",
+            "POST /v1/keys/{key_id}/rotate",
+            "POST /v1/tenants",
             "GET /metrics",
         }
 

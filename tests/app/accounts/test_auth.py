@@ -1,4 +1,3 @@
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,53 +6,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from app.accounts.schemas import Scope
 from app.accounts.service import AccountService
 from app.core.settings import Settings
 from app.http.context import AppContext
 from app.main import create_app
 from app.models import Tenant
-from tests.app.conftest import MakeClient
-
-UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
-BODIES: dict[str, dict[str, Any]] = {
-    "decision": {"decision": "keep"},
-    "decisions": {"decision": "keep", "samples": []},
-    "exports": {"format": "csv"},
-}
-"""What a call must say before its id is looked at, by the last part of its path."""
-REVIEWING = ("/claims", "/recalibrate", "/review/random-sample")
-"""Ends of the other paths by which a reviewer changes something."""
-TUS = {
-    "Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Upload-Length": "1",
-    "Content-Type": "application/offset+octet-stream",
-}  # fmt: skip
-"""The same for resumable uploads."""
-
-
-def v1_routes(app: FastAPI) -> list[tuple[str, str]]:
-    """List each route below /v1, with ids that nobody has."""
-    return [
-        (method.upper(), re.sub(r"\{\w+\}", UNKNOWN_ID, path.replace("{sample_id}", "0" * 16)))
-        for path, operations in app.openapi()["paths"].items()
-        if path.startswith("/v1")
-        for method in operations
-    ]
-
-
-def needed_scope(method: str, path: str) -> Scope:
-    """Return the one right that a call needs."""
-    if path.startswith("/v1/webhooks"):
-        return Scope.ADMIN
-    if path.startswith("/v1/uploads"):
-        return Scope.WRITE
-    if method == "GET" or path.endswith("/exports"):
-        return Scope.READ
-    if "/decision" in path or path.endswith(REVIEWING):
-        return Scope.REVIEW
-    if method == "DELETE" or path in {"/v1/datasets", "/v1/scores"}:
-        return Scope.WRITE
-    return Scope.TRAIN
 
 
 def assert_unauthenticated(reply: Any) -> None:
@@ -65,12 +22,10 @@ def assert_unauthenticated(reply: Any) -> None:
 
 
 class TestAuthentication:
-    def test_comes_before_all_else_on_every_route(
-        self, app: FastAPI, anonymous: TestClient
-    ) -> None:
-        routes = v1_routes(app)
-        assert len(routes) >= 18
-        for method, path in [*routes, ("GET", "/v1/no-such-path"), ("PUT", "/v1/jobs")]:
+    def test_comes_before_all_else(self, anonymous: TestClient) -> None:
+        """The same for every route there is: test_crossing."""
+        wrong = (("GET", "/v1/no-such-path"), ("PUT", "/v1/jobs"), ("POST", "/v1/jobs"))
+        for method, path in wrong:
             reply = anonymous.request(
                 method, path, content=b"{", headers={"Content-Type": "application/json"}
             )
@@ -87,31 +42,6 @@ class TestAuthentication:
     def test_takes_the_scheme_in_any_case(self, client: TestClient) -> None:
         key = client.headers["authorization"].split()[1]
         assert client.get("/v1/jobs", headers={"Authorization": f"bearer {key}"}).is_success
-
-
-class TestScopes:
-    @pytest.mark.parametrize("scope", list(Scope))
-    def test_each_route_needs_its_own(
-        self, app: FastAPI, make_client: MakeClient, tenant: Tenant, scope: Scope
-    ) -> None:
-        client = make_client(tenant.id, [scope])
-        for method, path in v1_routes(app):
-            reply = client.request(method, path, headers=TUS)
-            is_refused = reply.status_code == 403
-            assert is_refused == (scope != needed_scope(method, path)), (method, path, reply.text)
-
-
-class TestTenants:
-    def test_a_foreign_id_is_answered_like_an_unknown_one(
-        self, app: FastAPI, client: TestClient
-    ) -> None:
-        for method, path in v1_routes(app):
-            if UNKNOWN_ID in path or "0" * 16 in path:
-                body = BODIES.get(path.rpartition("/")[2]) if method != "GET" else None
-                headers = {"If-Match": "*"} | (TUS if "/uploads/" in path else {})
-                reply = client.request(method, path, json=body, headers=headers)
-                assert reply.status_code == 404, path
-                assert method == "HEAD" or reply.json()["code"] == "not_found", path
 
 
 class TestWithoutKeys:

@@ -23,9 +23,10 @@ class TestSecurityHeaders:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["permissions-policy"]
 
-
-class TestBodyLimit:
-    def test_json_larger_than_1_mib_is_refused(self, client: TestClient) -> None:
-        reply = client.post("/v1/jobs", json={"dataset_id": "x" * 1024 * 1024})
-        assert (reply.status_code, reply.json()["code"]) == (413, "payload_too_large")
+    def test_keep_what_a_caller_may_see_out_of_caches(self, client: TestClient) -> None:
+        assert client.get("/v1/jobs").headers["cache-control"] == "no-store"

@@ -6,15 +6,22 @@ import pytest
 
 from app.core.db import Database
 from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
-from app.models import AttemptOutcome, Dataset, DatasetState, Job, JobState, Queue
+from app.models import AttemptOutcome, Dataset, DatasetState, Job, JobState, Queue, Tenant
 from tests.support.rows import make_dataset, make_job, make_tenant
 
 
 def _claim(
-    database: Database, owner: str = "a", *, seconds: float = 60, queue: Queue = Queue.GPU
+    database: Database,
+    owner: str = "a",
+    *,
+    seconds: float = 60,
+    queue: Queue = Queue.GPU,
+    max_running: int | None = None,
 ) -> Fence | None:
     with database.unit_of_work() as session:
-        job = LeaseRepository(session).claim_next(queue, owner=owner, lease_seconds=seconds)
+        job = LeaseRepository(session).claim_next(
+            queue, owner=owner, lease_seconds=seconds, max_running=max_running
+        )
         return None if job is None else Fence(job.id, job.attempt, owner)
 
 
@@ -54,6 +61,19 @@ class TestClaim:
             patient = make_dataset(session, make_tenant(session, "patient").id)
             expected = make_job(session, patient).id
         assert _must_claim(database).job_id == expected
+
+    def test_passes_over_whoever_runs_as_many_as_may_be(self, database: Database) -> None:
+        with database.unit_of_work() as session:
+            tenant = make_tenant(session, "busy")
+            dataset = make_dataset(session, tenant.id)
+            make_job(session, dataset, state=JobState.RUNNING, owner="x", lease_until=9e9)
+            waiting = make_job(session, dataset).id
+        assert _claim(database, max_running=1) is None
+        with database.unit_of_work() as session:
+            session.get_one(Tenant, tenant.id).max_running_jobs = 2
+        fence = _claim(database, max_running=1)
+        assert fence is not None
+        assert fence.job_id == waiting
 
     def test_a_crowd_claims_each_job_once(self, database: Database) -> None:
         with database.unit_of_work() as session:

@@ -66,7 +66,7 @@ class TestTurns:
     def test_a_tenant_with_many_jobs_does_not_delay_another_ones_first(
         self, database: Database
     ) -> None:
-        many, [first] = _queue_jobs(database, 20, 1)
+        many, [first] = _queue_jobs(database, 100, 1)
         assert [_serve_next(database), _serve_next(database)] == [many[0], first]
 
     @pytest.mark.parametrize("counts", [(1,), (3, 3), (5, 2, 1), (1, 4, 2, 4)])

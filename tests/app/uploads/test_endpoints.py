@@ -127,9 +127,9 @@ class TestCreate:
         limit(app, max_tenant_bytes=100)
         url = begin(client, 60)
         headers = TUS | {"Upload-Length": "41"}
-        assert code(client.post("/v1/uploads", headers=headers)) == (403, "quota_exceeded")
+        assert code(client.post("/v1/uploads", headers=headers)) == (429, "quota_exceeded")
         form = {"file": ("x.zip", b"PK\x03\x04" + bytes(300))}
-        assert code(client.post("/v1/datasets", files=form)) == (403, "quota_exceeded")
+        assert code(client.post("/v1/datasets", files=form)) == (429, "quota_exceeded")
         assert stranger.post("/v1/uploads", headers=headers).status_code == 201
         assert client.delete(url, headers=TUS).status_code == 204
         assert client.post("/v1/uploads", headers=headers).status_code == 201

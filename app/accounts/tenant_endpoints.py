@@ -1,0 +1,77 @@
+"""Tenants: the one part of the API that sees more than one of them."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from app.accounts.administration import TenantAdministration
+from app.accounts.auth import Admin
+from app.accounts.errors import TenantExistsError
+from app.accounts.schemas import TenantCreate, TenantCreated, TenantQuotas, TenantRead
+from app.core.errors import (
+    ForbiddenError,
+    InvalidCursorError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from app.core.schemas import Page
+from app.http.deps import ContextDep
+from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.pagination import PagingDep
+from app.http.problems import problems
+
+_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
+
+router = APIRouter(prefix="/v1/tenants", tags=["administration"], responses=problems(*_ALWAYS))
+
+
+def _reading(caller: Admin, context: ContextDep) -> Iterator[TenantAdministration]:
+    with context.database.read() as session:
+        yield TenantAdministration(session, context.pepper, caller)
+
+
+def _writing(caller: Admin, context: ContextDep) -> Iterator[TenantAdministration]:
+    with context.database.unit_of_work() as session:
+        yield TenantAdministration(session, context.pepper, caller)
+
+
+ReadingDep = Annotated[TenantAdministration, Depends(_reading, scope="function")]
+WritingDep = Annotated[TenantAdministration, Depends(_writing, scope="function")]
+
+
+@router.get(
+    "",
+    summary="List tenants, newest first: all of them for operators, else the own one",
+    responses=problems(ValidationFailedError, InvalidCursorError),
+)
+def list_tenants(tenants: ReadingDep, paging: PagingDep) -> Page[TenantRead]:
+    """Answer a page of them."""
+    return paging.reply(tenants.newest(paging.wanted))
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Make a tenant and its first key, which is shown this once; for operators",
+    responses=problems(ForbiddenError, TenantExistsError),
+)
+def create_tenant(wanted: TenantCreate, tenants: WritingDep) -> TenantCreated:
+    """Answer with the key."""
+    return tenants.create(wanted)
+
+
+@router.get("/{tenant_id}", summary="Get a tenant", responses=problems(NotFoundError))
+def get_tenant(tenant_id: str, tenants: ReadingDep) -> TenantRead:
+    """Answer with its own quotas."""
+    return tenants.read(tenant_id)
+
+
+@router.patch(
+    "/{tenant_id}",
+    summary="Set quotas of a tenant; for operators",
+    responses=problems(NotFoundError, ForbiddenError),
+)
+def change_tenant(tenant_id: str, wanted: TenantQuotas, tenants: WritingDep) -> TenantRead:
+    """Change only what is sent."""
+    return tenants.change(tenant_id, wanted.model_dump(exclude_unset=True))
