@@ -8,7 +8,7 @@ source=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 
 case $part in
 api) extras="" ;;
-worker) extras="[worker,torchvision,pretrained]" ;;
+worker) extras="[worker,torchvision,pretrained,onnx]" ;;
 *)
     echo "usage: $0 api|worker FOLDER" >&2
     exit 2

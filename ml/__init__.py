@@ -1,5 +1,13 @@
 """Finds wrong labels: noise-robust training, loss mixtures, scoring. Arrays in, arrays out."""
 
+from ml.delivered import (
+    ONNX_HINT,
+    DeliveredModel,
+    describe_input,
+    load_delivered,
+    write_onnx,
+    write_torchscript,
+)
 from ml.device import useful_threads
 from ml.features import NUM_VIEWS, extract_features, num_features
 from ml.losses import loss
@@ -33,9 +41,11 @@ __all__ = [
     "LARGEST_TRAINED",
     "METHODS",
     "NUM_VIEWS",
+    "ONNX_HINT",
     "PRESETS",
     "BatchProgress",
     "Choice",
+    "DeliveredModel",
     "Detection",
     "Diverged",
     "EpochReport",
@@ -48,12 +58,14 @@ __all__ = [
     "build_network",
     "build_report",
     "choose_preset",
+    "describe_input",
     "detect",
     "evaluate",
     "export_model",
     "extract_features",
     "fit_mixture",
     "inject_noise",
+    "load_delivered",
     "load_weights",
     "loss",
     "make_config",
@@ -63,4 +75,6 @@ __all__ = [
     "summarise",
     "train",
     "useful_threads",
+    "write_onnx",
+    "write_torchscript",
 ]

@@ -18,6 +18,8 @@ class JobKind(StrEnum):
     """Judges uploaded probabilities: no images, no training."""
     EXPORT = "export"
     """Writes a data set for another tool; the file is its one artifact."""
+    PREDICT = "predict"
+    """Shows images to the model of an audit; the answer is its one artifact."""
 
 
 class JobState(StrEnum):
