@@ -11,13 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from app.accounts.auth import AuthenticationMiddleware
-from app.accounts.secrets import load_pepper
+from app.accounts.secrets import load_pepper, load_signing_key
 from app.core.db import Database, make_engine
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.endpoints import datasets_router, samples_router
 from app.exports import endpoints as exports
+from app.findings import artifact_endpoints as artifacts
 from app.findings import endpoints as findings
 from app.http import health, metrics, openapi
 from app.http.context import AppContext
@@ -46,6 +47,8 @@ _ROUTERS = (
     samples_router,
     jobs.router,
     findings.router,
+    artifacts.router,
+    artifacts.keys_router,
     reviews.samples_router,
     reviews.datasets_router,
     exports.router,
@@ -103,6 +106,7 @@ def _make_context(settings: Settings) -> AppContext:
         wake_ups=WakeUps(celery),
         metrics=registry,
         pepper=load_pepper(settings),
+        signing_key=load_signing_key(settings),
     )
 
 

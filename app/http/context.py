@@ -11,6 +11,7 @@ from app.core.db import Database
 from app.core.digests import GrowingDigests
 from app.core.queue import WakeUps
 from app.core.settings import Settings
+from app.core.signing import SigningKey
 from app.core.storage import DataFolder
 
 
@@ -26,6 +27,8 @@ class AppContext:
     metrics: CollectorRegistry
     pepper: bytes
     """Key of the API-key hashes."""
+    signing_key: SigningKey
+    """Signs the hashes of results."""
     digests: GrowingDigests = field(default_factory=GrowingDigests)
     """How far this process has hashed the uploads under way."""
 
