@@ -31,6 +31,7 @@ from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as submissions
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
+from app.predictions import endpoints as predictions
 from app.reviews import endpoints as reviews
 from app.uploads import endpoints as uploads
 from app.uploads.protocol import TusMiddleware, is_upload_path
@@ -49,6 +50,7 @@ _ROUTERS = (
     findings.router,
     artifacts.router,
     artifacts.keys_router,
+    predictions.router,
     reviews.samples_router,
     reviews.datasets_router,
     exports.router,
@@ -126,7 +128,7 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
 
 
 def _streams(path: str) -> bool:
-    return path in _FORM_PATHS or is_upload_path(path)
+    return path in _FORM_PATHS or is_upload_path(path) or predictions.is_predict_path(path)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy.orm import Session
@@ -84,6 +84,19 @@ class JobService:
     def submit_export(self, dataset: Dataset, options: InputModel) -> Job:
         """Have a data set written for another tool."""
         return self._enqueue(dataset.id, JobKind.EXPORT, Queue.CPU, options)
+
+    def submit_prediction(
+        self, dataset_id: UUID, options: InputModel, *, job_id: UUID, content: Sequence[str]
+    ) -> Job:
+        """Have images shown to a model; `content` tells one request from another.
+
+        The job has this id, unless the same request has made one before.
+        """
+
+        def make() -> Job:
+            return self._enqueue(dataset_id, JobKind.PREDICT, Queue.CPU, options, job_id=job_id)
+
+        return self._once(make, "predict", options.model_dump(mode="json"), list(content))
 
     def create(self, wanted: JobCreate) -> Job:
         """Start another audit of a data set.
@@ -216,10 +229,17 @@ class JobService:
         return job
 
     def _enqueue(
-        self, dataset_id: UUID, kind: JobKind, queue: Queue, options: InputModel | None
+        self,
+        dataset_id: UUID,
+        kind: JobKind,
+        queue: Queue,
+        options: InputModel | None,
+        *,
+        job_id: UUID | None = None,
     ) -> Job:
         now = utc_now()
         job = Job(
+            id=job_id or uuid4(),
             tenant_id=self._tenant_id,
             dataset_id=dataset_id,
             kind=kind,

@@ -45,7 +45,7 @@ def needed_scope(method: str, path: str) -> Scope:
         return Scope.ADMIN
     if path.startswith("/v1/uploads"):
         return Scope.WRITE
-    if method == "GET" or path.endswith("/exports"):
+    if method == "GET" or path.endswith(("/exports", "/predict")):
         return Scope.READ
     if "/decision" in path:
         return Scope.REVIEW
