@@ -12,7 +12,7 @@ from app.findings.errors import NotFinishedError
 from app.findings.schemas import SigningKeyRead
 from app.findings.signing_service import SUMS_NAME, SigningService
 from app.http.deps import ContextDep
-from app.http.errors import DatabaseUnavailableError
+from app.http.errors import DatabaseUnavailableError, ValidationFailedError
 from app.http.problems import problems
 
 _KEY_HEADER = "X-Signing-Key-Id"
@@ -29,10 +29,13 @@ router = APIRouter(
         ForbiddenError,
         NotFoundError,
         NotFinishedError,
+        ValidationFailedError,
         DatabaseUnavailableError,
     ),
 )
-keys_router = APIRouter(tags=["signing keys"], responses=problems(DatabaseUnavailableError))
+keys_router = APIRouter(
+    tags=["signing keys"], responses=problems(ValidationFailedError, DatabaseUnavailableError)
+)
 
 
 def _signing(context: ContextDep) -> SigningService:

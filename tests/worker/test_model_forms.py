@@ -129,7 +129,8 @@ class TestWriteModel:
         write_model(state, data, {}, tmp_path)
         card = json.loads((tmp_path / CARD).read_text())
         weights, _ = ml.export_model(state, data.classes)
-        scripted = torch.jit.load(tmp_path / TORCHSCRIPT).state_dict()
+        with pytest.warns(FutureWarning, match="deprecated"):
+            scripted = torch.jit.load(tmp_path / TORCHSCRIPT).state_dict()
         for name, tensor in weights.items():
             assert torch.equal(scripted[f"network.{name}"], tensor), name
         images = torch.from_numpy(np.array(data.images)).permute(0, 3, 1, 2)
