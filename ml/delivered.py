@@ -151,7 +151,9 @@ def resize_matrix(num_from: int, num_to: int) -> Tensor:
 
 
 def _traced(model: DeliveredModel) -> torch.jit.ScriptModule:
-    traced = torch.jit.trace(model, _example(model), check_trace=False)
+    traced: Any = torch.jit.trace(  # type: ignore[no-untyped-call]  # torch says no more of it
+        model, _example(model), check_trace=False
+    )
     if not isinstance(traced, torch.jit.ScriptModule):
         raise TypeError("a module is traced to a module")
     return traced

@@ -1,6 +1,6 @@
 """The files of a job by name, their hashes, and the signature of these."""
 
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Depends, Response
 from starlette.responses import PlainTextResponse
@@ -17,9 +17,12 @@ from app.http.problems import problems
 
 _KEY_HEADER = "X-Signing-Key-Id"
 _KEYS_PATH = "/.well-known/labelaudit/signing-keys"
-_SUMS_TEXT = {200: {"content": {"text/plain": {}}, "description": "One line a file"}}
-_SIGNATURE = {200: {"content": {"application/octet-stream": {}}, "description": "64 bytes"}}
-_PEM = {200: {"content": {"application/x-pem-file": {}}, "description": "The key"}}
+_Replies: TypeAlias = dict[int | str, dict[str, Any]]
+_SUMS_TEXT: _Replies = {200: {"content": {"text/plain": {}}, "description": "One line a file"}}
+_SIGNATURE: _Replies = {
+    200: {"content": {"application/octet-stream": {}}, "description": "64 bytes"}
+}
+_PEM: _Replies = {200: {"content": {"application/x-pem-file": {}}, "description": "The key"}}
 
 router = APIRouter(
     prefix="/v1/jobs/{job_id}/artifacts",

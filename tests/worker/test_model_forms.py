@@ -130,7 +130,8 @@ class TestWriteModel:
         card = json.loads((tmp_path / CARD).read_text())
         weights, _ = ml.export_model(state, data.classes)
         with pytest.warns(FutureWarning, match="deprecated"):
-            scripted = torch.jit.load(tmp_path / TORCHSCRIPT).state_dict()
+            loaded: Any = torch.jit.load(tmp_path / TORCHSCRIPT)  # type: ignore[no-untyped-call]
+        scripted = loaded.state_dict()
         for name, tensor in weights.items():
             assert torch.equal(scripted[f"network.{name}"], tensor), name
         images = torch.from_numpy(np.array(data.images)).permute(0, 3, 1, 2)
