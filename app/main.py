@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from app.accounts import endpoints as accounts
 from app.accounts import tenant_endpoints as tenants
 from app.accounts.auth import AuthenticationMiddleware
-from app.accounts.secrets import load_pepper
+from app.accounts.secrets import load_pepper, load_signing_key
 from app.claims import endpoints as claims
 from app.core.db import Database, make_engine
 from app.core.queue import WakeUps, make_celery
@@ -21,6 +21,7 @@ from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.endpoints import datasets_router, samples_router
 from app.exports import endpoints as exports
+from app.findings import artifact_endpoints as artifacts
 from app.findings import endpoints as findings
 from app.http import health, metrics, openapi
 from app.http.body_limit import BodyLimitMiddleware
@@ -35,6 +36,7 @@ from app.jobs import upload_endpoints as submissions
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
 from app.learning import endpoints as learning
+from app.predictions import endpoints as predictions
 from app.reviews import endpoints as reviews
 from app.uploads import endpoints as uploads
 from app.uploads.protocol import TusMiddleware, is_upload_path
@@ -53,6 +55,9 @@ _ROUTERS = (
     findings.router,
     claims.router,
     learning.router,
+    artifacts.router,
+    artifacts.keys_router,
+    predictions.router,
     reviews.samples_router,
     reviews.datasets_router,
     exports.router,
@@ -112,6 +117,7 @@ def _make_context(settings: Settings) -> AppContext:
         wake_ups=WakeUps(celery),
         metrics=registry,
         pepper=load_pepper(settings),
+        signing_key=load_signing_key(settings),
     )
 
 
@@ -131,7 +137,7 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
 
 
 def _streams(path: str) -> bool:
-    return path in _FORM_PATHS or is_upload_path(path)
+    return path in _FORM_PATHS or is_upload_path(path) or predictions.is_predict_path(path)
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, cast
@@ -11,8 +10,9 @@ from typing import Any, Literal, Self, cast
 import httpx2
 from typing_extensions import override
 
-from labelaudit.errors import ApiError, InputError, UnreachableError
-from labelaudit.files import replacing
+from labelaudit.answers import answer, as_text, raise_for_problem, reachable
+from labelaudit.errors import InputError
+from labelaudit.model_calls import ModelCalls
 from labelaudit.resumable import RESUMABLE_FROM_BYTES, ResumableUpload
 from labelaudit.schemas import Dataset, ExportStarted, Finding, Job, RejectedFile, Report, Upload
 
@@ -23,7 +23,7 @@ _UPLOAD_TIMEOUT = httpx2.Timeout(connect=10, read=600, write=None, pool=10)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Client:
+class Client(ModelCalls):
     """Calls one service with one key. Use it in a `with` block, or close it."""
 
     def __init__(
@@ -103,9 +103,9 @@ class Client:
 
     def cancel(self, job_id: str) -> None:
         """Ask for the end of a job; it stops within seconds."""
-        with _reachable():
+        with reachable():
             response = self._http.post(f"v1/jobs/{job_id}/cancel")
-        _raise_for_problem(response)
+        raise_for_problem(response)
 
     def get_report(self, job_id: str) -> Report:
         """Return the report of a finished audit."""
@@ -122,16 +122,10 @@ class Client:
 
     def image(self, sample_id: str, *, size: Literal["thumb", "full"] = "thumb") -> bytes:
         """Return one image as an encoded file."""
-        with _reachable():
+        with reachable():
             response = self._http.get(f"v1/samples/{sample_id}/image", params={"size": size})
-        _raise_for_problem(response)
+        raise_for_problem(response)
         return response.content
-
-    def download_model(
-        self, job_id: str, target: Path, *, form: Literal["safetensors", "card"] = "safetensors"
-    ) -> None:
-        """Write the trained model, or its card, to `target`: whole or not at all."""
-        self._download(f"v1/jobs/{job_id}/model", target, {"format": form})
 
     def start_export(self, dataset_id: str, **options: object) -> ExportStarted:
         """Have a data set written for another tool; its job is to be waited for.
@@ -140,9 +134,9 @@ class Client:
             dataset_id: The data set.
             **options: `format` and what else the service takes, such as `labels` and `min_p`.
         """
-        with _reachable():
+        with reachable():
             response = self._http.post(f"v1/datasets/{dataset_id}/exports", json=options)
-        return cast("ExportStarted", _answer(response))
+        return cast("ExportStarted", answer(response))
 
     def get_export_name(self, export_id: str) -> str:
         """Return the file name of a finished export."""
@@ -175,47 +169,31 @@ class Client:
         form: Mapping[str, str],
         on_sent: Callable[[int], None] | None,
     ) -> Upload:
-        with _ReportingFile(path, on_sent) as file, _reachable():
+        with _ReportingFile(path, on_sent) as file, reachable():
             response = self._http.post(
                 route,
                 data=form,
-                files={"file": (_as_text(path.name), file)},
+                files={"file": (as_text(path.name), file)},
                 timeout=_UPLOAD_TIMEOUT,
             )
-        return cast("Upload", _answer(response))
-
-    def _download(self, path: str, target: Path, params: Mapping[str, str]) -> None:
-        # To the store, where that sends its own files; the key stays here.
-        options: dict[str, Any] = {"params": dict(params), "follow_redirects": True}
-        with _reachable(), self._http.stream("GET", path, **options) as response:
-            if not response.is_success:
-                response.read()
-                _raise_for_problem(response)
-            with replacing(target) as temporary, temporary.open("wb") as file:
-                for chunk in response.iter_bytes():
-                    file.write(chunk)
+        return cast("Upload", answer(response))
 
     def _register(self, upload_id: str, wanted: Mapping[str, object]) -> Upload:
         """Have a whole upload made a data set; asking again does no harm."""
         body = {"upload_id": upload_id, **wanted}
-        with _reachable():
+        with reachable():
             response = self._http.post("v1/datasets", json=body, timeout=_UPLOAD_TIMEOUT)
-        return cast("Upload", _answer(response))
+        return cast("Upload", answer(response))
 
     def _send(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes = b""
     ) -> httpx2.Response:
-        with _reachable():
+        with reachable():
             response = self._http.request(
                 method, path, headers=dict(headers), content=content, timeout=_UPLOAD_TIMEOUT
             )
-        _raise_for_problem(response)
+        raise_for_problem(response)
         return response
-
-    def _get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
-        with _reachable():
-            response = self._http.get(path, params=dict(params or {}))
-        return _answer(response)
 
     def _pages(self, path: str, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         params = {**filters, "limit": str(_PAGE)}
@@ -253,43 +231,8 @@ def _parse_url(url: str) -> httpx2.URL:
     return parsed
 
 
-def _as_text(name: str) -> str:
-    """Return a file name that can be sent, whatever bytes it has on disk."""
-    return name.encode(errors="replace").decode()
-
-
 def _checked_key(key: str) -> str:
     key = key.strip()
     if not (key.isascii() and key.isprintable()):
         raise InputError("the API key has characters that no key has", code="invalid_key")
     return key
-
-
-@contextmanager
-def _reachable() -> Iterator[None]:
-    try:
-        yield
-    except httpx2.TransportError as error:
-        raise UnreachableError(f"no answer from the service: {error}") from error
-
-
-def _answer(response: httpx2.Response) -> dict[str, Any]:
-    _raise_for_problem(response)
-    try:
-        answer: dict[str, Any] = response.json()
-    except ValueError as error:
-        detail = "the answer is not from a Label Audit service"
-        raise InputError(detail, code="foreign_answer", hint="check the URL") from error
-    return answer
-
-
-def _raise_for_problem(response: httpx2.Response) -> None:
-    if response.is_success:
-        return
-    try:
-        problem = response.json()
-        code, detail = str(problem["code"]), str(problem["detail"])
-    except (ValueError, KeyError, TypeError):  # a proxy on the way answers in its own words
-        code = f"http_{response.status_code}"
-        detail = f"{response.request.url} answered {response.status_code} {response.reason_phrase}"
-    raise ApiError(response.status_code, code, detail)

@@ -83,3 +83,44 @@ class Finding(TypedDict):
     p_mislabeled: float | None
     flagged: bool
     rank: int
+
+
+class Artifact(TypedDict):
+    """A file that a job made."""
+
+    name: str
+    kind: str
+    size: int
+    sha256: str
+    media_type: str
+    url: str
+
+
+class SigningKey(TypedDict):
+    """A public key of the service."""
+
+    key_id: str
+    algorithm: str
+    public_key: str
+    pem: str
+    current: bool
+    created_at: str
+
+
+class Prediction(TypedDict):
+    """What a model says of one image."""
+
+    index: int
+    file: str
+    top: list[dict[str, Any]]
+    probabilities: dict[str, float] | None
+    error: JobProblem | None
+
+
+class Predictions(TypedDict):
+    """What a model says of all images of a request."""
+
+    job_id: str
+    model_job_id: str
+    classes: list[str]
+    items: list[Prediction]

@@ -1,5 +1,13 @@
 """Finds wrong labels: noise-robust training, loss mixtures, scoring. Arrays in, arrays out."""
 
+from ml.delivered import (
+    ONNX_HINT,
+    DeliveredModel,
+    describe_input,
+    load_delivered,
+    write_onnx,
+    write_torchscript,
+)
 from ml.device import useful_threads
 from ml.features import NUM_VIEWS, extract_features, num_features
 from ml.losses import loss
@@ -37,10 +45,12 @@ __all__ = [
     "LARGEST_TRAINED",
     "METHODS",
     "NUM_VIEWS",
+    "ONNX_HINT",
     "PRESETS",
     "BatchProgress",
     "Calibration",
     "Choice",
+    "DeliveredModel",
     "Detection",
     "Diverged",
     "EpochReport",
@@ -54,6 +64,7 @@ __all__ = [
     "build_network",
     "build_report",
     "choose_preset",
+    "describe_input",
     "detect",
     "estimate_remaining",
     "evaluate",
@@ -62,6 +73,7 @@ __all__ = [
     "fit_mixture",
     "inject_noise",
     "is_out_of_memory",
+    "load_delivered",
     "load_weights",
     "loss",
     "make_config",
@@ -74,4 +86,6 @@ __all__ = [
     "summarise",
     "train",
     "useful_threads",
+    "write_onnx",
+    "write_torchscript",
 ]

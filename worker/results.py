@@ -1,6 +1,5 @@
 """What a training leaves behind: findings, report, model and its card."""
 
-import hashlib
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,11 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors.torch import save_file
 
 import ml
 from app.core.durable import write_json
 from worker.finding_rows import FINDINGS_FILE, SIGNAL, VERIFIED
+from worker.model_files import write_model
 from worker.training_data import Labels, TrainingData
 from worker.training_inputs import TrainingInputs
 
@@ -51,20 +50,12 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
         state, findings, data.train_labels, class_names=data.classes, test=test
     )
     run = _run_facts(spec, results.choice, device)
+    metrics = {"accuracy": report["accuracy"], "noise_rate": report["noise_rate"]}
+    missing = write_model(state, data, {"metrics": metrics, "run": run}, folder)
+    report["warnings"] += missing
     write_json(folder / "report.json", report | {"run": run, "decisions": _decided(data)})
     write_findings(folder, findings, data.given_labels[data.trained_on], verified=data.verified)
     write_trajectories(folder / TRAJECTORIES_FILE, state.history.losses.numpy())
-    tensors, card = ml.export_model(state, data.classes)
-    save_file(
-        {name: tensor.contiguous() for name, tensor in tensors.items()},
-        folder / "model.safetensors",
-    )
-    weights_sha256 = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    metrics = {"accuracy": report["accuracy"], "noise_rate": report["noise_rate"]}
-    write_json(
-        folder / "model.json",
-        card | {"metrics": metrics, "weights_sha256": weights_sha256, "run": run},
-    )
 
 
 def _decided(data: TrainingData) -> dict[str, int]:

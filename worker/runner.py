@@ -23,6 +23,7 @@ from worker.endings import Ending, ending_of
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
 from worker.export_stage import ExportStage
 from worker.ingest_stage import IngestStage
+from worker.predict_stage import PredictStage
 from worker.process import ChildProcess, log_tail
 from worker.recalibrate_stage import RecalibrateStage
 from worker.score_stage import ScoreStage
@@ -156,6 +157,8 @@ class JobRunner:
             return ExportStage(context)
         if attempt.kind is JobKind.RECALIBRATE:
             return RecalibrateStage(context)
+        if attempt.kind is JobKind.PREDICT:
+            return PredictStage(context)
         if dataset.state is DatasetState.READY:
             return TrainStage(context)
         return IngestStage(context, dataset.columns or {})

@@ -1,17 +1,14 @@
 """The child that judges uploaded probabilities: `python -m worker.scorer SPEC`."""
 
 import errno
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-from worker.child import EXIT_DONE, EXIT_INTERRUPTED, StopRequest, fail, read_spec
+from worker.apart import Reader, crash_of
+from worker.child import EXIT_DONE, StopRequest, fail, read_spec
 from worker.scores.errors import INVALID_SCORES
 
 READER = "worker.scores"
-_POLL_SECONDS = 0.1
 
 
 def main() -> None:
@@ -32,25 +29,16 @@ def main() -> None:
 
 
 def read_apart(spec: Path, stop: StopRequest) -> None:
-    """Return when the reader, a process of its own, has left its arrays.
+    """Return when the reader has left its arrays.
 
-    What it tells goes straight to the supervisor. A decoder that crashes on a file says the same
-    of the file as an error does; out of memory, it is killed, and that is nobody's word.
+    A decoder that crashes on a file says the same of the file as an error does.
     """
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", READER, str(spec)], stdin=subprocess.DEVNULL
-    ) as reader:
-        while reader.poll() is None:
-            if stop.requested:
-                reader.terminate()
-            time.sleep(_POLL_SECONDS)
-    if stop.requested:
-        sys.exit(EXIT_INTERRUPTED)
-    if reader.returncode < 0 and reader.returncode != -signal.SIGKILL:
-        name = signal.Signals(-reader.returncode).name
-        fail(INVALID_SCORES, f"the file crashes its reader ({name}): it is damaged")
-    if reader.returncode != EXIT_DONE:
-        sys.exit(reader.returncode)
+    exit_code = Reader(READER, spec).wait(stop)
+    crash = crash_of(exit_code)
+    if crash is not None:
+        fail(INVALID_SCORES, f"the file crashes its reader ({crash}): it is damaged")
+    if exit_code != EXIT_DONE:
+        sys.exit(exit_code)
 
 
 if __name__ == "__main__":

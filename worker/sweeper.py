@@ -112,7 +112,11 @@ class Sweeper:
 def remove_stale_uploads(incoming: Path, *, now: float) -> None:
     """Remove parts of uploads that nobody has written to for a day."""
     for part in incoming.glob("*.part"):
-        if now - part.stat().st_mtime > _STALE_UPLOAD_SECONDS:
+        if now - part.stat().st_mtime <= _STALE_UPLOAD_SECONDS:
+            continue
+        if part.is_dir():  # of images for a prediction
+            shutil.rmtree(part, ignore_errors=True)
+        else:
             part.unlink(missing_ok=True)
 
 

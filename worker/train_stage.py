@@ -17,10 +17,14 @@ from worker.supervisor import Lease, RowUpdate
 ARTIFACTS = {
     "safetensors": ("model.safetensors", "application/octet-stream"),
     "card": ("model.json", "application/json"),
+    "torchscript": ("model.torchscript.pt", "application/octet-stream"),
+    "onnx": ("model.onnx", "application/octet-stream"),
     "report": ("report.json", "application/json"),
     "trajectories": ("trajectories.parquet", "application/vnd.apache.parquet"),
 }
 """Kind of each file that the trainer leaves: its name and media type."""
+_MAY_BE_MISSING = frozenset({"torchscript", "onnx"})
+"""The report says why."""
 
 
 class TrainStage(Stage):
@@ -102,6 +106,7 @@ class TrainStage(Stage):
         artifacts = [
             publisher.store(folder / name, kind, media_type)
             for kind, (name, media_type) in ARTIFACTS.items()
+            if kind not in _MAY_BE_MISSING or (folder / name).exists()
         ]
         with self._context.database.unit_of_work() as session:
             publisher.finish(session, artifacts)

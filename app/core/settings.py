@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     secret: SecretStr | None = None
     """Pepper of the key hashes; by default a file that is made on first start."""
 
+    signing_key: SecretStr | None = None
+    """Seed of the key that signs the hashes of results, 64 hexadecimal digits; by default a file
+    that is made on first start."""
+
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     auth: Literal["on", "off"] = "on"
@@ -82,6 +86,10 @@ class Settings(BaseSettings):
     """Largest single image file, measured as it is read, not as its header says."""
     max_unpacked_bytes: int = Field(400 * 1024**3, gt=0)
     max_image_pixels: int = Field(50_000_000, gt=0)
+    max_predict_files: int = Field(32, gt=0)
+    """Images of one request for predictions."""
+    max_predict_bytes: int = Field(64 * 1024**2, gt=0)
+    """All of them together."""
 
     @field_validator("store_url")
     @classmethod

@@ -68,6 +68,10 @@ class DataFolder:
         """The folder that one attempt at one stage writes into, and nobody else."""
         return self.job(job_id) / f"attempt-{attempt}-{stage}"
 
+    def inputs(self, job_id: UUID) -> Path:
+        """Images that a job shows to a model, each called by its place; they go with the job."""
+        return self.job(job_id) / "inputs"
+
     def blobs(self, tenant_id: UUID) -> Path:
         """Root of one tenant's blobs."""
         return self._store / str(tenant_id)

@@ -14,6 +14,7 @@ from app.core.errors import (
 from app.core.schemas import Page
 from app.findings.errors import (
     FormatNotAvailableError,
+    FormNotMadeError,
     NoFindingsError,
     NoModelError,
     NotFinishedError,
@@ -136,7 +137,7 @@ def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
 
 @router.get(
     "/model",
-    summary="Download the robustly trained model or its card",
+    summary="Download the robustly trained model in one of its forms, or its card",
     response_class=Response,
     responses={
         200: {
@@ -145,7 +146,12 @@ def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
         },
         307: {"description": "Where the store itself sends it"},
         **problems(
-            NotFoundError, NoModelError, NotFinishedError, NoFindingsError, FormatNotAvailableError
+            NotFoundError,
+            NoModelError,
+            FormNotMadeError,
+            NotFinishedError,
+            NoFindingsError,
+            FormatNotAvailableError,
         ),
     },
 )

@@ -33,8 +33,16 @@ class UnknownSortError(AppError):
     title = "Unknown order"
 
 
+class FormNotMadeError(AppError):
+    """A form of the model that no version made when this audit ended."""
+
+    status = 404
+    code = "form_not_made"
+    title = "Form not made"
+
+
 class FormatNotAvailableError(AppError):
-    """A known form of the model that this service cannot make."""
+    """A form of the model whose extra was not installed where the audit ran."""
 
     status = 501
     code = "format_not_available"

@@ -1,9 +1,12 @@
+import base64
+from datetime import datetime
 from enum import StrEnum
 
 from app.core.ids import format_sample_id
 from app.core.schemas import ReadModel
+from app.core.signing import ALGORITHM, as_pem
 from app.findings.query import FindingRow
-from app.models import Artifact
+from app.models import Artifact, PublishedKey
 
 
 class ModelFormat(StrEnum):
@@ -90,5 +93,32 @@ def _url(artifact: Artifact) -> str:
             return f"/v1/jobs/{artifact.job_id}/report"
         case "export":
             return f"/v1/exports/{artifact.job_id}/download"
-        case kind:
+        case kind if kind in list(ModelFormat):
             return f"/v1/jobs/{artifact.job_id}/model?format={kind}"
+        case _:
+            return f"/v1/jobs/{artifact.job_id}/artifacts/{artifact.name}"
+
+
+class SigningKeyRead(ReadModel):
+    """A public key; `current` signs now, the others have."""
+
+    key_id: str
+    algorithm: str
+    public_key: str
+    """Its 32 bytes, base64."""
+    pem: str
+    current: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: PublishedKey, *, current: bool) -> "SigningKeyRead":
+        """Describe a row."""
+        public = bytes.fromhex(row.public_key)
+        return cls(
+            key_id=row.key_id,
+            algorithm=ALGORITHM,
+            public_key=base64.b64encode(public).decode(),
+            pem=as_pem(public),
+            current=current,
+            created_at=row.created_at,
+        )

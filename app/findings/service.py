@@ -13,6 +13,7 @@ from app.core.schemas import Page
 from app.datasets.service import DatasetService
 from app.findings.errors import (
     FormatNotAvailableError,
+    FormNotMadeError,
     NoFindingsError,
     NoModelError,
     NotFinishedError,
@@ -24,8 +25,8 @@ from app.jobs.service import JobService
 from app.models import Artifact, Dataset, Job, JobKind, JobState, ResultVersion
 
 _REPORT = "report"
-_NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT, JobKind.RECALIBRATE})
-_STORED_FORMATS = (ModelFormat.SAFETENSORS, ModelFormat.CARD)
+_NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT, JobKind.RECALIBRATE, JobKind.PREDICT})
+_ONNX_HINT = "pip install 'labelaudit[onnx]'"
 _LOSS_AND_RANK: TypeAdapter[tuple[float, int]] = TypeAdapter(tuple[FiniteNumber, RowNumber])
 
 
@@ -101,16 +102,51 @@ class FindingService:
 
         Raises:
             NoModelError: The job judged uploaded probabilities.
-            FormatNotAvailableError: This version cannot make that form.
+            FormNotMadeError: The audit is of a version before that form.
+            FormatNotAvailableError: The extra for that form was missing where the audit ran.
         """
         if self._jobs.find(job_id).kind == JobKind.SCORE:
             raise NoModelError("This job judged uploaded probabilities; it trained no model.")
-        if model_format not in _STORED_FORMATS:
+        _, version_id = self._published(job_id)
+        made = {artifact.kind: artifact for artifact in self._findings.artifacts(version_id)}
+        if model_format.value in made:
+            return made[model_format.value]
+        if model_format is ModelFormat.ONNX and ModelFormat.TORCHSCRIPT.value in made:
             raise FormatNotAvailableError(
-                f"{model_format} is not part of this version; use safetensors, which loads in "
-                "plain PyTorch."
+                f"The worker of this audit could not write ONNX (see the report's warnings). Where "
+                f"workers run: {_ONNX_HINT} - then audit again. TorchScript and safetensors are "
+                "there.",
+                install=_ONNX_HINT,
             )
-        return self._artifact(job_id, model_format.value)
+        raise FormNotMadeError(
+            f"This audit ended without {model_format}: audit the data set again. Its safetensors "
+            "load in plain PyTorch."
+        )
+
+    def finished_files(self, job_id: str) -> tuple[Job, Sequence[Artifact]]:
+        """Return a job that has succeeded, and its files.
+
+        Raises:
+            NotFoundError: The tenant has no such job, or it made no files.
+            NotFinishedError: It has not succeeded.
+        """
+        job = self._finished(job_id)
+        files = self.files(job)
+        if not files:
+            raise not_found("file")
+        return job, files
+
+    def file(self, job_id: str, name: str) -> Artifact:
+        """Return the row of one file by its name.
+
+        Raises:
+            NotFoundError: The tenant has no such job, or that no such file.
+            NotFinishedError: It has not succeeded.
+        """
+        for artifact in self.finished_files(job_id)[1]:
+            if artifact.name == name:
+                return artifact
+        raise not_found("file")
 
     def _artifact(self, job_id: str, kind: str) -> Artifact:
         _, version_id = self._published(job_id)
@@ -130,10 +166,14 @@ class FindingService:
         job, version_id = self._published(job_id)
         return job, self._findings.version(version_id)
 
-    def _published(self, job_id: str) -> tuple[Job, int]:
+    def _finished(self, job_id: str) -> Job:
         job = self._jobs.find(job_id)
         if job.state != JobState.SUCCEEDED:
             raise NotFinishedError(f"The job is {job.state}.", state=job.state)
+        return job
+
+    def _published(self, job_id: str) -> tuple[Job, int]:
+        job = self._finished(job_id)
         if job.kind in _NOT_JUDGING or job.result_version is None:
             raise NoFindingsError("This job judged no labels.")
         return job, job.result_version

@@ -12,6 +12,7 @@ from app.core.db import NUM_SESSIONS, Database
 from app.core.digests import GrowingDigests
 from app.core.queue import WakeUps
 from app.core.settings import Settings
+from app.core.signing import SigningKey
 from app.core.storage import DataFolder
 
 
@@ -28,6 +29,8 @@ class AppContext:
     metrics: CollectorRegistry
     pepper: bytes
     """Key of the API-key hashes."""
+    signing_key: SigningKey
+    """Signs the hashes of results."""
     digests: GrowingDigests = field(default_factory=GrowingDigests)
     """How far this process has hashed the uploads under way."""
     turns: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(NUM_SESSIONS))

@@ -1,7 +1,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy.orm import Session
@@ -98,6 +98,19 @@ class JobService:
                 return job
         options = RecalibrateOptions(job_id=audit.id)
         return self._enqueue(audit.dataset_id, JobKind.RECALIBRATE, Queue.CPU, options)
+
+    def submit_prediction(
+        self, dataset_id: UUID, options: InputModel, *, job_id: UUID, content: Sequence[str]
+    ) -> Job:
+        """Have images shown to a model; `content` tells one request from another.
+
+        The job has this id, unless the same request has made one before.
+        """
+
+        def make() -> Job:
+            return self._enqueue(dataset_id, JobKind.PREDICT, Queue.CPU, options, job_id=job_id)
+
+        return self._once(make, "predict", options.model_dump(mode="json"), list(content))
 
     def create(self, wanted: JobCreate) -> Job:
         """Start another audit of a data set.
@@ -231,11 +244,18 @@ class JobService:
         return job
 
     def _enqueue(
-        self, dataset_id: UUID, kind: JobKind, queue: Queue, options: InputModel | None
+        self,
+        dataset_id: UUID,
+        kind: JobKind,
+        queue: Queue,
+        options: InputModel | None,
+        *,
+        job_id: UUID | None = None,
     ) -> Job:
         self._require_quota(kind)
         now = utc_now()
         job = Job(
+            id=job_id or uuid4(),
             tenant_id=self._tenant_id,
             dataset_id=dataset_id,
             kind=kind,

@@ -11,6 +11,7 @@ from app.models.finding import Finding, ResultVersion
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.job_attempt import AttemptOutcome, JobAttempt
+from app.models.published_key import PublishedKey
 from app.models.review import RandomSample, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
 from app.models.tenant import Tenant
@@ -40,6 +41,7 @@ __all__ = [
     "JobEvent",
     "JobKind",
     "JobState",
+    "PublishedKey",
     "Queue",
     "RandomSample",
     "RejectedFile",

@@ -20,6 +20,8 @@ class JobKind(StrEnum):
     """Writes a data set for another tool; the file is its one artifact."""
     RECALIBRATE = "recalibrate"
     """Lets an audit's probabilities learn from decisions; the results are the audit's own."""
+    PREDICT = "predict"
+    """Shows images to the model of an audit; the answer is its one artifact."""
 
 
 class JobState(StrEnum):

@@ -12,12 +12,14 @@ from migrations.tenancy import (
 )
 
 revision: str = "2026_11_25_tenant_wall"
-down_revision: str | None = "2026_11_25_learning"
+down_revision: str | None = "2026_11_25_published_keys"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
 _TABLES: dict[str, str] = {
     "tenants": "id = current_setting('app.tenant', true)::uuid",
+    # What they are for is to be read by anybody.
+    "published_keys": "true",
     # A subquery that names no column of the row is carried out once for a statement; the wall of
     # the table in it makes it the tenant's own.
     "findings": "version_id IN (SELECT id FROM result_versions)",

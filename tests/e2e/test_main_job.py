@@ -1,18 +1,29 @@
 """The main job through the real program: upload, train, read, download."""
 
 import hashlib
+import re
+import subprocess
+import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from safetensors.torch import load
 
+from labelaudit import Client
 from tests.support.archives import write_tiny_zip
 from tests.support.service import Service
+from tests.support.tiny import tiny_images
 
 AUDIT = '{"epochs": 12, "seed": 1}'
 CLASSES = ["rot", "grün", "蓝"]
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "guide" / "model.md").read_text()
+BASH, PYTHON = (
+    re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL) for language in ("bash", "python")
+)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +114,84 @@ class TestMainJob:
             for job_id in (job["id"], again["id"])
         )
         assert first == second
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[Client]:
+    with Client(service.url, (service.data_dir / "api-key").read_text()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def folder(client: Client, job: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Download everything that the audit left."""
+    folder = tmp_path_factory.mktemp("model-out")
+    for artifact in client.list_artifacts(job["id"]):
+        client.download_artifact(job["id"], artifact["name"], folder / artifact["name"])
+    client.download_sums(job["id"], folder)
+    return folder
+
+
+class TestModelOut:
+    """The guide's steps: files, hashes, signature, predictions."""
+
+    def test_every_form_is_there(self, client: Client, job: dict[str, Any], folder: Path) -> None:
+        names = {path.name for path in folder.iterdir()}
+        assert names >= {"model.safetensors", "model.json", "model.torchscript.pt", "model.onnx"}
+        client.download_model(job["id"], folder / "again.onnx", form="onnx")
+        assert (folder / "again.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+        (folder / "again.onnx").unlink()
+
+    def test_the_hashes_and_their_signature_verify_as_the_guide_says(
+        self, service: Service, folder: Path
+    ) -> None:
+        [verify] = [block for block in BASH if "pkeyutl" in block]
+        script = f"export URL={service.url}\n{verify}"
+        assert _bash(script, folder).returncode == 0, _bash(script, folder).stderr
+        [in_python] = [block for block in PYTHON if "Ed25519PublicKey" in block]
+        command = [
+            sys.executable,
+            "-I",
+            "-c",
+            in_python.replace("http://127.0.0.1:8000", service.url),
+        ]
+        assert subprocess.run(command, cwd=folder, check=False).returncode == 0
+        sums = folder / "SHA256SUMS"
+        good = sums.read_bytes()
+        sums.write_bytes(good.replace(b"model.onnx", b"model.0nnx"))
+        assert _bash(script, folder).returncode != 0
+        assert subprocess.run(command, cwd=folder, check=False, stderr=-3).returncode != 0
+        sums.write_bytes(good)
+        card = folder / "model.json"
+        card.write_bytes(card.read_bytes() + b" ")
+        assert _bash(script, folder).returncode != 0
+
+    def test_the_model_classifies_images_and_names_the_broken_one(
+        self, service: Service, client: Client, job: dict[str, Any], tmp_path: Path
+    ) -> None:
+        images, truth = tiny_images(6, seed=9)
+        paths = [tmp_path / f"{number}.png" for number in range(6)]
+        for path, image in zip(paths, images, strict=True):
+            Image.fromarray(image).save(path)
+        liar = tmp_path / "liar.png"
+        liar.write_bytes(b"plain text")
+        answer = client.predict(job["id"], [*paths, liar], top_k=1)
+        assert answer["model_job_id"] == job["id"]
+        labels = [item["top"][0]["label"] for item in answer["items"][:6]]
+        assert labels == [CLASSES[label] for label in truth]
+        last = answer["items"][-1]
+        assert last["error"] is not None
+        assert (last["file"], last["error"]["code"]) == ("liar.png", "not_an_image")
+        assert client.get_predictions(answer["job_id"]) == answer
+        done = service.job(answer["job_id"])
+        assert (done["kind"], done["state"]) == ("predict", "succeeded")
+
+
+def _bash(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
 
 
 def _broken_archives(folder: Path) -> dict[str, tuple[bytes, str]]:

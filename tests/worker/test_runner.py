@@ -126,7 +126,9 @@ class TestAudit:
         assert len({sample_id for sample_id, *_ in findings}) == NUM_TRAIN
         with database.read() as session:
             artifacts = {a.kind: a for a in session.scalars(select(Artifact))}
-        assert set(artifacts) == {"safetensors", "card", "report", "trajectories"}
+        assert set(artifacts) == {
+            "safetensors", "card", "torchscript", "onnx", "report", "trajectories",
+        }  # fmt: skip
         store = BlobStore(files.blobs(job.tenant_id))
         report = json.loads(store.path(artifacts["report"].sha256).read_text())
         assert report["accuracy"]["num_test_samples"] == 30

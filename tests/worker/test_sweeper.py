@@ -145,9 +145,14 @@ class TestCleaning:
     def test_removes_uploads_that_nobody_goes_on_with(self, tmp_path: Path) -> None:
         for name in ("old.part", "new.part"):
             (tmp_path / name).touch()
-        os.utime(tmp_path / "old.part", (0, 0))
+        for name in ("old-images.part", "new-images.part"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "0").touch()
+        for name in ("old.part", "old-images.part"):
+            os.utime(tmp_path / name, (0, 0))
         remove_stale_uploads(tmp_path, now=time.time())
-        assert [path.name for path in tmp_path.iterdir()] == ["new.part"]
+        left = sorted(path.name for path in tmp_path.iterdir())
+        assert left == ["new-images.part", "new.part"]
 
     def test_removes_resumable_uploads_whose_time_is_over(
         self, database: Database, settings: Settings

@@ -209,12 +209,24 @@ class TestArtifacts:
         assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
 
     @pytest.mark.parametrize("model_format", ["torchscript", "onnx"])
-    def test_forms_of_later_versions_are_named(
+    def test_audits_of_older_versions_say_that_they_lack_a_form(
         self, client: TestClient, job: Job, model_format: str
     ) -> None:
         reply = client.get(f"/v1/jobs/{job.id}/model", params={"format": model_format})
+        assert (reply.status_code, reply.json()["code"]) == (404, "form_not_made")
+        assert "audit the data set again" in reply.json()["detail"]
+
+    def test_a_missing_extra_is_answered_with_the_command(
+        self, client: TestClient, context: AppContext, job: Job
+    ) -> None:
+        with context.database.unit_of_work() as session:
+            make_artifact(session, session.get_one(Job, job.id), "torchscript", MODEL)
+        path = f"/v1/jobs/{job.id}/model"
+        assert client.get(path, params={"format": "torchscript"}).content == MODEL
+        reply = client.get(path, params={"format": "onnx"})
         assert (reply.status_code, reply.json()["code"]) == (501, "format_not_available")
-        assert "not part of this version" in reply.json()["detail"]
+        assert reply.json()["install"] == "pip install 'labelaudit[onnx]'"
+        assert "pip install 'labelaudit[onnx]'" in reply.json()["detail"]
 
     def test_unknown_forms_are_refused(self, client: TestClient, job: Job) -> None:
         reply = client.get(f"/v1/jobs/{job.id}/model", params={"format": "pickle"})

@@ -1,0 +1,144 @@
+"""One request for predictions: images to disk, a job, and a wait for its end."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from uuid import UUID, uuid4
+
+import anyio
+from anyio import to_thread
+from fastapi import Request
+from sqlalchemy.orm import Session
+
+from app.accounts.auth import Reader
+from app.http.bodies import announced_bytes, body_batches
+from app.http.deps import ContextDep
+from app.http.idempotency import IdempotencyKeyHeader
+from app.http.multipart import FormReader
+from app.models import FINAL_STATES, Artifact, Job, JobState
+from app.predictions.errors import PredictionFailedError
+from app.predictions.incoming import IncomingImages
+from app.predictions.schemas import PredictOptions
+from app.predictions.service import PredictionService
+
+_POLL_SECONDS = 0.1
+
+
+class PredictionReceiver:
+    """Takes images in and registers their job."""
+
+    def __init__(
+        self,
+        request: Request,
+        caller: Reader,
+        context: ContextDep,
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> None:
+        """Serve one request."""
+        self._request = request
+        self._tenant_id = caller.tenant_id
+        self._context = context
+        self._key = idempotency_key
+
+    async def submit(self, job_id: str, *, top_k: int) -> UUID:
+        """Return the id of the job that shows the images to the audit's model.
+
+        Raises:
+            AppError: There is no such model, or the form is not acceptable.
+        """
+        await to_thread.run_sync(self._require_model, job_id)
+        async with self._receive() as images:
+            options = PredictOptions(job_id=job_id, files=images.names, top_k=top_k)
+            return await to_thread.run_sync(self._register, images, options)
+
+    async def wait(self, job_id: UUID, *, seconds: float) -> bytes | None:
+        """Return the answer, or None where it is not there in time.
+
+        Raises:
+            PredictionFailedError: The job ended without one.
+        """
+        with anyio.move_on_after(seconds):
+            while True:
+                job, artifact = await to_thread.run_sync(self._look, job_id)
+                if artifact is not None:
+                    return await to_thread.run_sync(self.read, artifact)
+                if job.state in FINAL_STATES:
+                    error = {"code": job.error_code or job.state.value, "detail": job.error_detail}
+                    raise PredictionFailedError(
+                        job.error_detail or f"The job is {job.state}.",
+                        job_id=str(job_id),
+                        error=error,
+                    )
+                await anyio.sleep(_POLL_SECONDS)
+        return None
+
+    def answer(self, job_id: str) -> bytes:
+        """Return the answer of an earlier request.
+
+        Raises:
+            AppError: There is none, or not yet.
+        """
+        with self._context.database.read() as session:
+            artifact = self._service(session).answer(job_id)
+        return self.read(artifact)
+
+    def read(self, artifact: Artifact) -> bytes:
+        """Return the bytes of an answer; they are few."""
+        blobs = self._context.blobs(self._tenant_id)
+        return b"".join(blobs.read(artifact.sha256, 0, artifact.num_bytes))
+
+    @asynccontextmanager
+    async def _receive(self) -> AsyncIterator[IncomingImages]:
+        limit = self._context.settings.max_predict_bytes
+        announced_bytes(self._request, max_bytes=limit)
+        images = await to_thread.run_sync(self._open)
+        try:
+            reader = FormReader(self._request.headers.get("content-type", ""), images)
+            async with aclosing(body_batches(self._request, max_bytes=limit)) as batches:
+                async for batch in batches:
+                    await to_thread.run_sync(reader.feed, batch)
+            reader.finish()
+            images.require_images()
+            yield images
+        finally:
+            # Shielded: a client that hangs up must not leave its bytes behind.
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(images.discard)
+
+    def _open(self) -> IncomingImages:
+        settings = self._context.settings
+        return IncomingImages(
+            self._context.folder,
+            max_files=settings.max_predict_files,
+            min_free_bytes=settings.min_free_bytes,
+        )
+
+    def _require_model(self, job_id: str) -> None:
+        with self._context.database.read() as session:
+            self._service(session).require_model(job_id)
+
+    def _register(self, images: IncomingImages, options: PredictOptions) -> UUID:
+        """Give the images their place and the database its row: both or neither."""
+        new_id = uuid4()
+        target = self._context.folder.inputs(new_id)
+        try:
+            with self._context.database.unit_of_work() as session:
+                job = self._service(session).submit(options, new_id=new_id, sha256s=images.sha256s)
+                if job.id == new_id:  # else this is a repetition
+                    images.publish(target)  # before the commit: no row without its files
+        except BaseException:
+            shutil.rmtree(target.parent, ignore_errors=True)
+            raise
+        return job.id
+
+    def _look(self, job_id: UUID) -> tuple[Job, Artifact | None]:
+        with self._context.database.read() as session:
+            service = self._service(session)
+            job = service.state(job_id)
+            done = job.state is JobState.SUCCEEDED
+            return job, service.answer(str(job_id)) if done else None
+
+    def _service(self, session: Session) -> PredictionService:
+        return PredictionService(
+            session, self._tenant_id, self._context.wake_ups, idempotency_key=self._key
+        )

@@ -1,0 +1,1 @@
+"""Predictions for images that a user sends: read apart and confined, then shown to the network."""
