@@ -122,7 +122,7 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
 
 
 def _streams(path: str) -> bool:
-    return path in _FORM_PATHS or is_upload_path(path)
+    return path in _FORM_PATHS or is_upload_path(path) or submissions.is_part_path(path)
 
 
 @asynccontextmanager

@@ -53,6 +53,7 @@ class Lease:
         self.seconds = settings.lease_seconds
         self._beat_seconds = settings.heartbeat_seconds
         self.fence = fence
+        self._cancel_wanted = False
         self._renewed_at = time.monotonic()
 
     def is_due(self, *, news: bool) -> bool:
@@ -82,7 +83,17 @@ class Lease:
             for event_type, data in update.events:
                 leases.add_event(self.fence.job_id, event_type, data)
         self._renewed_at = before
+        self._cancel_wanted = cancel
         return cancel
+
+    def require_wanted(self) -> None:
+        """Look at what the last renewal told; for the long loops of a block that is `kept`.
+
+        Raises:
+            CancelledError: The user does not want the job any more.
+        """
+        if self._cancel_wanted:
+            raise CancelledError
 
     @contextmanager
     def kept(self) -> Iterator[None]:

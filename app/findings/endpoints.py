@@ -9,6 +9,7 @@ from app.core.errors import (
     ForbiddenError,
     InvalidCursorError,
     NotFoundError,
+    StoreUnavailableError,
     UnauthenticatedError,
 )
 from app.core.schemas import Page
@@ -127,7 +128,7 @@ def list_artifacts(job_id: str, service: ServiceDep) -> Page[ArtifactRead]:
     response_class=Response,
     responses={
         200: {"content": {"application/json": {}}, "description": "The report"},
-        **problems(NotFinishedError, NoFindingsError),
+        **problems(NotFinishedError, NoFindingsError, StoreUnavailableError),
     },
 )
 def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
@@ -145,7 +146,12 @@ def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
         },
         307: {"description": "Where the store itself sends it"},
         **problems(
-            NotFoundError, NoModelError, NotFinishedError, NoFindingsError, FormatNotAvailableError
+            NotFoundError,
+            NoModelError,
+            NotFinishedError,
+            NoFindingsError,
+            FormatNotAvailableError,
+            StoreUnavailableError,
         ),
     },
 )

@@ -13,9 +13,9 @@ from typing import Any
 
 from PIL import Image
 
+from worker.ingest.columns import Columns
 from worker.ingest.limits import Limits
 from worker.ingest.pipeline import Spec, ingest
-from worker.ingest.tables import Columns
 
 Files = Mapping[str, bytes]
 
