@@ -104,6 +104,7 @@ class JobRunner:
         with lease.kept():
             stage.prepare(folder, lease)
             write_json(folder / "spec.json", stage.spec(folder))
+        lease.require_wanted()
         child = ChildProcess(stage.module, folder / "spec.json", device=device)
         _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
         try:
