@@ -72,7 +72,8 @@ def audit(service: Service, upload: Path) -> Callable[[], None]:
     out = service.data_dir.parent / "out"
     command = ["labelaudit", "audit", upload, "--url", service.url, "--out", out]
     program = subprocess.Popen(
-        [sys.executable, "-P", "-m", *command], env=os.environ | {"LABELAUDIT_API_KEY": key}
+        [sys.executable, "-P", "-m", *map(str, command)],
+        env=os.environ | {"LABELAUDIT_API_KEY": key},
     )
 
     def end() -> None:

@@ -40,8 +40,8 @@ def by_tus(service: Service, archive: Path) -> None:
 def by_command(service: Service, source: Path) -> None:
     key = str(service.http.headers["authorization"]).removeprefix("Bearer ")
     command = [
-        "audit", source, "--url", service.url, "--preset", "standard", "--epochs", "1",
-        "--out", source.with_name(f"{source.name}-out"),
+        "audit", str(source), "--url", service.url, "--preset", "standard", "--epochs", "1",
+        "--out", str(source.with_name(f"{source.name}-out")),
     ]  # fmt: skip
     subprocess.run(
         [sys.executable, "-P", "-m", "labelaudit", *command],
