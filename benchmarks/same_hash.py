@@ -49,11 +49,13 @@ def taken_in(
     service: Service, send: Callable[[Service, Path], object], upload: Path
 ) -> dict[str, Any]:
     """Send the upload; return its data set once that is ready, and end its job."""
+    num_before = len(_datasets(service))
     ending = send(service, upload)
 
     def newest() -> dict[str, Any] | None:
-        datasets = service.http.get("/v1/datasets").json()["items"]
-        return datasets[0] if datasets and datasets[0]["state"] == "ready" else None
+        datasets = _datasets(service)
+        is_there = len(datasets) > num_before and datasets[0]["state"] == "ready"
+        return datasets[0] if is_there else None
 
     dataset = wait_for(newest, seconds=_SECONDS, what="the data set is ready", every=1.0)
     if callable(ending):
@@ -62,8 +64,12 @@ def taken_in(
     service.http.post(f"/v1/jobs/{job['id']}/cancel")
     service.wait(job["id"])
     print(dataset["content_hash"], file=sys.stderr)
-    service.http.delete(f"/v1/datasets/{dataset['id']}").raise_for_status()
     return dataset
+
+
+def _datasets(service: Service) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = service.http.get("/v1/datasets").json()["items"]
+    return items
 
 
 def audit(service: Service, upload: Path) -> Callable[[], None]:
