@@ -137,7 +137,8 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
 
 
 def _streams(path: str) -> bool:
-    return path in _FORM_PATHS or is_upload_path(path) or predictions.is_predict_path(path)
+    is_form = path in _FORM_PATHS or submissions.is_part_path(path)
+    return is_form or is_upload_path(path) or predictions.is_predict_path(path)
 
 
 @asynccontextmanager

@@ -1,113 +1,175 @@
-"""How fast an upload is read: the whole ingest beside the least it could do.
+"""How fast an upload is taken in, beside torchvision's ImageFolder that merely decodes it.
 
-The least is unzipping, hashing and decoding every member once, in one process, and storing
-nothing. The difference between the two columns is the price of durable blobs, of the cache,
-of the checks and of starting a process.
+An ingest is the whole job: hash, checks, full decode, blobs on disk, cache, duplicates, rows. The
+other side is `ImageFolder` below a `DataLoader` with two workers that drops what it decodes. Both
+run in turn, so that whatever else the machine does concerns both; what counts is their ratio.
 
-    python -m benchmarks.ingest_speed [UPLOAD.zip] [--repeat N]
+    python -m benchmarks.ingest_speed [UPLOAD.zip] [--repeat N] [--out RESULT.json]
 
-Without an upload it makes one of 20,000 JPEGs of 32x32 pixels.
+Without an upload it makes one of 20,000 JPEGs of 32x32 pixels. Then the memory of the reading
+process, for a tenth of the upload and for all of it.
 """
 
 import argparse
-import hashlib
 import io
 import json
 import os
-import platform
 import random
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import PIL
+import torchvision
 from PIL import Image
+from torch.utils.data import DataLoader
 
+from app.core.durable import write_json
 from app.core.settings import Settings
 from app.core.storage import BlobStore
+from benchmarks.machine import facts
+from benchmarks.private_jobs import PrivateJobs
 
 _ROOT = Path(__file__).parent.parent
 _NUM_MADE = 20_000
 _NUM_CLASSES = 10
+_NUM_WORKERS = 2
+_BATCH_SIZE = 256
 _LIMITS = ("max_files", "max_file_bytes", "max_unpacked_bytes", "max_image_pixels")
 
 
-class Timing(NamedTuple):
-    """One run."""
-
-    wall: float
-    user: float
-    system: float
-
-
 def main() -> None:
-    """Print one table."""
+    """Print one table, and write it as JSON where wanted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("upload", type=Path, nargs="?")
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         upload = options.upload or make_upload(Path(folder) / "upload.zip")
-        with zipfile.ZipFile(upload) as archive:
-            num_images = len(archive.infolist())
-        print_header(upload, num_images)
-        for number in range(options.repeat):
-            ingest = partial(run_ingest, upload, Path(folder) / str(number))
-            BlobStore.sync()  # or the ingest's own sync waits for somebody else's data
-            print_row("ingest", num_images, timed(ingest, _CHILDREN))
-            print_row("decode only", num_images, timed(partial(decode_only, upload), _SELF))
+        result = facts() | measure(upload, Path(folder), options.repeat)
+    print(json.dumps(result, indent=1))
+    if options.out is not None:
+        write_json(options.out, result)
 
 
-_SELF, _CHILDREN = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+def measure(upload: Path, folder: Path, num_repeats: int) -> dict[str, Any]:
+    """Run both sides in turn, then look at the memory."""
+    num_images, images = unpack(upload, folder / "images")
+    jobs = PrivateJobs(folder / "data")
+    runs = []
+    for number in range(num_repeats):
+        BlobStore.sync()  # or the ingest's own sync waits for somebody else's data
+        load = os.getloadavg()[0]
+        ours = timed(lambda: take_in(jobs, upload))
+        theirs = timed(lambda: decode_only(images))
+        runs.append({"load": load, "ratio": theirs.wall / ours.wall})
+        for name, timing in (("ingest", ours), ("image_folder", theirs)):
+            runs[-1][f"{name}_images_per_second"] = num_images / timing.wall
+            runs[-1][f"{name}_processor_seconds"] = timing.processor
+        print(f"run {number + 1}: {runs[-1]}", file=sys.stderr)
+    small = first_tenth(upload, folder / "tenth.zip")
+    return {
+        "command": "OMP_NUM_THREADS=1 python -m benchmarks.ingest_speed",
+        "num_images": num_images,
+        "upload_megabytes": upload.stat().st_size / 1e6,
+        "torchvision": torchvision.__version__,
+        "runs": runs,
+        "median_ratio": statistics.median(run["ratio"] for run in runs),
+        "peak_megabytes": {
+            "tenth": peak_megabytes(small, folder / "small"),
+            "all": peak_megabytes(upload, folder / "large"),
+        },
+    }
 
 
-def timed(work: Callable[[], None], who: int) -> Timing:
+class Timing(NamedTuple):
+    """Seconds of one run; the processor's are those of all processes that took part."""
+
+    wall: float
+    processor: float
+
+
+def timed(work: Callable[[], object]) -> Timing:
     """Run once."""
-    before, started = resource.getrusage(who), time.perf_counter()
+    before, started = _processor_seconds(), time.perf_counter()
     work()
-    wall, after = time.perf_counter() - started, resource.getrusage(who)
-    return Timing(wall, after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime)
+    return Timing(time.perf_counter() - started, _processor_seconds() - before)
 
 
-def run_ingest(upload: Path, folder: Path) -> None:
-    """Start the child process as the supervisor does."""
-    folder.mkdir()
-    settings = Settings()
-    spec = folder / "spec.json"
-    spec.write_text(
-        json.dumps(
-            {
-                "archive": str(upload.resolve()),
-                "out_dir": str(folder / "out"),
-                "blob_dir": str(folder / "blobs"),
-                "image_size": None,
-                "limits": {name: getattr(settings, name) for name in _LIMITS},
-            }
-        )
+def _processor_seconds() -> float:
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def take_in(jobs: PrivateJobs, upload: Path) -> None:
+    """Run a whole ingest; the data set must be new, and so must its blobs."""
+    dataset_id = jobs.add_upload(upload)
+    jobs.run()
+    jobs.dataset(dataset_id)
+    for path in jobs.settings.data_dir.glob("blobs/*"):
+        path.rename(path.with_name(f"{path.name}-{dataset_id}"))
+
+
+def decode_only(folder: Path) -> None:
+    """Decode every image in two processes and drop it."""
+    images = torchvision.datasets.ImageFolder(folder)
+    loader = DataLoader(
+        images, batch_size=_BATCH_SIZE, num_workers=_NUM_WORKERS, collate_fn=_num_decoded
     )
-    subprocess.run(
+    if sum(loader) != len(images):
+        raise RuntimeError("images got lost")
+
+
+def _num_decoded(batch: list[Any]) -> int:
+    return len(batch)
+
+
+def unpack(upload: Path, folder: Path) -> tuple[int, Path]:
+    """Write the images as files; return how many, and the folder above the classes."""
+    with zipfile.ZipFile(upload) as archive:
+        archive.extractall(folder)
+    files = [path for path in folder.rglob("*") if path.suffix in {".jpg", ".png"}]
+    return len(files), files[0].parent.parent
+
+
+def peak_megabytes(upload: Path, folder: Path) -> float:
+    """Run the reading process by itself; return the most memory that it had."""
+    folder.mkdir()
+    spec = folder / "spec.json"
+    settings = Settings()
+    values = {
+        "archive": str(upload.resolve()),
+        "out_dir": str(folder / "out"),
+        "blob_dir": str(folder / "blobs"),
+        "image_size": None,
+        "limits": {name: getattr(settings, name) for name in _LIMITS},
+    }
+    spec.write_text(json.dumps(values))
+    child = subprocess.Popen(
         [sys.executable, "-P", "-m", "worker.ingest", str(spec)],
-        check=True,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
     )
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"the ingest ended with {child.returncode}")
+    return usage.ru_maxrss / 1024
 
 
-def decode_only(upload: Path) -> None:
-    """Do the least that any reader of this upload has to do."""
-    with zipfile.ZipFile(upload) as archive:
-        for entry in archive.infolist():
-            data = archive.read(entry)
-            hashlib.sha256(data).hexdigest()
-            with Image.open(io.BytesIO(data)) as image:
-                image.convert("RGB").tobytes()
+def first_tenth(upload: Path, target: Path) -> Path:
+    """Copy each tenth file of an archive."""
+    with zipfile.ZipFile(upload) as source, zipfile.ZipFile(target, "w") as archive:
+        for entry in source.infolist()[::10]:
+            archive.writestr(entry.filename, source.read(entry))
+    return target
 
 
 def make_upload(path: Path) -> Path:
@@ -119,20 +181,6 @@ def make_upload(path: Path) -> Path:
             Image.frombytes("RGB", (32, 32), noise.randbytes(32 * 32 * 3)).save(file, "JPEG")
             archive.writestr(f"class-{number % _NUM_CLASSES}/{number:05}.jpg", file.getvalue())
     return path
-
-
-def print_header(upload: Path, num_images: int) -> None:
-    """Say what was measured on what."""
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"Python {platform.python_version()}, Pillow {PIL.__version__}")
-    print(f"{upload.name}: {num_images:,} files, {upload.stat().st_size / 1e6:.1f} MB\n")
-    print(f"{'':12} {'images/s':>10} {'wall s':>8} {'user s':>8} {'sys s':>8}")
-
-
-def print_row(name: str, num_images: int, timing: Timing) -> None:
-    """Print one run."""
-    rate = num_images / timing.wall
-    print(f"{name:12} {rate:10,.0f}", *(f"{seconds:8.2f}" for seconds in timing))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labelaudit.client import Client
 from labelaudit.contact_sheet import NUM_TILES, write_contact_sheet
+from labelaudit.errors import InputError
 from labelaudit.files import write_json
 from labelaudit.findings_file import write_findings
 from labelaudit.pack import pack_folder
@@ -38,8 +39,10 @@ class AuditRequest:
     """Options of the job; the service knows which are good."""
     url: str | None = None
     """A running service; without it a private one is started."""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """What a table of labels calls `path`, `label` and `split`."""
+    columns: Mapping[str, object] = field(default_factory=dict)
+    """What a table of labels calls `path`, `label`, `split`, `annotator` or `labels`."""
+    add_to: str | None = None
+    """Id of a data set of that service: the images are added to it, as its next version."""
 
 
 def run_audit(request: AuditRequest) -> None:
@@ -60,6 +63,9 @@ def _check_request(request: AuditRequest) -> None:
     """Find out now what would stop us after the training."""
     check_source(request.source)
     check_service(request.url)
+    if request.add_to is not None and request.url is None:
+        detail = "--add-to needs --url: a private service has no data sets"
+        raise InputError(detail, code="url_missing")
     make_out(request.out)
 
 
@@ -77,7 +83,11 @@ def _archive_of(request: AuditRequest, work: Path) -> Path:
 def _run_job(service: Service, archive: Path, request: AuditRequest) -> Job:
     with upload_progress(archive.stat().st_size) as show_sent:
         upload = service.client.upload_dataset(
-            archive, options=request.options, columns=request.columns, on_sent=show_sent
+            archive,
+            options=request.options,
+            columns=request.columns,
+            add_to=request.add_to,
+            on_sent=show_sent,
         )
     return follow(service, upload["job_id"])
 

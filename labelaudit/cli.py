@@ -96,8 +96,14 @@ def audit(  # noqa: PLR0913 - options of the command line
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.")] = None,
     path_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    label_column: Annotated[
+        list[str] | None, typer.Option(help="In a table of labels; one for each annotator.")
+    ] = None,
     split_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    annotator_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    add_to: Annotated[
+        str | None, typer.Option(help="Id of a data set at --url: audit its next version.")
+    ] = None,
     out: OutOption = Path("labelaudit-out"),
     url: UrlOption = None,
 ) -> None:
@@ -111,9 +117,14 @@ def audit(  # noqa: PLR0913 - options of the command line
     _end_as_by_ctrl_c()
     given = {"preset": preset, "method": method, "epochs": epochs, "seed": seed}
     options = {name: value for name, value in given.items() if value is not None}
-    named = {"path": path_column, "label": label_column, "split": split_column}
+    labels = label_column or []
+    named = {
+        "path": path_column, "split": split_column, "annotator": annotator_column,
+        "label": labels[0] if len(labels) == 1 else None,
+        "labels": labels if len(labels) > 1 else None,
+    }  # fmt: skip
     columns = {column: name for column, name in named.items() if name is not None}
-    run_audit(AuditRequest(path, out, options, url, columns))
+    run_audit(AuditRequest(path, out, options, url, columns, add_to))
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """A small client of the HTTP service."""
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -8,10 +7,10 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 import httpx2
-from typing_extensions import override
 
 from labelaudit.answers import answer, as_text, raise_for_problem, reachable
 from labelaudit.errors import InputError
+from labelaudit.files import ReportingFile
 from labelaudit.model_calls import ModelCalls
 from labelaudit.resumable import RESUMABLE_FROM_BYTES, ResumableUpload
 from labelaudit.schemas import Dataset, ExportStarted, Finding, Job, RejectedFile, Report, Upload
@@ -47,7 +46,8 @@ class Client(ModelCalls):
         name: str | None = None,
         options: Mapping[str, object] | None = None,
         audit: bool = True,
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, object] | None = None,
+        add_to: str | None = None,
         on_sent: Callable[[int], None] | None = None,
     ) -> Upload:
         """Send an archive; by default it is audited too, with these options.
@@ -59,22 +59,24 @@ class Client(ModelCalls):
             name: Name of the data set.
             options: Options of the audit, such as `method` and `epochs`.
             audit: Whether to audit the data set once it is taken in.
-            columns: What a table of labels calls `path`, `label` and `split`.
+            columns: What a table of labels calls `path`, `label`, `split` and `annotator`, or as
+                `labels` the columns of several annotators.
+            add_to: Id of a data set that the images are added to. That one stays as it is; the
+                answer names its next version.
             on_sent: Called with the number of bytes sent so far.
         """
         path = Path(path)
+        route = "v1/datasets" if add_to is None else f"v1/datasets/{add_to}/parts"
         if path.stat().st_size >= RESUMABLE_FROM_BYTES:
-            upload_id = ResumableUpload(self._send, path, on_sent=on_sent).run()
             wanted = dict(options or {}) if audit else "none"
-            return self._register(
-                upload_id, {"audit": wanted, "name": name or "", "columns": dict(columns or {})}
-            )
+            body = {"audit": wanted, "name": name or "", "columns": dict(columns or {})}
+            return self._upload_resumably(route, path, body, on_sent)
         form = {"audit": json.dumps(dict(options or {})) if audit else "none"}
         if name is not None:
             form["name"] = name
         if columns:
             form["columns"] = json.dumps(dict(columns))
-        return self._upload("v1/datasets", path, form, on_sent)
+        return self._upload(route, path, form, on_sent)
 
     def upload_scores(
         self,
@@ -83,15 +85,18 @@ class Client(ModelCalls):
         name: str | None = None,
         on_sent: Callable[[int], None] | None = None,
     ) -> Upload:
-        """Send predicted probabilities in a stream; they are judged without training.
+        """Send predicted probabilities; they are judged without training.
 
         Args:
             path: An npz or Parquet file with `pred_probs` and `given_label`.
             name: Name of the data set that its rows become.
             on_sent: Called with the number of bytes sent so far.
         """
+        path = Path(path)
+        if path.stat().st_size >= RESUMABLE_FROM_BYTES:
+            return self._upload_resumably("v1/scores", path, {"name": name or ""}, on_sent)
         form = {} if name is None else {"name": name}
-        return self._upload("v1/scores", Path(path), form, on_sent)
+        return self._upload("v1/scores", path, form, on_sent)
 
     def get_dataset(self, dataset_id: str) -> Dataset:
         """Return one data set."""
@@ -169,7 +174,7 @@ class Client(ModelCalls):
         form: Mapping[str, str],
         on_sent: Callable[[int], None] | None,
     ) -> Upload:
-        with _ReportingFile(path, on_sent) as file, reachable():
+        with ReportingFile(path, on_sent) as file, reachable():
             response = self._http.post(
                 route,
                 data=form,
@@ -178,11 +183,18 @@ class Client(ModelCalls):
             )
         return cast("Upload", answer(response))
 
-    def _register(self, upload_id: str, wanted: Mapping[str, object]) -> Upload:
-        """Have a whole upload made a data set; asking again does no harm."""
+    def _upload_resumably(
+        self,
+        route: str,
+        path: Path,
+        wanted: Mapping[str, object],
+        on_sent: Callable[[int], None] | None,
+    ) -> Upload:
+        """Send a file in pieces, then say what is to become of it; saying it again does no harm."""
+        upload_id = ResumableUpload(self._send, path, on_sent=on_sent).run()
         body = {"upload_id": upload_id, **wanted}
         with reachable():
-            response = self._http.post("v1/datasets", json=body, timeout=_UPLOAD_TIMEOUT)
+            response = self._http.post(route, json=body, timeout=_UPLOAD_TIMEOUT)
         return cast("Upload", answer(response))
 
     def _send(
@@ -203,21 +215,6 @@ class Client(ModelCalls):
             if page["next_cursor"] is None:
                 return
             params["cursor"] = page["next_cursor"]
-
-
-class _ReportingFile(io.FileIO):
-    """A file that tells how much of it was read."""
-
-    def __init__(self, path: Path, on_read: Callable[[int], None] | None) -> None:
-        super().__init__(path)
-        self._on_read = on_read
-
-    @override
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(-1 if size is None else size)
-        if self._on_read is not None:
-            self._on_read(self.tell())
-        return data
 
 
 def _parse_url(url: str) -> httpx2.URL:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 
 from app.core.db import is_disk_full
+from app.core.errors import StoreUnavailableError
 from app.jobs.lease_repository import LeaseRepository
 from app.models import AttemptOutcome, JobState
 from worker.attempt import Attempt
@@ -50,14 +51,18 @@ def ending_of(
                 "invalid_dataset",
                 f"the upload could not be read: reading it crashed ({error})",
             )
-        case _ if _is_full(error):
-            return _end(attempt, JobState.FAILED, "no_space", "the data volume is full")
+        case _ if (fault := _fault_around_us(error)) is not None:
+            return _end(attempt, JobState.FAILED, *fault)
         case _:
             return _lose(attempt, _reason(error), max_attempts)
 
 
-def _is_full(error: Exception) -> bool:
-    return is_disk_full(error) or (isinstance(error, OSError) and error.errno in _DISK_IS_FULL)
+def _fault_around_us(error: Exception) -> tuple[str, str] | None:
+    """Return code and detail where not the job but what it stands on is at fault: retry later."""
+    if isinstance(error, StoreUnavailableError):
+        return error.code, "the store of images and results did not answer; retry the job"
+    is_full = isinstance(error, OSError) and error.errno in _DISK_IS_FULL
+    return ("no_space", "the data volume is full") if is_full or is_disk_full(error) else None
 
 
 def _reason(error: Exception) -> str:

@@ -14,7 +14,6 @@ from typing_extensions import override
 
 from app.datasets.intake_repository import IntakeRepository
 from app.exports.repository import ExportRepository
-from worker.errors import CancelledError
 from worker.exporter.inputs import LOG, SAMPLES
 from worker.process import Event
 from worker.publisher import Publisher
@@ -24,7 +23,6 @@ from worker.supervisor import Lease, RowUpdate
 _LOG_FORMAT = "croissant"
 _WITH_IMAGES = frozenset({"imagefolder", "parquet"})
 _MAX_STEM = 60
-_CHECK_EVERY = 5_000
 
 
 class ExportStage(Stage):
@@ -41,7 +39,7 @@ class ExportStage(Stage):
 
     @override
     def prepare(self, folder: Path, lease: Lease) -> None:
-        """Write what the child needs of the database, row by row, while the lease is kept."""
+        """Write what the child needs of the database, row by row."""
         options = self._attempt.options
         with self._context.database.read() as session:
             exports = self._exports(session)
@@ -53,7 +51,7 @@ class ExportStage(Stage):
                 with closing(exports.log()) as rows:
                     _write_lines(folder / LOG, rows, lease)
         names = _image_names(folder / SAMPLES) if options["format"] in _WITH_IMAGES else ()
-        self._blob_dir = self._context.blobs.bring(names, folder, lambda: _keep(lease))
+        self._blob_dir = self._context.blobs.bring(names, folder, lease.require_wanted)
 
     @override
     def spec(self, folder: Path) -> dict[str, Any]:
@@ -69,6 +67,7 @@ class ExportStage(Stage):
                 "num_samples": dataset.num_samples,
                 "has_images": dataset.image_size is not None,
                 "content_hash": dataset.content_hash,
+                "agreement": dataset.ingest_report.get("agreement"),
                 "created_at": dataset.created_at.isoformat(),
             },
             "stem": _file_stem(dataset.name),
@@ -94,21 +93,10 @@ class ExportStage(Stage):
 
 def _write_lines(target: Path, rows: Iterable[Mapping[str, Any]], lease: Lease) -> None:
     with target.open("w", encoding="utf-8") as file:
-        for number, row in enumerate(rows):
-            if number % _CHECK_EVERY == 0:
-                _keep(lease)
+        for row in rows:
+            lease.require_wanted()
             json.dump(row, file, default=_as_json, separators=(",", ":"))
             file.write("\n")
-
-
-def _keep(lease: Lease) -> None:
-    """Renew the lease where it is time to.
-
-    Raises:
-        CancelledError: The user does not want the file any more.
-    """
-    if lease.is_due(news=False) and lease.renew(RowUpdate()):
-        raise CancelledError
 
 
 def _image_names(samples: Path) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """From an uploaded archive to samples: the child reads, this side writes the rows."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from app.core.bulk import batches
 from app.core.durable import publish_file
 from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import LeaseRepository
-from app.models import AttemptOutcome, DatasetState, JobKind, JobState, Queue
+from app.models import AttemptOutcome, Dataset, DatasetState, JobKind, JobState, Queue
+from worker.earlier_version import Earlier
 from worker.process import Event
 from worker.stage import INGEST_SHARE, Stage, StageContext
 from worker.supervisor import Lease, RowUpdate
 
 _REPORTED = (
-    "warnings", "duplicates", "num_near_duplicates", "num_conflicting", "num_leaking",
+    "warnings", "agreement", "duplicates", "num_near_duplicates", "num_conflicting", "num_leaking",
 )  # fmt: skip
 
 
@@ -27,12 +28,17 @@ class IngestStage(Stage):
     name = "ingest"
     module = "worker.ingest"
 
-    def __init__(self, context: StageContext, columns: Mapping[str, str]) -> None:
-        """Work for one attempt; `columns` are the names that the uploader gave."""
-        self._columns = columns
+    def __init__(self, context: StageContext, dataset: Dataset) -> None:
+        """Work for one attempt, which makes `dataset` ready."""
+        self._columns = dataset.columns or {}
+        self._earlier = Earlier(context, dataset)
         self._context = context
         self._attempt = context.attempt
         self._share = INGEST_SHARE if self._attempt.kind is JobKind.AUDIT else 1.0
+
+    @override
+    def prepare(self, folder: Path, lease: Lease) -> None:
+        self._earlier.bring(folder, lease)
 
     @override
     def spec(self, folder: Path) -> dict[str, Any]:
@@ -41,7 +47,8 @@ class IngestStage(Stage):
             "out_dir": str(folder),
             "blob_dir": str(self._context.blobs.inbox(folder)),
             "image_size": None,
-            "columns": dict(self._columns),
+            "columns": self._columns,
+            "earlier": self._earlier.spec(folder),
             "limits": self._context.limits,
         }
 
@@ -61,6 +68,7 @@ class IngestStage(Stage):
         blobs = self._context.blobs
         blobs.take_in(blobs.inbox(folder), lambda: self._renew(lease))  # before any row
         self._write_rows(folder, lease)
+        self._earlier.carry_decisions(lease, summary["classes"])
         size = summary["image_size"]
         cache = self._context.files.image_cache(self._attempt.dataset_id, size)
         publish_file(folder / cache.name, cache)
@@ -119,6 +127,10 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _blob_sizes(samples: list[dict[str, Any]]) -> dict[str, int]:
-    sizes = {row["sha256"]: row["num_bytes"] for row in samples}
-    thumbs = {row["thumb_sha256"]: row["thumb_num_bytes"] for row in samples}
-    return sizes | {name: num_bytes for name, num_bytes in thumbs.items() if name is not None}
+    """Return the sizes of new blobs; those of an earlier version have their rows."""
+    return {
+        row[name]: row[size]
+        for row in samples
+        for name, size in (("sha256", "num_bytes"), ("thumb_sha256", "thumb_num_bytes"))
+        if row[size] is not None
+    }

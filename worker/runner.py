@@ -109,9 +109,10 @@ class JobRunner:
         folder.mkdir(parents=True)
         with self._database.unit_of_work() as session:
             LeaseRepository(session).start_stage(attempt.fence, stage.name)
-        stage.prepare(folder, lease)
         with lease.kept():
+            stage.prepare(folder, lease)
             write_json(folder / "spec.json", stage.spec(folder))
+        lease.require_wanted()
         child = ChildProcess(stage.module, folder / "spec.json", device=device)
         _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
         try:
@@ -161,7 +162,7 @@ class JobRunner:
             return PredictStage(context)
         if dataset.state is DatasetState.READY:
             return TrainStage(context)
-        return IngestStage(context, dataset.columns or {})
+        return IngestStage(context, dataset)
 
     def _settle(self, lease: Lease, ending: Ending) -> JobState | None:
         """Write the end of the attempt; while the database is away, try until the lease is over.

@@ -1,6 +1,7 @@
 """What the runner needs to know of a stage: its child, its news, and how its results get in."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,8 +32,10 @@ class StageContext:
 
     @property
     def blobs(self) -> Blobs:
-        """The tenant's store."""
-        return open_blobs(self.settings, self.files, self.attempt.tenant_id)
+        """The tenant's store, waited for where it is away: the work that led here took long."""
+        patience = timedelta(seconds=self.settings.store_patience_seconds)
+        tenant_id = self.attempt.tenant_id
+        return open_blobs(self.settings, self.files, tenant_id, patience=patience)
 
     def require_room(self, num_samples: int) -> None:
         """Make sure that the tenant may have so many samples more.
@@ -54,7 +57,11 @@ class Stage(Protocol):
     module: str
 
     def prepare(self, folder: Path, lease: Lease) -> None:  # noqa: ARG002 - most have none
-        """Put input files into `folder` that take long to write, and keep the lease meanwhile."""
+        """Put input files into `folder`, also such as take long: the lease is kept meanwhile.
+
+        Raises:
+            CancelledError: The user does not want the job any more.
+        """
         return
 
     def spec(self, folder: Path) -> dict[str, Any]:

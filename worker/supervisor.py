@@ -56,6 +56,7 @@ class Lease:
         self.seconds = settings.lease_seconds
         self._beat_seconds = settings.heartbeat_seconds
         self.fence = fence
+        self._cancel_wanted = False
         self._renewed_at = time.monotonic()
 
     def is_due(self, *, news: bool) -> bool:
@@ -88,7 +89,17 @@ class Lease:
                 attempts = AttemptRepository(session)
                 attempts.keep_log(self.fence.job_id, self.fence.owner, update.log)
         self._renewed_at = before
+        self._cancel_wanted = cancel
         return cancel
+
+    def require_wanted(self) -> None:
+        """Look at what the last renewal told; for the long loops of a block that is `kept`.
+
+        Raises:
+            CancelledError: The user does not want the job any more.
+        """
+        if self._cancel_wanted:
+            raise CancelledError
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -9,9 +9,14 @@ from uuid import UUID
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 
+SOMEBODY_WAITS = timedelta(seconds=4)
+
 
 class Blobs(Protocol):
-    """Content-addressed bytes of one tenant. Putting the same bytes twice is harmless."""
+    """Content-addressed bytes of one tenant. Putting the same bytes twice is harmless.
+
+    Whatever is asked, the answer may be a `StoreUnavailableError`.
+    """
 
     def inbox(self, folder: Path) -> Path:
         """Return where a child without secrets may put blobs; `folder` is the attempt's own."""
@@ -54,10 +59,19 @@ class Blobs(Protocol):
         """Forget blobs that no row points to; those that are gone already are no error."""
 
 
-def open_blobs(settings: Settings, folder: DataFolder, tenant_id: UUID) -> Blobs:
-    """Return a tenant's store, as the settings say."""
+def open_blobs(
+    settings: Settings,
+    folder: DataFolder,
+    tenant_id: UUID,
+    *,
+    patience: timedelta = SOMEBODY_WAITS,
+) -> Blobs:
+    """Return a tenant's store, as the settings say.
+
+    A store that does not answer is asked again until `patience` is over.
+    """
     if settings.s3_url is None:
         return BlobStore(folder.blobs(tenant_id))
     from app.core.s3 import S3Blobs  # noqa: PLC0415 - only who uses it needs the extra
 
-    return S3Blobs(settings, str(tenant_id))
+    return S3Blobs(settings, str(tenant_id), patience=patience)

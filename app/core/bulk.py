@@ -54,7 +54,7 @@ def _copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> 
         for row in rows:
             copy.write_row(
                 [
-                    json.dumps(value) if as_json else value
+                    json.dumps(value) if as_json and value is not None else value
                     for value, as_json in zip(row.values(), is_json, strict=True)
                 ]
             )

@@ -74,6 +74,14 @@ class NoSpaceError(AppError):
     title = "No space left"
 
 
+class StoreUnavailableError(AppError):
+    """The store of images and results does not answer; worth another try soon."""
+
+    status = 503
+    code = "store_unavailable"
+    title = "Store unavailable"
+
+
 class InvalidRequestError(AppError):
     """The request cannot be read as what it says it is."""
 

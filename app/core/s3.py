@@ -3,28 +3,48 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
+import structlog
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from app.core.bulk import batches
+from app.core.errors import StoreUnavailableError
 from app.core.settings import Settings
 from app.core.storage import BlobStore
+
+if TYPE_CHECKING:  # the module has types only
+    from obstore.store import BackoffConfig
+
+_log = structlog.get_logger(__name__)
 
 _NUM_THREADS = 16
 """An upload waits for the line, not for the processor."""
 _BATCH_FILES = 256
 _CHUNK_BYTES = 1024**2
+_CONNECT_SECONDS = timedelta(seconds=3)
+_SHORTEST_TIMEOUT = timedelta(seconds=30)
+_MAX_RETRIES = 1_000
+"""The patience ends first."""
+_BACKOFF: "BackoffConfig" = {
+    "init_backoff": timedelta(milliseconds=200),
+    "max_backoff": timedelta(seconds=10),
+    "base": 2,
+}
+_RETRY_AFTER = "5"
 
 
 class S3Blobs:
     """The blobs of one tenant below `PREFIX/TENANT/`; credentials come as `AWS_…` variables."""
 
-    def __init__(self, settings: Settings, tenant: str) -> None:
-        """Connect when something is asked for.
+    def __init__(self, settings: Settings, tenant: str, *, patience: timedelta) -> None:
+        """Connect when something is asked for; until `patience` is over, ask again.
 
         Raises:
             ValueError: The settings name no bucket.
@@ -35,7 +55,16 @@ class S3Blobs:
         self._store = S3Store.from_url(
             f"{settings.s3_url.rstrip('/')}/{tenant}",
             config={"endpoint": endpoint} if endpoint else {},
-            client_options={"allow_http": (endpoint or "").startswith("http://")},
+            client_options={
+                "allow_http": (endpoint or "").startswith("http://"),
+                "connect_timeout": _CONNECT_SECONDS,
+                "timeout": max(patience, _SHORTEST_TIMEOUT),
+            },
+            retry_config={
+                "max_retries": _MAX_RETRIES,
+                "retry_timeout": patience,
+                "backoff": _BACKOFF,
+            },
         )
 
     def inbox(self, folder: Path) -> Path:
@@ -64,7 +93,8 @@ class S3Blobs:
         with source.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         num_bytes = source.stat().st_size
-        obstore.put(self._store, _key(sha256), source)
+        with _away_told():
+            obstore.put(self._store, _key(sha256), source)
         source.unlink()
         return sha256, num_bytes
 
@@ -74,20 +104,23 @@ class S3Blobs:
 
     def num_bytes(self, sha256: str) -> int:
         """Ask for the size."""
-        return obstore.head(self._store, _key(sha256))["size"]
+        with _away_told():
+            return obstore.head(self._store, _key(sha256))["size"]
 
     def read(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
         """Stream a range."""
         if start == end:
             return
-        found = obstore.get(self._store, _key(sha256), options={"range": (start, end)})
-        for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
-            yield bytes(chunk)
+        with _away_told():
+            found = obstore.get(self._store, _key(sha256), options={"range": (start, end)})
+            for chunk in found.stream(min_chunk_size=_CHUNK_BYTES):
+                yield bytes(chunk)
 
     def names(self) -> Iterator[str]:
         """List the objects, a thousand a request."""
-        for page in obstore.list(self._store, chunk_size=1000):
-            yield from (item["path"].rpartition("/")[2] for item in page)
+        with _away_told():
+            for page in obstore.list(self._store, chunk_size=1000):
+                yield from (item["path"].rpartition("/")[2] for item in page)
 
     def signed_url(self, sha256: str, lifetime: timedelta) -> str | None:
         """Sign a URL; nothing is asked of the service."""
@@ -95,17 +128,36 @@ class S3Blobs:
 
     def remove(self, sha256s: Sequence[str]) -> None:
         """Delete objects, a thousand a request: a write transaction waits for it."""
-        obstore.delete(self._store, [_key(sha256) for sha256 in sha256s])
+        with _away_told():
+            obstore.delete(self._store, [_key(sha256) for sha256 in sha256s])
 
     def _fetch(self, target: BlobStore, sha256: str) -> None:
         path = target.path(sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        with path.open("wb") as file, _away_told():
             for chunk in obstore.get(self._store, _key(sha256)).stream(_CHUNK_BYTES):
                 file.write(chunk)
 
     def _put(self, file: Path) -> None:
-        obstore.put(self._store, _key(file.name), file)
+        with _away_told():
+            obstore.put(self._store, _key(file.name), file)
+
+
+@contextmanager
+def _away_told() -> Iterator[None]:
+    """Turn what the library says of a store that cannot be used into our error.
+
+    Raises:
+        StoreUnavailableError: It does not answer, or does not let us in.
+    """
+    try:
+        yield
+    except (BaseError, PermissionError, ConnectionError, TimeoutError) as error:
+        _log.warning("store_unavailable", error=str(error))
+        raise StoreUnavailableError(
+            "The store of images and results does not answer. Try again soon.",
+            headers={"Retry-After": _RETRY_AFTER},
+        ) from error
 
 
 def _key(sha256: str) -> str:

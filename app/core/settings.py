@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     """URL of an S3-compatible service other than that of AWS."""
     signed_url_seconds: int | None = Field(None, gt=0)
     """Where set, downloads of results are redirected to the store, for so long."""
+    store_patience_seconds: float = Field(300.0, gt=0)
+    """How long a worker waits for a store that does not answer, until its job fails with
+    `store_unavailable`; the API answers 503 after a few seconds."""
     database_url: SecretStr | None = None
     """`sqlite:///…` or `postgresql://…`; by default SQLite in the data folder."""
     store_url: str | None = None

@@ -7,10 +7,12 @@ from app.core.errors import (
     ForbiddenError,
     InvalidCursorError,
     NotFoundError,
+    StoreUnavailableError,
     UnauthenticatedError,
 )
 from app.core.schemas import Page
 from app.datasets.errors import DatasetBusyError, DatasetNotReadyError, NoImageError
+from app.datasets.query import SampleFilter
 from app.datasets.removal import DatasetRemoval
 from app.datasets.schemas import (
     DatasetRead,
@@ -53,6 +55,26 @@ def _removal(caller: Writer, context: ContextDep) -> DatasetRemoval:
     return DatasetRemoval(database, context.folder, blobs, caller.tenant_id)
 
 
+def _filter(
+    split: Split | None = None,
+    label: Annotated[str | None, Query(description="A class name")] = None,
+    duplicates: Annotated[
+        DuplicateFilter | None, Query(description="Only samples that show a picture shown twice")
+    ] = None,
+    max_agreement: Annotated[
+        float | None,
+        Query(ge=0, le=1, description="Only samples of several annotators who agree no more"),
+    ] = None,
+    tied: Annotated[
+        bool | None,
+        Query(description="Of the samples of several annotators those (not) drawn by lot"),
+    ] = None,
+) -> SampleFilter:
+    return SampleFilter(
+        split=split, label=label, duplicates=duplicates, max_agreement=max_agreement, tied=tied
+    )
+
+
 ServiceDep = Annotated[DatasetService, Depends(_service)]
 RemovalDep = Annotated[DatasetRemoval, Depends(_removal)]
 
@@ -92,16 +114,9 @@ def list_samples(
     dataset_id: str,
     service: ServiceDep,
     paging: PagingDep,
-    split: Split | None = None,
-    label: Annotated[str | None, Query(description="A class name")] = None,
-    duplicates: Annotated[
-        DuplicateFilter | None, Query(description="Only samples that show a picture shown twice")
-    ] = None,
+    wanted: Annotated[SampleFilter, Depends(_filter)],
 ) -> Page[SampleRead]:
-    page = service.samples(
-        dataset_id, paging.wanted, split=split, label=label, duplicates=duplicates
-    )
-    return paging.reply(page)
+    return paging.reply(service.samples(dataset_id, paging.wanted, wanted))
 
 
 @datasets_router.get(
@@ -128,7 +143,7 @@ def get_sample(sample_id: str, service: ServiceDep, response: Response) -> Sampl
     response_class=Response,
     responses={
         200: {"content": {"image/*": {}}, "description": "The image"},
-        **problems(NotFoundError, NoImageError),
+        **problems(NotFoundError, NoImageError, StoreUnavailableError),
     },
 )
 def get_image(

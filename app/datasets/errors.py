@@ -66,7 +66,7 @@ class NoImageError(AppError):
 
 
 class NoImagesError(AppError):
-    """A data set of uploaded scores: there is nothing to train on."""
+    """A data set of uploaded scores: there is nothing to train on, or to add images to."""
 
     status = 409
     code = "no_images"

@@ -1,6 +1,6 @@
 """The rows of one ingest, written by the worker that owns the job."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.core.bulk import insert_missing, insert_rows
 from app.core.clock import utc_now
-from app.models import Blob, Dataset, DatasetState, RejectedFile, Sample, Split
+from app.models import Blob, Dataset, DatasetState, DecisionStep, RejectedFile, Sample, Split
+
+_FETCHED_AT_ONCE = 5_000
 
 
 class IntakeRepository:
@@ -23,7 +25,7 @@ class IntakeRepository:
 
     def clear(self) -> None:
         """Remove what an earlier attempt left half-written."""
-        for table in (Sample, RejectedFile):
+        for table in (Sample, RejectedFile, DecisionStep):
             self._session.execute(delete(table).where(table.dataset_id == self._dataset_id))
 
     def add_samples(self, rows: Iterable[Mapping[str, Any]], *, first_position: int) -> None:
@@ -48,6 +50,9 @@ class IntakeRepository:
                     "duplicate_kind": row.get("duplicate_kind"),
                     "conflicting": row.get("conflicting", False),
                     "leaking": row.get("leaking", False),
+                    "annotations": row.get("annotations"),
+                    "agreement": row.get("agreement"),
+                    "tied": row.get("tied", False),
                     "version": 1,
                 }
                 for position, row in enumerate(rows, start=first_position)
@@ -107,6 +112,22 @@ class IntakeRepository:
             .order_by(Sample.position)
         )
         return [group is not None and group != position for position, group in rows]
+
+    def samples(self) -> Generator[dict[str, Any], None, None]:
+        """Yield all samples by position, as an ingest needs to know those of an earlier version."""
+        statement = (
+            select(
+                Sample.path, Sample.split, Sample.given_label, Sample.sha256, Sample.thumb_sha256,
+                Sample.media_type, Sample.width, Sample.height,
+                Sample.annotations, Sample.agreement, Sample.tied,
+            )
+            .where(Sample.dataset_id == self._dataset_id, Sample.tenant_id == self._tenant_id)
+            .order_by(Sample.position)
+            .execution_options(yield_per=_FETCHED_AT_ONCE)
+        )  # fmt: skip
+        with self._session.execute(statement) as result:
+            for row in result.mappings():
+                yield dict(row)
 
     def labels(self) -> list[tuple[int, bool, int]]:
         """Return (sample id, whether it is trained on, given label), by position."""

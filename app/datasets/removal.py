@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from app.core.blobs import Blobs
 from app.core.db import Database
+from app.core.errors import StoreUnavailableError
 from app.core.ids import not_found, parse_uuid
 from app.core.storage import DataFolder
 from app.datasets.errors import DatasetBusyError
@@ -39,7 +41,9 @@ class DatasetRemoval:
         self._folder.upload(known_id).unlink(missing_ok=True)
         for path in (self._folder.dataset_cache(known_id), *map(self._folder.job, job_ids)):
             shutil.rmtree(path, ignore_errors=True)
-        self._remove_unused_blobs()
+        # Where the store is away, the garbage collection does this later.
+        with suppress(StoreUnavailableError):
+            self._remove_unused_blobs()
 
     def _remove_rows(self, dataset_id: UUID) -> Sequence[UUID]:
         with self._database.unit_of_work() as session:

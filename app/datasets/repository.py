@@ -1,12 +1,13 @@
 """Data sets, their samples and what was rejected, of one tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, tuple_, update
 from sqlalchemy.orm import Session, defer
 
+from app.datasets.query import SampleFilter
 from app.models import (
     Artifact,
     Blob,
@@ -17,7 +18,6 @@ from app.models import (
     JobState,
     RejectedFile,
     Sample,
-    Split,
     Tenant,
 )
 
@@ -101,12 +101,18 @@ class DatasetRepository:
         ).all()
 
     def is_busy(self, dataset_id: UUID) -> bool:
-        """Tell whether a job of the data set waits or runs."""
+        """Tell whether a job waits or runs that needs the data set.
+
+        That is one of its own, or of a version that is yet to take over its samples.
+        """
+        growing = select(Dataset.id).where(
+            Dataset.parent_id == dataset_id, Dataset.state != DatasetState.READY
+        )
         return (
             self._session.scalar(
                 select(
                     exists().where(
-                        Job.dataset_id == dataset_id,
+                        or_(Job.dataset_id == dataset_id, Job.dataset_id.in_(growing)),
                         Job.tenant_id == self._tenant_id,
                         Job.state.in_(_ACTIVE),
                     )
@@ -116,7 +122,12 @@ class DatasetRepository:
         )
 
     def remove(self, dataset_id: UUID) -> None:
-        """Delete a data set with everything that hangs on it."""
+        """Delete a data set with everything that hangs on it; versions that go on from it stay."""
+        self._session.execute(
+            update(Dataset)
+            .where(Dataset.parent_id == dataset_id, Dataset.tenant_id == self._tenant_id)
+            .values(parent_id=None)
+        )
         self._session.execute(
             delete(Dataset).where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
         )
@@ -156,30 +167,38 @@ class SampleRepository:
     def by_position(
         self,
         dataset_id: UUID,
+        wanted: SampleFilter,
         *,
-        split: Split | None,
         label: int | None,
-        duplicates: str | None,
         after: int | None,
         limit: int,
     ) -> Sequence[Sample]:
-        """Return samples in the order of their positions."""
+        """Return samples in the order of their positions; `label` is the number of the class."""
         statement = (
             select(Sample)
             .where(Sample.dataset_id == dataset_id, Sample.tenant_id == self._tenant_id)
+            .where(*_conditions(wanted))
             .order_by(Sample.position)
             .limit(limit)
         )
-        if split is not None:
-            statement = statement.where(Sample.split == split)
         if label is not None:
             statement = statement.where(Sample.given_label == label)
-        if duplicates is not None:
-            statement = statement.where(Sample.duplicate_group.is_not(None))
-            statement = statement.where(*_DUPLICATES[duplicates])
         if after is not None:
             statement = statement.where(Sample.position > after)
         return self._session.scalars(statement).all()
+
+
+def _conditions(wanted: SampleFilter) -> Iterator[ColumnElement[bool]]:
+    if wanted.split is not None:
+        yield Sample.split == wanted.split
+    if wanted.duplicates is not None:
+        yield Sample.duplicate_group.is_not(None)
+        yield from _DUPLICATES[wanted.duplicates]
+    if wanted.max_agreement is not None:
+        yield Sample.agreement <= wanted.max_agreement
+    if wanted.tied is not None:
+        yield Sample.agreement.is_not(None)
+        yield Sample.tied.is_(wanted.tied)
 
 
 class BlobRepository:

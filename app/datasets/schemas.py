@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -34,6 +34,12 @@ class TableColumns(InputModel):
     path: str | None = Field(None, max_length=200)
     label: str | None = Field(None, max_length=200)
     split: str | None = Field(None, max_length=200)
+    annotator: str | None = Field(None, max_length=200)
+    """Tells whose label a row holds; a file has a row for each."""
+    labels: list[Annotated[str, Field(max_length=200)]] | None = Field(
+        None, min_length=2, max_length=100
+    )
+    """Several columns of labels, each of one annotator."""
 
 
 _EMPTY_REPORT: dict[str, Any] = {
@@ -41,6 +47,7 @@ _EMPTY_REPORT: dict[str, Any] = {
     "num_conflicting": 0,
     "num_leaking": 0,
     "warnings": [],
+    "agreement": None,
     "duplicates": [],
 }
 
@@ -57,6 +64,10 @@ class DatasetSummary(ReadModel):
     """A data set in a list."""
 
     id: UUID
+    parent_id: UUID | None
+    """The version before; null once that is deleted."""
+    version: int
+    """1, and one more for each part that was added."""
     name: str
     state: DatasetState
     num_samples: int
@@ -110,6 +121,30 @@ class DuplicateGroup(ReadModel):
     """The test split holds a picture that is trained on."""
 
 
+class AnnotatorRead(ReadModel):
+    """One annotator's labels, beside those of the others."""
+
+    name: str
+    num_labels: int
+    agreement: float | None
+    """Share of the others' labels for the same images that are the same."""
+
+
+class AgreementRead(ReadModel):
+    """How far several annotators agree, over the samples that at least two of them labelled."""
+
+    num_annotators: int
+    num_compared: int
+    num_tied: int
+    """Samples whose given label was drawn, since several were said equally often."""
+    mean_agreement: float | None
+    """Mean share of the annotators who said the given label."""
+    krippendorff_alpha: float | None
+    """1 is agreement, 0 as by chance; null where it is not defined."""
+    annotators: list[AnnotatorRead]
+    """The hundred with most labels."""
+
+
 class DatasetRead(DatasetSummary):
     """A data set with what its ingest found."""
 
@@ -118,6 +153,8 @@ class DatasetRead(DatasetSummary):
     num_conflicting: int
     num_leaking: int
     warnings: list[str]
+    agreement: AgreementRead | None
+    """Null where the upload does not tell annotators apart."""
     duplicates: list[DuplicateGroup]
     """The first hundred groups, contradictions first, then leaks."""
 
@@ -151,6 +188,12 @@ class SampleRead(ReadModel):
     media_type: str | None
     sha256: str | None
     duplicates: SampleDuplicates | None
+    annotations: dict[str, str] | None
+    """What each annotator said; null where the upload does not tell them apart."""
+    agreement: float | None
+    """Share of the annotators who said the given label."""
+    tied: bool
+    """Whether the given label was drawn among several that were said equally often."""
     decision: str | None
     decided_label: str | None
     exclusion: str | None
@@ -170,6 +213,9 @@ class SampleRead(ReadModel):
             media_type=sample.media_type,
             sha256=sample.sha256,
             duplicates=_duplicates(sample),
+            annotations=sample.annotations,
+            agreement=sample.agreement,
+            tied=sample.tied,
             decision=sample.decision,
             decided_label=None if sample.decided_label is None else classes[sample.decided_label],
             exclusion=sample.exclusion,

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
@@ -7,20 +8,20 @@ from sqlalchemy.orm import Session
 from app.core.ids import not_found, parse_sample_id, parse_uuid
 from app.core.pagination import CREATED_KEY, NUMBER_KEY, Cursors, PageRequest
 from app.core.schemas import Page
-from app.datasets.errors import DatasetNotReadyError, NoImageError
+from app.datasets.errors import DatasetNotReadyError, NoImageError, NoImagesError
 from app.datasets.incoming import StoredUpload
+from app.datasets.query import SampleFilter
 from app.datasets.repository import DatasetRepository, SampleRepository
 from app.datasets.schemas import (
     DatasetRead,
     DatasetSummary,
-    DuplicateFilter,
     ImageFile,
     ImageSize,
     RejectedFileRead,
     SampleRead,
     TableColumns,
 )
-from app.models import Dataset, DatasetState, Sample, Split
+from app.models import Dataset, DatasetState, Sample
 
 _SUFFIXES = (".tar.gz", ".tar.zst", ".tgz", ".tar", ".zip")
 _MAX_NAME = 200
@@ -43,12 +44,18 @@ class DatasetService:
         *,
         name: str | None,
         columns: TableColumns | None = None,
+        parent: Dataset | None = None,
     ) -> Dataset:
-        """Register an upload as a data set that is yet to be taken in."""
+        """Register an upload as a data set that is yet to be taken in.
+
+        With a `parent` it becomes the next version of that, which stays as it is.
+        """
         dataset = Dataset(
             id=dataset_id,
             tenant_id=self._tenant_id,
-            name=name or default_name(upload.file_name),
+            parent_id=None if parent is None else parent.id,
+            version=1 if parent is None else parent.version + 1,
+            name=name or (default_name(upload.file_name) if parent is None else parent.name),
             state=DatasetState.PENDING,
             upload_name=upload.file_name,
             upload_sha256=upload.sha256,
@@ -88,6 +95,20 @@ class DatasetService:
             raise DatasetNotReadyError(f"The data set is {dataset.state}.", state=dataset.state)
         return dataset
 
+    def require_extensible(self, dataset_id: str) -> Dataset:
+        """Return the row of a data set that files can be added to; it cannot be deleted meanwhile.
+
+        Raises:
+            NotFoundError: The tenant has no such data set.
+            DatasetNotReadyError: It is not taken in yet, or could not be.
+            NoImagesError: It is one of uploaded scores.
+        """
+        self._datasets.lock(parse_uuid(dataset_id, "data set"))
+        dataset = self.find_ready(dataset_id)
+        if dataset.image_size is None:
+            raise NoImagesError("This data set holds scores, no images that more could join.")
+        return dataset
+
     def reopen(self, dataset_id: UUID) -> bool:
         """Let a failed data set be taken in once more.
 
@@ -120,27 +141,17 @@ class DatasetService:
         items = [RejectedFileRead.model_validate(row) for row in kept]
         return Page(items=items, next_cursor=cursor)
 
-    def samples(
-        self,
-        dataset_id: str,
-        page: PageRequest,
-        *,
-        split: Split | None,
-        label: str | None,
-        duplicates: DuplicateFilter | None = None,
-    ) -> Page[SampleRead]:
+    def samples(self, dataset_id: str, page: PageRequest, wanted: SampleFilter) -> Page[SampleRead]:
         """List samples by their place in the data set."""
         dataset = self.find_ready(dataset_id)
-        filters = {"split": split, "label": label, "duplicates": duplicates}
-        cursors = Cursors(NUMBER_KEY, {"list": "samples", "dataset": dataset.id, **filters})
+        cursors = Cursors(NUMBER_KEY, {"list": "samples", "dataset": dataset.id, **asdict(wanted)})
         after = cursors.decode(page.cursor)
         rows: Sequence[Sample] = []
-        if label is None or label in dataset.classes:
+        if wanted.label is None or wanted.label in dataset.classes:
             rows = self._samples.by_position(
                 dataset.id,
-                split=split,
-                label=None if label is None else dataset.classes.index(label),
-                duplicates=duplicates,
+                wanted,
+                label=None if wanted.label is None else dataset.classes.index(wanted.label),
                 after=after,
                 limit=page.limit + 1,
             )

@@ -6,7 +6,12 @@ from app.accounts.auth import Reader
 from app.accounts.errors import QuotaExceededError
 from app.accounts.quota_service import Quotas
 from app.core.blobs import open_blobs
-from app.core.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from app.core.errors import (
+    ForbiddenError,
+    NotFoundError,
+    StoreUnavailableError,
+    UnauthenticatedError,
+)
 from app.datasets.errors import DatasetNotReadyError, NoImagesError
 from app.exports.errors import NoAuditError
 from app.exports.schemas import ExportCreated, ExportOptions, ExportRead
@@ -73,7 +78,7 @@ def get_export(export_id: str, service: ReadingDep) -> ExportRead:
     response_class=Response,
     responses={
         200: {"content": {"application/octet-stream": {}}, "description": "The file"},
-        **problems(NotFinishedError),
+        **problems(NotFinishedError, StoreUnavailableError),
     },
 )
 def download_export(

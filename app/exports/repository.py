@@ -65,6 +65,7 @@ class ExportRepository:
             select(
                 Sample.id, Sample.path, Sample.split, Sample.given_label, Sample.sha256,
                 Sample.media_type, Sample.width, Sample.height,
+                Sample.annotations, Sample.agreement, Sample.tied,
                 Sample.decision, Sample.decided_label, Sample.exclusion,
                 DecisionStep.created_at.label("decided_at"), DecisionStep.comment,
                 DecisionStep.job_id.label("decided_under"), ApiKey.name.label("decided_by"),

@@ -9,6 +9,7 @@ from app.core.errors import (
     ForbiddenError,
     InvalidCursorError,
     NotFoundError,
+    StoreUnavailableError,
     UnauthenticatedError,
 )
 from app.core.schemas import Page
@@ -128,7 +129,7 @@ def list_artifacts(job_id: str, service: ServiceDep) -> Page[ArtifactRead]:
     response_class=Response,
     responses={
         200: {"content": {"application/json": {}}, "description": "The report"},
-        **problems(NotFinishedError, NoFindingsError),
+        **problems(NotFinishedError, NoFindingsError, StoreUnavailableError),
     },
 )
 def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
@@ -152,6 +153,7 @@ def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
             NotFinishedError,
             NoFindingsError,
             FormatNotAvailableError,
+            StoreUnavailableError,
         ),
     },
 )

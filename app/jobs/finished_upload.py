@@ -1,28 +1,30 @@
-"""`POST /v1/datasets` after a resumable upload: its file becomes that of a data set."""
+"""After a resumable upload: its file becomes that of a data set."""
 
 import os
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from app.accounts.auth import Writer
 from app.accounts.quota_service import Quotas
-from app.accounts.schemas import Scope
 from app.core.durable import sync_folder
-from app.datasets.incoming import StoredUpload
-from app.datasets.signatures import NUM_HEAD, require_archive
+from app.datasets.incoming import CheckHead, StoredUpload
+from app.datasets.signatures import NUM_HEAD
 from app.http.bodies import body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep
-from app.jobs.schemas import FinishedUpload, SubmissionRead
+from app.jobs.receiver import Submit
+from app.jobs.schemas import SubmissionRead
 from app.jobs.service import JobService
-from app.jobs.upload_form import clean_file_name, options_of, read_name
+from app.jobs.upload_form import clean_file_name
 from app.models import Upload
 from app.uploads.service import UploadService
 
+F = TypeVar("F", bound=BaseModel)
 MEDIA_TYPE = "application/json"
 _MAX_BODY_BYTES = 64 * 1024
 _FILE_NAME = "filename"
@@ -37,12 +39,12 @@ class FinishedUploads:
         self._caller = caller
         self._context: AppContext = context
 
-    def register(self, wanted: FinishedUpload) -> SubmissionRead:
-        """Give the file its place and the database its rows: both or neither."""
-        options = options_of(wanted.audit) if isinstance(wanted.audit, dict) else None
-        if options is not None:
-            self._caller.require(Scope.TRAIN)
-        name = read_name(wanted.name)
+    def register(self, upload_id: str, submit: Submit, check_head: CheckHead) -> SubmissionRead:
+        """Give the file its place and the database its rows: both or neither.
+
+        Raises:
+            AppError: The file is of no kind that is wanted, or `submit` refuses it.
+        """
         tenant_id, dataset_id = self._caller.tenant_id, uuid4()
         target = self._context.folder.upload(dataset_id)
         try:
@@ -50,13 +52,10 @@ class FinishedUploads:
                 quotas = Quotas(session, tenant_id, self._context.settings)
                 jobs = JobService(session, tenant_id, self._context.wake_ups, quotas=quotas)
                 uploads = UploadService(session, tenant_id, self._context.settings)
-                upload = uploads.find_whole(wanted.upload_id)
+                upload = uploads.find_whole(upload_id)
                 if upload.job_id is not None:
                     return _submission(jobs, upload.job_id)
-                stored = self._checked(upload)
-                job = jobs.submit_upload(
-                    dataset_id, stored, name=name, options=options, columns=wanted.columns
-                )
+                job = submit(jobs, dataset_id, self._checked(upload, check_head))
                 upload.job_id = job.id
                 self._link(upload.id, target)  # before the commit: no row without its file
         except BaseException:
@@ -65,9 +64,9 @@ class FinishedUploads:
         self._context.folder.part(upload.id).unlink(missing_ok=True)
         return SubmissionRead(dataset_id=dataset_id, job_id=job.id)
 
-    def _checked(self, upload: Upload) -> StoredUpload:
+    def _checked(self, upload: Upload, check_head: CheckHead) -> StoredUpload:
         with self._context.folder.part(upload.id).open("rb") as file:
-            require_archive(file.read(NUM_HEAD))
+            check_head(file.read(NUM_HEAD))
         return StoredUpload(
             file_name=clean_file_name(upload.details.get(_FILE_NAME)),
             sha256=upload.sha256 or "",
@@ -81,7 +80,13 @@ class FinishedUploads:
         sync_folder(target.parent)
 
 
-async def read_finished_upload(request: Request) -> FinishedUpload:
+def is_finished_upload(request: Request) -> bool:
+    """Tell whether a request names an upload, in place of sending a file."""
+    media_type, _, _ = request.headers.get("content-type", "").partition(";")
+    return media_type.strip().lower() == MEDIA_TYPE
+
+
+async def read_finished_upload(request: Request, kind: type[F]) -> F:
     """Read the request's JSON.
 
     Raises:
@@ -90,7 +95,7 @@ async def read_finished_upload(request: Request) -> FinishedUpload:
     """
     body = b"".join([batch async for batch in body_batches(request, max_bytes=_MAX_BODY_BYTES)])
     try:
-        return FinishedUpload.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         raise RequestValidationError(
             [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]

@@ -130,6 +130,14 @@ class FinishedUpload(InputModel):
     columns: TableColumns = TableColumns()
 
 
+class FinishedScores(InputModel):
+    """A resumable upload of scores that is whole."""
+
+    upload_id: str
+    name: str = ""
+    """By default that of the uploaded file."""
+
+
 class SubmissionRead(ReadModel):
     """What an upload started."""
 

@@ -3,14 +3,22 @@
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
+from app.core.errors import NotFoundError
 from app.datasets.errors import UnknownScoresError
 from app.datasets.signatures import require_scores
 from app.http.problems import problems
-from app.jobs.receiver import RECEIVING_ERRORS, Receiver, form_body
-from app.jobs.schemas import SubmissionRead
-from app.jobs.upload_form import FileForm
+from app.jobs.finished_upload import (
+    MEDIA_TYPE,
+    FinishedUploads,
+    is_finished_upload,
+    read_finished_upload,
+)
+from app.jobs.receiver import RECEIVING_ERRORS, Receiver, Submit, form_body
+from app.jobs.schemas import FinishedScores, SubmissionRead
+from app.jobs.upload_form import FileForm, read_name
+from app.uploads.errors import UploadExpiredError, UploadIncompleteError
 
 SCORES_PATH = "/v1/scores"
 
@@ -36,23 +44,41 @@ names the array and the row.
 _BODY = form_body("npz or Parquet with `pred_probs` and `given_label`")
 
 
-class ScoreSubmitter:
-    """Takes one file of scores in and registers it."""
+_BODY["requestBody"]["content"][MEDIA_TYPE] = {"schema": FinishedScores.model_json_schema()}
 
-    def __init__(self, receiver: Annotated[Receiver, Depends()]) -> None:
+
+class ScoreSubmitter:
+    """Takes one file of scores in, or one that came in parts before, and registers it."""
+
+    def __init__(
+        self,
+        request: Request,
+        receiver: Annotated[Receiver, Depends()],
+        finished: Annotated[FinishedUploads, Depends()],
+    ) -> None:
         """Serve one request."""
+        self._request = request
         self._receiver = receiver
+        self._finished = finished
 
     async def submit(self) -> SubmissionRead:
         """Take the file in, then queue its judging."""
+        if is_finished_upload(self._request):
+            wanted = await read_finished_upload(self._request, FinishedScores)
+            return await to_thread.run_sync(self._register_finished, wanted)
         async with self._receiver.receive(FileForm, require_scores) as form:
             return await to_thread.run_sync(self._register, form)
 
     def _register(self, form: FileForm) -> SubmissionRead:
-        return self._receiver.register(
-            form,
-            lambda jobs, dataset_id, upload: jobs.submit_scores(dataset_id, upload, name=form.name),
-        )
+        return self._receiver.register(form, _submission(form.name))
+
+    def _register_finished(self, wanted: FinishedScores) -> SubmissionRead:
+        submit = _submission(read_name(wanted.name))
+        return self._finished.register(wanted.upload_id, submit, require_scores)
+
+
+def _submission(name: str | None) -> Submit:
+    return lambda jobs, dataset_id, upload: jobs.submit_scores(dataset_id, upload, name=name)
 
 
 @router.post(
@@ -61,7 +87,13 @@ class ScoreSubmitter:
     summary="Find wrong labels from predicted probabilities",
     description=_DESCRIPTION,
     openapi_extra=_BODY,
-    responses=problems(*RECEIVING_ERRORS, UnknownScoresError),
+    responses=problems(
+        *RECEIVING_ERRORS,
+        UnknownScoresError,
+        NotFoundError,
+        UploadExpiredError,
+        UploadIncompleteError,
+    ),
 )
 async def create_scores(
     submitter: Annotated[ScoreSubmitter, Depends()], response: Response

@@ -65,17 +65,30 @@ class JobService:
         name: str | None,
         options: JobOptions | None,
         columns: TableColumns | None = None,
+        parent_id: str | None = None,
     ) -> Job:
-        """Register an upload, to be taken in and, unless `options` is none, audited."""
+        """Register an upload, to be taken in and, unless `options` is none, audited.
+
+        With `parent_id` its samples are added to those of that data set, as its next version.
+
+        Raises:
+            NotFoundError: The tenant has no such data set.
+            DatasetNotReadyError: It is not taken in yet, or could not be.
+            NoImagesError: It is one of uploaded scores.
+        """
 
         def make() -> Job:
-            dataset = self._datasets.create(dataset_id, upload, name=name, columns=columns)
+            known = self._datasets.require_extensible
+            parent = None if parent_id is None else known(parent_id)
+            dataset = self._datasets.create(
+                dataset_id, upload, name=name, columns=columns, parent=parent
+            )
             kind = JobKind.INGEST if options is None else JobKind.AUDIT
             return self._enqueue(dataset.id, kind, Queue.CPU, options)
 
         wanted = options.model_dump() if options is not None else None
         table = columns.model_dump() if columns is not None else None
-        return self._once(make, "datasets", upload.sha256, name, wanted, table)
+        return self._once(make, "datasets", parent_id, upload.sha256, name, wanted, table)
 
     def submit_scores(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Job:
         """Register uploaded probabilities, to be judged without any training."""

@@ -56,6 +56,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         dict[str, Any]: JSON,
         dict[str, float]: JSON,
+        dict[str, str]: JSON(none_as_null=True),
         list[str]: JSON,
     }
 

@@ -20,8 +20,16 @@ class Dataset(HasId, HasTenant, HasCreatedAt, Base):
     """One uploaded set of labelled images."""
 
     __tablename__ = "datasets"
-    __table_args__ = (Index(None, "tenant_id", "created_at", "id"),)
+    __table_args__ = (
+        Index(None, "tenant_id", "created_at", "id"),
+        Index(None, "parent_id"),
+    )
 
+    parent_id: Mapped[UUID | None]
+    """The version before, whose samples this one holds too; none once that is deleted. No foreign
+    key: SQLite could only be given one by making the table anew."""
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    """Counts the parts: 1 is an upload by itself, more than that goes on from `parent_id`."""
     name: Mapped[str] = mapped_column(String(200))
     state: Mapped[DatasetState] = mapped_column(enum_type(DatasetState, length=16))
     upload_name: Mapped[str] = mapped_column(String(255))

@@ -43,6 +43,13 @@ class Sample(Base):
             sqlite_where=text("duplicate_group IS NOT NULL"),
             postgresql_where=text("duplicate_group IS NOT NULL"),
         ),
+        Index(
+            "ix_samples_agreement",
+            "dataset_id",
+            "position",
+            sqlite_where=text("agreement IS NOT NULL"),
+            postgresql_where=text("agreement IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
@@ -68,6 +75,12 @@ class Sample(Base):
     """Whether the same picture has another label too."""
     leaking: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the same picture is in another split too."""
+    annotations: Mapped[dict[str, str] | None]
+    """Class name by annotator, where the upload told several people's labels apart."""
+    agreement: Mapped[float | None]
+    """Share of the annotators who said the given label; none where fewer than two are known."""
+    tied: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether several labels were said equally often, so that the given one was drawn."""
     decision: Mapped[str | None] = mapped_column(String(16))
     """The reviewers' latest decision."""
     decided_label: Mapped[int | None]

@@ -78,7 +78,7 @@ class PredictionReceiver:
         Raises:
             AppError: There is none, or not yet.
         """
-        with self._context.database.read() as session:
+        with self._context.tenant_database(self._tenant_id).read() as session:
             artifact = self._service(session).answer(job_id)
         return self.read(artifact)
 
@@ -114,7 +114,7 @@ class PredictionReceiver:
         )
 
     def _require_model(self, job_id: str) -> None:
-        with self._context.database.read() as session:
+        with self._context.tenant_database(self._tenant_id).read() as session:
             self._service(session).require_model(job_id)
 
     def _register(self, images: IncomingImages, options: PredictOptions) -> UUID:
@@ -122,7 +122,7 @@ class PredictionReceiver:
         new_id = uuid4()
         target = self._context.folder.inputs(new_id)
         try:
-            with self._context.database.unit_of_work() as session:
+            with self._context.tenant_database(self._tenant_id).unit_of_work() as session:
                 job = self._service(session).submit(options, new_id=new_id, sha256s=images.sha256s)
                 if job.id == new_id:  # else this is a repetition
                     images.publish(target)  # before the commit: no row without its files
@@ -132,7 +132,7 @@ class PredictionReceiver:
         return job.id
 
     def _look(self, job_id: UUID) -> tuple[Job, Artifact | None]:
-        with self._context.database.read() as session:
+        with self._context.tenant_database(self._tenant_id).read() as session:
             service = self._service(session)
             job = service.state(job_id)
             done = job.state is JobState.SUCCEEDED

@@ -23,6 +23,7 @@ class TestOpenApi:
     def test_has_the_routes_of_the_contract(self, operations: dict[str, Any]) -> None:
         assert set(operations) == {
             "POST /v1/datasets",
+            "POST /v1/datasets/{dataset_id}/parts",
             "POST /v1/scores",
             "OPTIONS /v1/uploads",
             "POST /v1/uploads",

@@ -1,6 +1,6 @@
 """A reviewed data set of real images, and its exports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,24 @@ DECISIONS: Sequence[dict[str, str]] = (
 )
 
 
+SAID: Mapping[int, dict[str, Any]] = {
+    place: {
+        "annotations": {"=ann": CLASSES[place % 3], "bob": "bird"},
+        "agreement": 0.5,
+        "tied": True,
+    }
+    for place in (1, 4)
+}
+"""What two annotators said of a sample that was relabelled, and of one as given."""
+
+
 def _take_in(session: Session, dataset: Dataset, blobs: BlobStore, i: int) -> Sample:
     is_train = i < NUM_TRAIN
     label = i % len(CLASSES)
     pixels = np.full((8, 8, 3), 10 * i, dtype=np.uint8)
     split = Split.TRAIN if is_train else Split.TEST
     return make_sample(
-        session, dataset, i, given_label=label, split=split,
+        session, dataset, i, **SAID.get(i, {}), given_label=label, split=split,
         path=f"pets/{split.value}/{CLASSES[label]}/{i // 3}.png",
         sha256=blobs.put(encode_png(pixels)),
     )  # fmt: skip

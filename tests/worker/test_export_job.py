@@ -2,7 +2,10 @@
 
 import hashlib
 import threading
+import time
 import zipfile
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -12,6 +15,7 @@ from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
+from app.exports.repository import ExportRepository
 from app.models import Artifact, Blob, Job, JobState, Queue, Sample
 from tests.support.engines import on_sqlite
 from tests.support.exports import Reviewed, make_reviewed, queue_export
@@ -74,8 +78,13 @@ class TestExportJob:
 
     @on_sqlite
     def test_can_be_cancelled_while_its_rows_are_read(
-        self, database: Database, settings: Settings, reviewed: Reviewed
+        self,
+        database: Database,
+        settings: Settings,
+        reviewed: Reviewed,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(ExportRepository, "samples", _never_ending)
         job = queue_export(database, reviewed, format="jsonl")
         with database.unit_of_work() as session:
             session.get_one(Job, job.id).cancel_requested = True
@@ -102,3 +111,11 @@ class TestExportJob:
         assert str(sha256) in str(failed.error_detail)
         with database.read() as session:
             assert session.scalars(select(Artifact)).all() == []
+
+
+def _never_ending(_exports: ExportRepository, _version: int | None) -> Iterator[dict[str, Any]]:
+    """Yield rows for longer than anybody waits for a cancelled job."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        time.sleep(0.01)
+        yield {}

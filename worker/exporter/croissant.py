@@ -23,6 +23,8 @@ _PARQUET, _CSV = "application/x-parquet", "text/csv"
 _UNKNOWN = "unknown"
 _TYPES = {
     "excluded": "sc:Boolean",
+    "tied": "sc:Boolean",
+    "agreement": "sc:Float",
     "flagged": "sc:Boolean",
     "p_mislabeled": "sc:Float",
     "suggested_confidence": "sc:Float",
@@ -32,6 +34,7 @@ _PROVENANCE = {
     "decided_by": "prov:wasAttributedTo",
     "label_source": "prov:wasGeneratedBy",
     "decided_at": "prov:generatedAtTime",
+    "annotations": "prov:qualifiedAttribution",
 }
 """Columns that say where each label is from."""
 _LOG_COLUMNS = (
@@ -81,6 +84,7 @@ def _describe(job: ExportJob, files: list[dict[str, Any]], columns: list[str]) -
         },
         "rai:dataAnnotationPlatform": "Label Audit",
         "rai:dataAnnotationProtocol": _PROTOCOL,
+        **_agreement(dataset["agreement"]),
         "rai:machineAnnotationTools": f"labelaudit {version('labelaudit')}",
         "distribution": files,
         "recordSet": [_sample_records(job, columns), _log_records()],
@@ -90,8 +94,22 @@ def _describe(job: ExportJob, files: list[dict[str, Any]], columns: list[str]) -
 _PROTOCOL = (
     "Labels are as given unless a reviewer decided otherwise: label_source is `given`, `decision` "
     "or, where suggestions of the audit were exported, `suggestion`. All decisions are in "
-    f"{DECISIONS}."
+    f"{DECISIONS}. Where several annotators are known, `annotations` holds what each said, and the "
+    "given label is what most of them said."
 )
+
+
+def _agreement(report: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return how far several annotators agree, where there are such."""
+    if report is None:
+        return {}
+    alpha = report["krippendorff_alpha"]
+    told = "not defined" if alpha is None else f"{alpha:.3f}"
+    return {
+        "rai:dataAnnotationAnalysis": f"Krippendorff's alpha (nominal) is {told} over "
+        f"{report['num_compared']} samples that several of {report['num_annotators']} annotators "
+        f"labelled; of these, {report['num_tied']} ties were drawn by lot."
+    }
 
 
 def _file_object(path: Path, media_type: str) -> dict[str, Any]:

@@ -33,6 +33,10 @@ class Row:
     media_type: str | None
     width: int | None
     height: int | None
+    annotations: dict[str, str] | None
+    """Class name by annotator."""
+    agreement: float | None
+    tied: bool
     decision: str | None
     decided_label: int | None
     exclusion: str | None

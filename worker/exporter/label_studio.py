@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from worker.exporter.job import ExportJob, Row
+from worker.ingest.label_studio import ANNOTATOR_NOTE
 
 
 def write_label_studio(job: ExportJob, target: Path) -> None:
@@ -36,19 +37,36 @@ def _task(job: ExportJob, row: Row) -> dict[str, Any]:
             "split": row.split,
             "given_label": job.classes[row.given_label],
             "p_mislabeled": row.p_mislabeled,
+            "annotators": row.annotations,
+            "agreement": row.agreement,
         },
-        "annotations": [_annotation(job, row, number)],
+        "annotations": _annotations(job, row, number),
         "predictions": [] if row.suggested_label is None else [_prediction(job, row, number)],
     }
 
 
-def _annotation(job: ExportJob, row: Row, number: int) -> dict[str, Any]:
+def _annotations(job: ExportJob, row: Row, number: int) -> list[dict[str, Any]]:
+    """Return what each annotator said, or, where that is no longer the label, the label."""
+    if row.annotations is None or row.label_source != "given":
+        return [_annotation(row, number, f"a{row.sample_id}", job.classes[row.label])]
+    return [
+        _annotation(row, number, f"a{row.sample_id}-{place}", label, annotator=name)
+        for place, (name, label) in enumerate(row.annotations.items(), start=1)
+    ]
+
+
+def _annotation(
+    row: Row, number: int, result_id: str, label: str, *, annotator: str | None = None
+) -> dict[str, Any]:
+    result = _choice(result_id, label)
+    if annotator is not None:
+        result["meta"] = {"text": [f"{ANNOTATOR_NOTE}{annotator}"]}
     return {
         "id": number,
         "completed_by": 1,
         "was_cancelled": row.excluded,
         "ground_truth": row.label_source == "decision",
-        "result": [_choice(f"a{row.sample_id}", job.classes[row.label])],
+        "result": [result],
     }
 
 

@@ -22,6 +22,9 @@ _TYPES: dict[str, pa.DataType] = {
     "split": pa.string(),
     "label_source": pa.string(),
     "given_label": pa.int64(),
+    "annotations": pa.string(),
+    "agreement": pa.float64(),
+    "tied": pa.bool_(),
     "excluded": pa.bool_(),
     "decision": pa.string(),
     "exclusion": pa.string(),
@@ -40,7 +43,7 @@ _HF_NAMES = {pa.string(): "string", pa.bool_(): "bool", pa.float64(): "float64"}
 def write_parquet(job: ExportJob, target: Path) -> None:
     """Write labels as numbers, with their names in the schema."""
     schema = make_schema(job.classes, has_images=job.has_images)
-    write_rows(job, target, schema, lambda row: {name: getattr(row, name) for name in _TYPES})
+    write_rows(job, target, schema, _numbered)
 
 
 def write_named(job: ExportJob, target: Path) -> list[str]:
@@ -87,6 +90,16 @@ def _feature(name: str, kind: pa.DataType, classes: list[str]) -> dict[str, Any]
     return {"dtype": _HF_NAMES[kind], "_type": "Value"}
 
 
+def _numbered(row: Row) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _TYPES} | _said(row)
+
+
 def _named(job: ExportJob, row: Row) -> dict[str, Any]:
     everything = described(job, row)
-    return {name: everything[name] for name in _TYPES}
+    return {name: everything[name] for name in _TYPES} | _said(row)
+
+
+def _said(row: Row) -> dict[str, str | None]:
+    """Return the annotators' labels as JSON: a column of maps is not known to all readers."""
+    said = row.annotations
+    return {"annotations": None if said is None else json.dumps(said, ensure_ascii=False)}

@@ -1,6 +1,5 @@
 """The JSON export of Label Studio, as far as it says which image has which class."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -9,6 +8,9 @@ from worker.ingest.layout import looks_like_image
 
 _ANSWERS = ("annotations", "completions")
 """The second is what old releases wrote."""
+ANNOTATOR_NOTE = "annotator: "
+"""Begins the note by which our exports say whose an annotation is: users are only known by numbers
+of the server, which refuses those of another."""
 
 
 def is_export(value: Sequence[Mapping[str, Any]]) -> bool:
@@ -19,9 +21,9 @@ def is_export(value: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def tasks_as_records(tasks: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield path and label of each task; the label is what most annotators chose."""
+    """Yield path and labels of each task, by annotator."""
     for task in tasks:
-        yield {"path": _image(task["data"]), "label": _label(task)}
+        yield {"path": _image(task["data"]), "label": _labels(task)}
 
 
 def _image(data: Mapping[str, Any]) -> str | None:
@@ -40,11 +42,30 @@ def _path_of(url: str) -> str:
     return (local[0] if local else unquote(parts.path)).lstrip("/")
 
 
-def _label(task: Mapping[str, Any]) -> str | None:
+def _labels(task: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each annotator chose; who skipped the task did not."""
+    said: dict[str, str] = {}
     answers = [answer for name in _ANSWERS for answer in _list(task.get(name))]
-    choices = [_choice(answer) for answer in answers if not answer.get("was_cancelled")]
-    counted = Counter(choice for choice in choices if choice is not None)
-    return counted.most_common(1)[0][0] if counted else None
+    for number, answer in enumerate(answers, start=1):
+        choice = None if answer.get("was_cancelled") else _choice(answer)
+        if choice is not None:
+            name = _annotator(answer) or f"annotation {number}"
+            said[name if name not in said else f"{name} ({number})"] = choice
+    return said
+
+
+def _annotator(answer: Mapping[str, Any]) -> str | None:
+    """Return who made an annotation: a note of our own exports, an e-mail address, or a number."""
+    for result in _list(answer.get("result")):
+        meta = result.get("meta")
+        texts = meta.get("text") if isinstance(meta, dict) else None
+        for text in texts if isinstance(texts, list) else ():
+            if isinstance(text, str) and text.startswith(ANNOTATOR_NOTE):
+                return text.removeprefix(ANNOTATOR_NOTE)
+    user = answer.get("completed_by")
+    if isinstance(user, dict):
+        user = user.get("email") or user.get("id")
+    return str(user) if isinstance(user, str | int) else None
 
 
 def _choice(answer: Mapping[str, Any]) -> str | None:

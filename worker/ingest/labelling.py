@@ -1,11 +1,13 @@
 """Where the label of a file comes from: its folders, or a table beside it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from typing_extensions import override
 
+from worker.ingest.annotators import settle
 from worker.ingest.errors import RefusedFileError, RejectCode
 from worker.ingest.layout import TRAIN, Layout, Place, split_of
 from worker.ingest.members import Rejection, reject
@@ -81,7 +83,11 @@ class TableLabels(Labelling):
             raise RefusedFileError(RejectCode.NO_LABEL, "No table names this file.")
         if row.fault is not None:
             raise RefusedFileError(*row.fault)
-        return Place(row.split or _split_of_folders(path), row.label, path)
+        split = row.split or _split_of_folders(path)
+        if row.votes is None:
+            return Place(split, row.label, path)
+        label, annotation = settle(row.votes, path)
+        return Place(split, label, path, annotation)
 
     @override
     def unused(self) -> list[Rejection]:
@@ -90,10 +96,24 @@ class TableLabels(Labelling):
     def _add(self, row: Row, path: str | None) -> None:
         if path is None:
             self._refuse(row, RejectCode.MISSING_FILE, "names a file that is not in the upload")
-        elif path in self._rows:
-            self._refuse(row, RejectCode.DUPLICATE_ROW, "names a file that an earlier row names")
-        else:
+        elif row.votes and row.fault is not None:
+            self._unused.append(reject(row.file, RefusedFileError(*row.fault)))
+        elif path not in self._rows:
             self._rows[path] = row
+        else:
+            self._add_votes(row, path)
+
+    def _add_votes(self, row: Row, path: str) -> None:
+        """Join another annotator's row for a file with the earlier ones."""
+        earlier = self._rows[path]
+        if not row.votes or not earlier.votes:
+            self._refuse(row, RejectCode.DUPLICATE_ROW, "names a file that an earlier row names")
+        elif row.votes.keys() & earlier.votes.keys():
+            self._refuse(row, RejectCode.DUPLICATE_ROW, "repeats an annotator of an earlier row")
+        elif row.split not in {None, earlier.split}:
+            self._refuse(row, RejectCode.DUPLICATE_ROW, "names another split than an earlier row")
+        else:
+            self._rows[path] = replace(earlier, votes={**earlier.votes, **row.votes})
 
     def _refuse(self, row: Row, code: RejectCode, what: str) -> None:
         error = RefusedFileError(code, f"{row.where} {what}.")

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from worker.ingest.annotators import Annotation
 from worker.ingest.names import normal_form, printable
 
 TRAIN = "train"
@@ -24,12 +25,14 @@ _Folders = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the folders say of one file."""
+    """What folders or a table say of one file."""
 
     split: str
     class_name: str
     file: str
     """Path below the class folder."""
+    annotation: Annotation | None = None
+    """What the annotators said, where a table tells their labels apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Layout:
 
     wrapper: _Folders
     has_splits: bool
+    split: str = TRAIN
+    """Of all files, where there are no folders for the splits."""
     warnings: tuple[str, ...] = ()
 
     def place(self, path: str) -> Place | None:
@@ -46,7 +51,7 @@ class Layout:
         if parts[: len(self.wrapper)] != self.wrapper:
             return None
         below = parts[len(self.wrapper) :]
-        split: str | None = TRAIN
+        split: str | None = self.split
         if self.has_splits:
             split, below = _SPLITS.get(below[0].casefold()), below[1:]
         if split is None or len(below) < 2:
@@ -54,8 +59,10 @@ class Layout:
         return Place(split, sys.intern(below[0]), "/".join(below[1:]))
 
 
-def recognise_layout(paths: Iterable[str]) -> Layout:
+def recognise_layout(paths: Iterable[str], *, is_part: bool = False) -> Layout:
     """Find the wrapper folders and the split folders that these files share.
+
+    A part that is added to a data set may hold one split alone: its folder is no mere wrapper.
 
     Files named as images decide; a README or a folder of annotations beside the classes does
     not. Folders that hold nothing but one more folder of folders are wrappers. The innermost
@@ -76,6 +83,7 @@ def recognise_layout(paths: Iterable[str]) -> Layout:
     return Layout(
         wrapper=deepest[:depth],
         has_splits=has_train and splits == heads,
+        split=(is_part and depth and split_of(deepest[depth - 1])) or TRAIN,
         warnings=(_mixed_warning(splits, heads - splits),) if mixed else (),
     )
 

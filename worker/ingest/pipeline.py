@@ -3,21 +3,22 @@
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from app.core.storage import BlobStore
 from worker.ingest.archive import open_archive
+from worker.ingest.columns import Columns
+from worker.ingest.earlier import EarlierVersion, avoid_names
 from worker.ingest.errors import RefusedFileError
 from worker.ingest.limits import Limits, SafePoint
-from worker.ingest.members import Source, reject
+from worker.ingest.members import Selection, Source, reject
 from worker.ingest.near_duplicates import find_near_duplicates
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
 from worker.ingest.samples import SampleReader
 from worker.ingest.selection import sort_out
-from worker.ingest.tables import Columns
 
 _CACHE_BUFFER_BYTES = 1024**2
 
@@ -35,6 +36,13 @@ class Spec:
     limits: Limits
     columns: Columns = field(default_factory=Columns)
     """Names that the user gave for the columns of tables of labels."""
+    earlier: EarlierVersion | None = None
+    """The version that the archive adds to."""
+
+    @property
+    def wanted_image_size(self) -> int | None:
+        """The side that the cache must have."""
+        return self.image_size if self.earlier is None else self.earlier.image_size
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Spec":
@@ -46,6 +54,7 @@ class Spec:
             image_size=values["image_size"],
             limits=Limits.from_spec(values["limits"]),
             columns=Columns.from_spec(values.get("columns", {})),
+            earlier=EarlierVersion.from_json(values.get("earlier")),
         )
 
 
@@ -71,34 +80,54 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
 def _read_all(
     archive: Source, spec: Spec, *, safe_point: SafePoint, progress: ProgressMeter
 ) -> Outcome:
-    selection = sort_out(archive, spec.limits, spec.columns)
-    candidates = selection.candidates
-    reader = SampleReader(
-        archive,
-        BlobStore(spec.blob_dir),
-        spec.limits,
-        archive_bytes=spec.archive.stat().st_size,
-    )
-    image_size = spec.image_size or reader.choose_image_size(candidates)
-    samples = []
+    selection, reader = _select(archive, spec), _reader(archive, spec)
+    image_size = spec.wanted_image_size or reader.choose_image_size(selection.candidates)
+    samples = [] if spec.earlier is None else list(spec.earlier.samples())
+    num_before = len(samples)
     cache_file = spec.out_dir / f"images-{image_size}.u8"
     with cache_file.open("wb", buffering=_CACHE_BUFFER_BYTES) as cache:
-        for num_done, candidate in enumerate(candidates, start=1):
+        _write_earlier(spec, cache, safe_point)
+        for num_done, candidate in enumerate(selection.candidates, start=1):
             safe_point()
             try:
                 samples.append(reader.read(candidate, cache, image_size=image_size))
             except RefusedFileError as error:
                 selection.rejections.append(reject(candidate.path, error))
-            progress.update(num_done=num_done, num_total=len(candidates), num_images=len(samples))
+            progress.update(
+                num_done=num_done,
+                num_total=len(selection.candidates),
+                num_images=len(samples) - num_before,
+            )
     near_pairs = _near_pairs(cache_file, image_size, safe_point) if samples else []
     return Outcome(
         selection=selection,
         samples=samples,
+        num_before=num_before,
         image_size=image_size,
         num_unpacked_bytes=reader.num_unpacked_bytes,
-        images_per_second=progress.images_per_second(len(samples)),
+        images_per_second=progress.images_per_second(len(samples) - num_before),
         near_pairs=near_pairs,
     )
+
+
+def _reader(archive: Source, spec: Spec) -> SampleReader:
+    num_bytes = spec.archive.stat().st_size
+    return SampleReader(archive, BlobStore(spec.blob_dir), spec.limits, archive_bytes=num_bytes)
+
+
+def _select(archive: Source, spec: Spec) -> Selection:
+    is_part = spec.earlier is not None
+    selection = sort_out(archive, spec.limits, spec.columns, is_part=is_part)
+    if spec.earlier is not None:
+        avoid_names(selection, archive, spec.earlier)
+    return selection
+
+
+def _write_earlier(spec: Spec, cache: BinaryIO, safe_point: SafePoint) -> None:
+    if spec.earlier is not None:
+        spec.earlier.write_cache(
+            cache, max_pixels=spec.limits.max_image_pixels, safe_point=safe_point
+        )
 
 
 def _near_pairs(cache: Path, image_size: int, safe_point: SafePoint) -> list[tuple[int, int]]:

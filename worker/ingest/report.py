@@ -9,6 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from worker.ingest.agreement import AgreementMeter
 from worker.ingest.classes import ClassTable
 from worker.ingest.duplicates import (
     MAX_GROUPS,
@@ -32,6 +33,8 @@ class Outcome:
     selection: Selection
     """Its rejections are complete: by name and by content."""
     samples: Sequence[Sample]
+    num_before: int
+    """As many of them, the first, are those of the version that this one adds to."""
     image_size: int
     num_unpacked_bytes: int
     images_per_second: float
@@ -73,7 +76,7 @@ def content_hash(samples: Iterable[Sample]) -> str:
 
 
 def _require_samples(outcome: Outcome) -> None:
-    if outcome.samples:
+    if len(outcome.samples) > outcome.num_before:
         return
     if not outcome.selection.rejections:
         raise IngestError(FailureCode.EMPTY_ARCHIVE, "The archive holds no files.")
@@ -96,7 +99,28 @@ def _row(sample: Sample, classes: ClassTable) -> dict[str, Any]:
         "media_type": sample.media_type,
         "width": sample.width,
         "height": sample.height,
+        **_said(sample),
     }
+
+
+def _said(sample: Sample) -> dict[str, Any]:
+    """Return what the annotators said: by class name, since not each is a class of the set."""
+    annotation = sample.place.annotation
+    if annotation is None:
+        return {}
+    return {
+        "annotations": dict(annotation.votes),
+        "agreement": annotation.agreement,
+        "tied": annotation.tied,
+    }
+
+
+def _agreement(samples: Iterable[Sample]) -> dict[str, Any] | None:
+    meter = AgreementMeter()
+    for sample in samples:
+        if sample.place.annotation is not None:
+            meter.add(sample.place.annotation)
+    return meter.report()
 
 
 def _summary(
@@ -110,6 +134,7 @@ def _summary(
         "num_ignored": outcome.selection.num_ignored,
         **duplicate_counts(duplicates),
         "num_duplicate_groups": len(duplicates),
+        "agreement": _agreement(outcome.samples),
         "duplicates": [group.as_json() for group in duplicates[:MAX_GROUPS]],
         "image_size": outcome.image_size,
         "content_hash": content_hash(outcome.samples),
@@ -130,7 +155,7 @@ def _class_folders(selection: Selection) -> list[str]:
 
 def _rejection_warnings(outcome: Outcome) -> list[str]:
     rejected = len(outcome.selection.rejections)
-    total = rejected + len(outcome.samples)
+    total = rejected + len(outcome.samples) - outcome.num_before
     if rejected <= _MANY_REJECTED * total:
         return []
     return [f"{rejected:,} of {total:,} files were not taken ({rejected / total:.0%})."]

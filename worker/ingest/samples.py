@@ -27,7 +27,8 @@ class Sample:
     path: str
     place: Place
     sha256: str
-    num_bytes: int
+    num_bytes: int | None
+    """None where an earlier version brought the file."""
     thumb_sha256: str | None
     thumb_num_bytes: int | None
     media_type: str

@@ -2,20 +2,25 @@
 
 from collections.abc import Iterable
 
+from worker.ingest.columns import Columns
 from worker.ingest.errors import RefusedFileError, RejectCode
 from worker.ingest.labelling import FolderLabels, Labelling, TableLabels
 from worker.ingest.layout import recognise_layout
 from worker.ingest.limits import Limits
 from worker.ingest.members import Candidate, Member, RowArchive, Selection, Source, reject
 from worker.ingest.names import clean_path, is_system_file, normal_form, printable, twin_key
-from worker.ingest.tables import Columns, find_tables
+from worker.ingest.tables import find_tables
 
 _Named = tuple[str, str, int, Member]
 """Normal form of the path, the path, place in the archive, member: sorts by the first three."""
 
 
-def sort_out(archive: Source, limits: Limits, columns: Columns) -> Selection:
+def sort_out(
+    archive: Source, limits: Limits, columns: Columns, *, is_part: bool = False
+) -> Selection:
     """Decide by tables of labels where there are any, else by class folders.
+
+    `is_part`: the upload is added to a data set.
 
     Raises:
         IngestError: A table cannot be read.
@@ -29,7 +34,7 @@ def sort_out(archive: Source, limits: Limits, columns: Columns) -> Selection:
         labelling: Labelling = TableLabels(tables, [path for _, path, _, _ in named])
     else:
         readable = (path for _, path, _, member in named if member.refusal is None)
-        labelling = FolderLabels(recognise_layout(readable))
+        labelling = FolderLabels(recognise_layout(readable, is_part=is_part))
     selection.warnings += labelling.warnings
     _place(named, labelling, selection)
     selection.rejections += labelling.unused()

@@ -4,42 +4,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.ingest.annotators import Votes, read_annotator
+from worker.ingest.columns import Columns
 from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
 from worker.ingest.layout import split_of
 from worker.ingest.limits import Limits, ReadMeter
 from worker.ingest.members import FileArchive, Member
 from worker.ingest.names import is_printable, normal_form, printable
-from worker.ingest.table_files import READERS, Records, TableError
+from worker.ingest.table_files import READERS, Record, Records, TableError
 
-_PATH_NAMES = ("file_name", "path", "file", "filename", "image", "image_path", "img")
-_LABEL_NAMES = ("label", "class", "class_name", "category", "target", "choice", "labels")
-_SPLIT_NAMES = ("split", "subset", "partition")
 _TABLE_STEMS = frozenset({"metadata", "labels", "manifest", "annotations"})
 """Any other file that cannot be read may be something else; these may not."""
 _MAX_TABLE_BYTES = 64 * 1024**2
 _MAX_LABEL_BYTES = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What the user calls the columns; by default well-known names are looked for."""
-
-    path: str | None = None
-    label: str | None = None
-    split: str | None = None
-
-    @classmethod
-    def from_spec(cls, values: Mapping[str, str | None]) -> "Columns":
-        """Read the spec's `columns`."""
-        return cls(**{name: values.get(name) for name in cls.__slots__})
-
-    def resolve(self, found: Sequence[str]) -> "Columns | None":
-        """Return the columns of one table; None if it is no table of labels."""
-        path = _first(found, [self.path] if self.path else _PATH_NAMES)
-        label = _first(found, [self.label] if self.label else _LABEL_NAMES)
-        if path is None or label is None:
-            return None
-        return Columns(path, label, _first(found, [self.split] if self.split else _SPLIT_NAMES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +27,8 @@ class Row:
     """Table and row number, for people."""
     file: str
     label: str = ""
+    votes: Votes | None = None
+    """In place of a label, where the table tells annotators apart."""
     split: str | None = None
     fault: Refusal | None = None
 
@@ -146,15 +125,44 @@ def _rows(records: Records, table: Table, used: Columns) -> Iterator[Row]:
     for number, record in records.rows:
         where = f"Row {number} of {table.shown}"
         file = record.get(used.path or "")
-        label, fault = read_label(record.get(used.label or ""))
+        label, votes, fault = _read_labels(record, used)
         split, split_fault = _read_split(record.get(used.split) if used.split else None)
         yield Row(
             where=where,
             file=file if isinstance(file, str) else "",
             label=label,
+            votes=votes,
             split=split,
             fault=_located(fault or split_fault, where),
         )
+
+
+def _read_labels(record: Record, used: Columns) -> tuple[str, Votes | None, Refusal | None]:
+    """Return the label, or in its place those of the annotators, or why there is none."""
+    if used.labels:
+        return _read_votes({name: record.get(name) for name in used.labels})
+    value = record.get(used.label or "")
+    if isinstance(value, dict):
+        return _read_votes(value)
+    label, fault = read_label(value)
+    if used.annotator is None:
+        return label, None, fault
+    annotator, annotator_fault = read_annotator(record.get(used.annotator))
+    return "", {annotator: label}, fault or annotator_fault
+
+
+def _read_votes(said: Mapping[Any, Any]) -> tuple[str, Votes | None, Refusal | None]:
+    """Read one row's labels by annotator; who said nothing does not count."""
+    votes: dict[str, str] = {}
+    for name, value in said.items():
+        if value is None or value == "":
+            continue
+        annotator, name_fault = read_annotator(name)
+        label, fault = read_label(value)
+        if fault or name_fault:
+            return "", {}, fault or name_fault
+        votes[annotator] = label
+    return "", votes, None if votes else read_label(None)[1]
 
 
 def read_label(value: Any) -> tuple[str, Refusal | None]:
@@ -183,10 +191,3 @@ def _read_split(value: Any) -> tuple[str | None, Refusal | None]:
 
 def _located(fault: Refusal | None, where: str) -> Refusal | None:
     return None if fault is None else Refusal(fault.code, f"{where} {fault.detail}.")
-
-
-def _first(found: Sequence[str], wanted: Sequence[str]) -> str | None:
-    by_folded = {name.strip().casefold(): name for name in reversed(found)}
-    return next(
-        (by_folded[name.casefold()] for name in wanted if name.casefold() in by_folded), None
-    )

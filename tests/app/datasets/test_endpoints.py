@@ -61,6 +61,8 @@ class TestGetDataset:
         shown = client.get(f"/v1/datasets/{dataset.id}").json()
         assert shown == {
             "id": str(dataset.id),
+            "parent_id": None,
+            "version": 1,
             "name": "pets",
             "state": "ready",
             "num_samples": 0,
@@ -76,6 +78,7 @@ class TestGetDataset:
             "num_conflicting": 0,
             "num_leaking": 0,
             "warnings": ["one class is rare"],
+            "agreement": None,
             "duplicates": [
                 group | {"group": None, "kind": "exact", "num_samples": 2, "leaking": False}
             ],
@@ -203,6 +206,9 @@ class TestGetSample:
             "media_type": "image/png",
             "sha256": "5" * 64,
             "duplicates": None,
+            "annotations": None,
+            "agreement": None,
+            "tied": False,
             "decision": None,
             "decided_label": None,
             "exclusion": None,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -18,6 +18,8 @@ from app.http.context import AppContext
 from app.models import Dataset, Job, JobKind, JobState, Queue, Tenant
 from tests.app.asgi import Reply, post
 from tests.app.conftest import MakeClient, NotedWakeUps
+from tests.app.jobs.test_finished_upload import send
+from tests.app.uploads.test_endpoints import begin
 from tests.app.walking import walk
 from tests.support.factories import make_artifact, make_sample, publish_findings
 from tests.support.rows import make_dataset, make_job
@@ -58,6 +60,39 @@ def code(reply: Any) -> tuple[int, str]:
 def left_over(context: AppContext) -> list[Path]:
     folders = [context.folder.root / name for name in ("incoming", "uploads")]
     return [path for folder in folders for path in folder.glob("**/*") if path.is_file()]
+
+
+class TestFinishedUpload:
+    def test_becomes_a_data_set_with_its_job(
+        self, client: TestClient, context: AppContext, wake_ups: NotedWakeUps
+    ) -> None:
+        body = {"upload_id": send(client, NPZ, "oof.npz")}
+        reply = client.post("/v1/scores", json=body)
+        assert reply.status_code == 202, reply.text
+        assert client.post("/v1/scores", json=body).json() == reply.json()
+        dataset = client.get(f"/v1/datasets/{reply.json()['dataset_id']}").json()
+        assert (dataset["name"], dataset["state"]) == ("oof", "pending")
+        assert client.get(reply.headers["location"]).json()["kind"] == "score"
+        (stored,) = left_over(context)
+        assert (stored.name, stored.read_bytes()) == (dataset["id"], NPZ)
+        assert wake_ups.queues == ["cpu"]
+
+    def test_may_have_a_name_and_nothing_else(self, client: TestClient) -> None:
+        body = {"upload_id": send(client, NPZ), "name": "Folds"}
+        made = client.post("/v1/scores", json=body).json()
+        assert client.get(f"/v1/datasets/{made['dataset_id']}").json()["name"] == "Folds"
+        assert code(client.post("/v1/scores", json=body | {"audit": {}}))[0] == 422
+
+    def test_must_be_scores(self, client: TestClient) -> None:
+        reply = client.post("/v1/scores", json={"upload_id": send(client, b"PK" + bytes(300))})
+        assert code(reply) == (422, "unknown_scores_format")
+
+    def test_must_be_there_and_whole(self, client: TestClient) -> None:
+        reply = client.post("/v1/scores", json={"upload_id": str(uuid4())})
+        assert code(reply) == (404, "not_found")
+        upload_id = begin(client, 10).rpartition("/")[2]
+        reply = client.post("/v1/scores", json={"upload_id": upload_id})
+        assert code(reply) == (409, "upload_incomplete")
 
 
 class TestCreateScores:

@@ -15,6 +15,7 @@ from torchvision.datasets import ImageFolder
 
 from tests.support.exports import CLASSES, NUM_TEST, NUM_TRAIN, Reviewed
 from tests.worker.exporter.conftest import Export
+from worker.ingest.label_studio import tasks_as_records
 
 NUM_LEFT = NUM_TRAIN + NUM_TEST - 1
 
@@ -138,6 +139,18 @@ class TestLabelStudio:
         assert len(set(ids)) == len(ids)
         assert tasks[-1]["predictions"] == []
 
+    def test_has_an_annotation_for_each_annotator_while_the_label_is_theirs(
+        self, export: Export
+    ) -> None:
+        tasks = json.loads(export(format="label-studio").read_text("utf-8"))
+        by_path = {task["data"]["path"]: task for task in tasks}
+        given, relabelled = by_path["pets/train/cat/1.png"], by_path["pets/train/cat/0.png"]
+        said = {"=ann": "cat", "bob": "bird"}
+        assert given["data"]["annotators"] == relabelled["data"]["annotators"] == said
+        assert len(relabelled["annotations"]) == 1
+        (record,) = tasks_as_records([given])
+        assert record["label"] == said
+
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # mlcroissant's own
 class TestCroissant:
@@ -170,3 +183,11 @@ class TestCroissant:
         (label,) = (field for field in samples["field"] if field["@id"] == "samples/label")
         meanings = {note["name"]: note["equivalentProperty"] for note in label["annotation"]}
         assert meanings["decided_by"] == "prov:wasAttributedTo"
+        assert meanings["annotations"] == "prov:qualifiedAttribution"
+
+    def test_keeps_what_each_annotator_said(self, export: Export, tmp_path: Path) -> None:
+        folder = unpack(export(format="croissant"), tmp_path)
+        table = pd.read_parquet(folder / "samples.parquet")
+        (row,) = table[table["path"] == "pets/train/cat/1.png"].to_dict("records")
+        assert json.loads(row["annotations"]) == {"=ann": "cat", "bob": "bird"}
+        assert (row["agreement"], row["tied"]) == (0.5, True)

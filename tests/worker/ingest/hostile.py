@@ -10,7 +10,6 @@ import json
 import struct
 import sys
 import tarfile
-import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -36,7 +35,6 @@ from tests.worker.ingest.formats import (
 )
 from tests.worker.ingest.making import (
     LIMITS,
-    edit_zip,
     encoded,
     make_tar,
     make_zip,
@@ -44,8 +42,11 @@ from tests.worker.ingest.making import (
     png,
     run,
     tar_entry,
-    tar_of,
+    tar_with,
     two_classes,
+    zip_with_edited,
+    zip_with_link,
+    zip_with_twin,
 )
 from worker.ingest.errors import IngestError
 from worker.ingest.limits import confine_process, cpu_budget_seconds
@@ -81,8 +82,7 @@ def arrays(**changed: Any) -> Make:
 
 
 def entry_of(kind: bytes, name: str = "cat/odd.png", link: str = "cat/1.png") -> Make:
-    good = [(tar_entry(name, len(content)), content) for name, content in two_classes().items()]
-    return lambda path: tar_of(path, [*good, (tar_entry(name, 0, kind, link), b"")])
+    return lambda path: tar_with(path, (tar_entry(name, 0, kind, link), b""))
 
 
 def changed(make: Make, change: Callable[[bytes], bytes]) -> Make:
@@ -94,11 +94,7 @@ def changed(make: Make, change: Callable[[bytes], bytes]) -> Make:
 
 
 def fields(*, local: dict[int, bytes], central: dict[int, bytes]) -> Make:
-    def write(path: Path) -> None:
-        make_zip(path, {**two_classes(), "cat/3.png": png(9)})
-        edit_zip(path, "cat/3.png", local=local, central=central)
-
-    return write
+    return lambda path: zip_with_edited(path, local=local, central=central)
 
 
 def overlapping(path: Path) -> None:
@@ -110,19 +106,6 @@ def overlapping(path: Path) -> None:
     entries = b"".join(entry.replace(b"/000", f"/{n:03}".encode()) for n in range(100))
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 100, 100, len(entries), start, 0)
     path.write_bytes(whole[:start] + entries + end)
-
-
-def twice(path: Path) -> None:
-    with warnings.catch_warnings(), zipfile.ZipFile(make_zip(path, two_classes()), "a") as archive:
-        warnings.simplefilter("ignore")
-        archive.writestr("cat/2.png", png(9))
-
-
-def zip_link(path: Path) -> None:
-    entry = zipfile.ZipInfo("cat/link.png")
-    entry.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(make_zip(path, two_classes()), "a") as archive:
-        archive.writestr(entry, "/etc/passwd")
 
 
 def nested(depth: int) -> bytes:
@@ -199,9 +182,9 @@ ARCHIVES: dict[str, tuple[Make, str]] = {
     "name with an escape": (member("cat/\x1b[2J.png"), "unsafe_name"),
     "name written backwards": (member("cat/gnp.\u202eexe"), "unsafe_name"),
     "40 folders deep": (member("a/" * 40 + "x.png"), "unsafe_name"),
-    "name twice": (twice, "duplicate_name"),
+    "name twice": (zip_with_twin, "duplicate_name"),
     "name in capitals": (member("cat/1.PNG"), "duplicate_name"),
-    "link in a zip": (zip_link, "not_a_regular_file"),
+    "link in a zip": (zip_with_link, "not_a_regular_file"),
     "encrypted": (fields(local={6: b"\x01"}, central={8: b"\x01"}), "encrypted"),
     "unknown compression": (
         fields(local={8: b"\x09"}, central={10: b"\x09"}), "unsupported_compression",

@@ -5,6 +5,7 @@ import json
 import random
 import struct
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from typing import Any
 
 from PIL import Image
 
+from worker.ingest.columns import Columns
 from worker.ingest.limits import Limits
 from worker.ingest.pipeline import Spec, ingest
-from worker.ingest.tables import Columns
 
 Files = Mapping[str, bytes]
 
@@ -95,6 +96,38 @@ def tar_of(path: Path, entries: Iterable[tuple[tarfile.TarInfo, bytes]], mode: s
     with path.open("wb") as file, tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]  # mode is a variable
         for entry, data in entries:
             archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def tar_with(path: Path, *extra: tuple[tarfile.TarInfo, bytes]) -> Path:
+    """A good tar with these entries before the others."""
+    good = [(tar_entry(name, len(data)), data) for name, data in two_classes().items()]
+    return tar_of(path, [*extra, *good])
+
+
+def zip_with_link(path: Path, name: str = "cat/link.png") -> Path:
+    """A good zip with a symbolic link to what nobody may read."""
+    link = zipfile.ZipInfo(name)
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(make_zip(path, two_classes()), "a") as archive:
+        archive.writestr(link, "/etc/passwd")
+    return path
+
+
+def zip_with_twin(path: Path, name: str = "cat/1.png") -> Path:
+    """A good zip that holds one name twice."""
+    with warnings.catch_warnings(), zipfile.ZipFile(make_zip(path, two_classes()), "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr(name, png(99))
+    return path
+
+
+def zip_with_edited(
+    path: Path, *, local: Mapping[int, bytes], central: Mapping[int, bytes]
+) -> Path:
+    """A zip of which one member's headers were changed, by the offsets of their fields."""
+    make_zip(path, {**two_classes(), "cat/3.png": png(99)})
+    edit_zip(path, "cat/3.png", local=local, central=central)
     return path
 
 

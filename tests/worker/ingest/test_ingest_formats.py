@@ -29,8 +29,8 @@ from tests.worker.ingest.formats import (
     rows,
 )
 from tests.worker.ingest.making import Result, make_zip, png, run
+from worker.ingest.columns import Columns
 from worker.ingest.errors import FailureCode, IngestError
-from worker.ingest.tables import Columns
 
 
 def samples(result: Result) -> set[tuple[str, str, str, str]]:

@@ -12,7 +12,6 @@ import pytest
 from tests.worker.ingest.making import (
     LIMITS,
     Files,
-    Result,
     edit_zip,
     encoded,
     make_tar,
@@ -22,7 +21,11 @@ from tests.worker.ingest.making import (
     run,
     tar_entry,
     tar_of,
+    tar_with,
     two_classes,
+    zip_with_edited,
+    zip_with_link,
+    zip_with_twin,
 )
 
 EVIL = png(99)
@@ -45,11 +48,6 @@ def nothing_is_written_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert others == []
     assert not Path("/evil.png").exists()
     assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
-
-
-def _tar_with(archive: Path, *extra: tuple[tarfile.TarInfo, bytes]) -> Result:
-    good = [(tar_entry(name, len(data)), data) for name, data in two_classes().items()]
-    return run(tar_of(archive, [*extra, *good]))
 
 
 class TestNames:
@@ -91,11 +89,13 @@ class TestNames:
     def test_a_tar_name_with_a_nul(self, archive: Path) -> None:
         entry = tar_entry("cat/plain.png", len(EVIL))
         entry.pax_headers = {"path": "cat/evil.png\0.txt"}
-        assert _tar_with(archive, (entry, EVIL)).codes == {"cat/evil.png\\u0000.txt": "unsafe_name"}
+        assert run(tar_with(archive, (entry, EVIL))).codes == {
+            "cat/evil.png\\u0000.txt": "unsafe_name"
+        }
 
     def test_a_tar_name_that_is_no_utf8(self, archive: Path) -> None:
         entry = tar_entry(os.fsdecode(b"cat/\xff\xfe.png"), len(EVIL))
-        result = _tar_with(archive, (entry, EVIL))
+        result = run(tar_with(archive, (entry, EVIL)))
         assert result.codes == {"cat/\\udcff\\udcfe.png": "unsafe_name"}
 
     def test_utf8_that_a_zip_does_not_declare_is_still_read(self, archive: Path) -> None:
@@ -121,17 +121,14 @@ class TestNames:
 
 
 class TestTwins:
-    @pytest.mark.filterwarnings("ignore:Duplicate name")
     @pytest.mark.parametrize("kind", ["zip", "tar"])
     def test_a_repeated_name_is_listed_and_the_first_is_taken(
         self, archive: Path, kind: str
     ) -> None:
-        entries = [*two_classes().items(), ("cat/1.png", EVIL)]
         if kind == "zip":
-            with zipfile.ZipFile(archive, "w") as packed:
-                for name, data in entries:
-                    packed.writestr(name, data)
+            zip_with_twin(archive)
         else:
+            entries = [*two_classes().items(), ("cat/1.png", EVIL)]
             tar_of(archive, [(tar_entry(name, len(data)), data) for name, data in entries])
         result = run(archive)
         assert result.codes == {"cat/1.png": "duplicate_name"}
@@ -178,18 +175,18 @@ class TestKinds:
         ],
     )
     def test_what_is_no_regular_file_is_refused(self, archive: Path, kind: bytes) -> None:
-        result = _tar_with(archive, (tar_entry("cat/odd.png", kind=kind, link="1.png"), b""))
+        result = run(tar_with(archive, (tar_entry("cat/odd.png", kind=kind, link="1.png"), b"")))
         assert result.codes == {"cat/odd.png": "not_a_regular_file"}
         assert result.summary["num_samples"] == 4
 
     def test_folders_are_no_files(self, archive: Path) -> None:
-        result = _tar_with(archive, (tar_entry("cat", kind=tarfile.DIRTYPE), b""))
+        result = run(tar_with(archive, (tar_entry("cat", kind=tarfile.DIRTYPE), b"")))
         assert result.codes == {}
 
     def test_a_file_through_a_link_lands_nowhere(self, archive: Path, tmp_path: Path) -> None:
         link = tar_entry("bird", kind=tarfile.SYMTYPE, link=str(tmp_path))
         through = tar_entry("bird/evil.png", len(EVIL))
-        result = _tar_with(archive, (link, b""), (through, EVIL))
+        result = run(tar_with(archive, (link, b""), (through, EVIL)))
         assert result.codes == {"bird": "not_a_regular_file"}
         assert "bird/evil.png" in result.paths  # its bytes are as good as any
 
@@ -200,26 +197,20 @@ class TestKinds:
             "GNU.sparse.size": str(10**13),
             "GNU.sparse.name": "cat/sparse.png",
         }
-        result = _tar_with(archive, (entry, bytes(512)))
+        result = run(tar_with(archive, (entry, bytes(512))))
         assert result.codes == {"cat/sparse.png": "not_a_regular_file"}
 
     def test_setuid_means_nothing(self, archive: Path) -> None:
         entry = tar_entry("cat/3.png", len(EVIL))
         entry.mode = 0o6777
-        assert _tar_with(archive, (entry, EVIL)).codes == {}
+        assert run(tar_with(archive, (entry, EVIL))).codes == {}
 
     def test_a_link_in_a_zip(self, archive: Path) -> None:
-        with zipfile.ZipFile(archive, "w") as packed:
-            link = zipfile.ZipInfo("cat/link.png")
-            link.create_system, link.external_attr = 3, 0o120777 << 16
-            packed.writestr(link, "/etc/passwd")
-            for name, data in two_classes().items():
-                packed.writestr(name, data)
+        zip_with_link(archive)
         assert run(archive).codes == {"cat/link.png": "not_a_regular_file"}
 
     def test_an_encrypted_file(self, archive: Path) -> None:
-        make_zip(archive, two_classes() | {"cat/3.png": EVIL})
-        edit_zip(archive, "cat/3.png", local={6: b"\x01"}, central={8: b"\x01"})
+        zip_with_edited(archive, local={6: b"\x01"}, central={8: b"\x01"})
         assert run(archive).codes == {"cat/3.png": "encrypted"}
 
     def test_a_compression_that_is_not_read(self, archive: Path) -> None:
