@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from app.accounts.idempotency_repository import remove_keys_before
 from app.accounts.repository import TenantRepository
 from app.accounts.secrets import load_pepper
 from app.core.blobs import open_blobs
@@ -24,7 +25,6 @@ from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.garbage import collect_garbage
 from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.idempotency_repository import remove_keys_before
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep

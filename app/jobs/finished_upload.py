@@ -6,9 +6,11 @@ from uuid import UUID, uuid4
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 
 from app.accounts.auth import Writer
+from app.accounts.idempotency import OnceDep
 from app.accounts.schemas import Scope
 from app.core.durable import sync_folder
 from app.datasets.incoming import StoredUpload
@@ -16,10 +18,11 @@ from app.datasets.signatures import NUM_HEAD, require_archive
 from app.http.bodies import body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep
+from app.jobs.receiver import reply_of
 from app.jobs.schemas import FinishedUpload, SubmissionRead
 from app.jobs.service import JobService
 from app.jobs.upload_form import clean_file_name, options_of, read_name
-from app.models import Upload
+from app.models import Job, Upload
 from app.uploads.service import UploadService
 
 MEDIA_TYPE = "application/json"
@@ -31,8 +34,9 @@ _FILE_NAME = "filename"
 class FinishedUploads:
     """Turns whole uploads into data sets. Asked twice, it answers the same."""
 
-    def __init__(self, caller: Writer, context: ContextDep) -> None:
+    def __init__(self, caller: Writer, context: ContextDep, once: OnceDep) -> None:
         """Serve one request."""
+        self._once = once
         self._caller = caller
         self._context: AppContext = context
 
@@ -46,22 +50,29 @@ class FinishedUploads:
         target = self._context.folder.upload(dataset_id)
         try:
             with self._context.database.unit_of_work() as session:
+                self._once.reserve(session, self._once.hash("upload", wanted.model_dump_json()))
                 jobs = JobService(session, tenant_id, self._context.wake_ups)
                 uploads = UploadService(session, tenant_id, self._context.settings)
                 upload = uploads.find_whole(wanted.upload_id)
                 if upload.job_id is not None:
-                    return _submission(jobs, upload.job_id)
+                    return self._answer(session, jobs.find(str(upload.job_id)))
                 stored = self._checked(upload)
                 job = jobs.submit_upload(
                     dataset_id, stored, name=name, options=options, columns=wanted.columns
                 )
                 upload.job_id = job.id
                 self._link(upload.id, target)  # before the commit: no row without its file
+                submission = self._answer(session, job)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
         self._context.folder.part(upload.id).unlink(missing_ok=True)
-        return SubmissionRead(dataset_id=dataset_id, job_id=job.id)
+        return submission
+
+    def _answer(self, session: Session, job: Job) -> SubmissionRead:
+        submission = SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)
+        self._once.remember(session, reply_of(submission))
+        return submission
 
     def _checked(self, upload: Upload) -> StoredUpload:
         with self._context.folder.part(upload.id).open("rb") as file:
@@ -93,8 +104,3 @@ async def read_finished_upload(request: Request) -> FinishedUpload:
         raise RequestValidationError(
             [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
         ) from error
-
-
-def _submission(jobs: JobService, job_id: UUID) -> SubmissionRead:
-    job = jobs.find(str(job_id))
-    return SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)

@@ -5,6 +5,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Response
 
+from app.accounts.idempotency import StreamingRoute
 from app.datasets.errors import UnknownScoresError
 from app.datasets.signatures import require_scores
 from app.http.problems import problems
@@ -14,7 +15,7 @@ from app.jobs.upload_form import FileForm
 
 SCORES_PATH = "/v1/scores"
 
-router = APIRouter(tags=["data sets"])
+router = APIRouter(tags=["data sets"], route_class=StreamingRoute)
 
 _DESCRIPTION = """
 Probabilities that a model of your own predicted for samples it was **not** trained on (such as by

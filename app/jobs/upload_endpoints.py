@@ -5,6 +5,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
 
+from app.accounts.idempotency import StreamingRoute
 from app.accounts.schemas import Scope
 from app.core.errors import NotFoundError
 from app.datasets.errors import UnknownArchiveError
@@ -19,7 +20,7 @@ from app.uploads.errors import UploadExpiredError, UploadIncompleteError
 
 DATASETS_PATH = "/v1/datasets"
 
-router = APIRouter(tags=["data sets"])
+router = APIRouter(tags=["data sets"], route_class=StreamingRoute)
 
 _BODY = form_body(
     "zip, tar, tar.gz or tar.zst of `[train|test/]<class>/<image>` or of images with a table of "
