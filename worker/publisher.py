@@ -59,6 +59,7 @@ class Publisher:
         IntakeRepository(session, attempt.tenant_id, attempt.dataset_id).add_blobs(sizes)
         for artifact in artifacts:
             self._results(session).add_artifact(artifact)
+        self._results(session).supersede()
         LeaseRepository(session).finish(
             self._lease.fence,
             JobState.SUCCEEDED,

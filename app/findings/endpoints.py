@@ -13,6 +13,7 @@ from app.core.errors import (
 )
 from app.core.schemas import Page
 from app.findings.errors import (
+    CursorExpiredError,
     FormatNotAvailableError,
     NoFindingsError,
     NoModelError,
@@ -107,6 +108,7 @@ SenderDep = Annotated[FileSender, Depends()]
         NoFindingsError,
         ValidationFailedError,
         InvalidCursorError,
+        CursorExpiredError,
         UnknownSortError,
     ),
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import compile_path
 
 from app.core.errors import (
     AppError,
@@ -71,6 +72,14 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
         for status, response in operation["responses"].items():
             _describe_problems(int(status), response, titles, statuses)
     return document
+
+
+def methods_of(document: Mapping[str, Any], path: str) -> list[str]:
+    """Return the methods that a path takes, whatever its parameters are."""
+    for template, methods in document["paths"].items():
+        if compile_path(template)[0].fullmatch(path):
+            return sorted(method.upper() for method in methods if method in _METHODS)
+    return []
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

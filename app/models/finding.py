@@ -1,3 +1,4 @@
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, text
@@ -10,12 +11,14 @@ class ResultVersion(HasCreatedAt, Base):
     """The results of one attempt: invisible until the job row points here."""
 
     __tablename__ = "result_versions"
-    __table_args__ = (Index(None, "job_id"),)
+    __table_args__ = (Index(None, "job_id"), Index(None, "superseded_at"))
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     attempt: Mapped[int]
+    superseded_at: Mapped[datetime | None]
+    """When newer results took its place; cursors of walks under way still read it for a day."""
 
 
 class Finding(Base):
