@@ -31,7 +31,7 @@ _PATTERN = r"^[\x21-\x7e]+$"
 _MAX_LENGTH = 255
 _ONCE = "once"
 # Of the headers only these change what a POST does.
-_TELLING_HEADERS = ("content-type", "upload-length", "upload-metadata")
+_TELLING_HEADERS = ("content-type", "tus-resumable", "upload-length", "upload-metadata")
 REPLAYED = "Idempotency-Replayed"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

@@ -27,7 +27,7 @@ from app.models import Artifact, Dataset, Job, JobKind, JobState
 _REPORT = "report"
 _NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT})
 _STORED_FORMATS = (ModelFormat.SAFETENSORS, ModelFormat.CARD)
-_PLACE: TypeAdapter[tuple[int, float, int]] = TypeAdapter(tuple[RowNumber, FiniteNumber, RowNumber])
+PLACE: TypeAdapter[tuple[int, float, int]] = TypeAdapter(tuple[RowNumber, FiniteNumber, RowNumber])
 """Version of the results, loss and rank."""
 
 
@@ -51,7 +51,7 @@ class FindingService:
         """
         job, published = self._published(job_id)
         classes = self._datasets.find(str(job.dataset_id)).classes
-        cursors = Cursors(_PLACE, {"job": job.id, **asdict(query)})
+        cursors = Cursors(PLACE, {"job": job.id, **asdict(query)})
         place = cursors.decode(page.cursor)
         version_id, after = published, None
         if place is not None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.routing import compile_path
 
 from app.core.errors import (
     AppError,
@@ -21,6 +20,8 @@ from app.http.errors import (
     PreconditionRequiredError,
     ValidationFailedError,
 )
+from app.http.methods import METHODS
+from app.http.parameters import BODIES, DESCRIPTIONS
 from app.http.problems import CODES, MEDIA_TYPE, TYPE_PREFIX, error_types
 
 TAGS = {
@@ -43,7 +44,11 @@ Send labelled images, get the probability of each label being wrong.
 * **Repeating** is safe: every POST takes an `Idempotency-Key`.
 * **Changes** of rows take `If-Match` with the row's `version`.
 """
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
+_REQUIRED = {
+    "tus-resumable": {"type": "string", "const": "1.0.0"},
+    "if-match": {"type": "string", "examples": ['"1"']},
+}
+"""Headers that are asked for with an error of their own, so that FastAPI takes them as optional."""
 
 
 def install(app: FastAPI) -> None:
@@ -60,6 +65,7 @@ def install(app: FastAPI) -> None:
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Declare problems, tags and what every operation has in common."""
+    _hoist(document, document["components"]["schemas"])
     used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
     document["tags"] = [
         {"name": name, "description": text} for name, text in TAGS.items() if name in used
@@ -68,25 +74,36 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     statuses = {error.code: error.status for error in error_types()}
     for path, method, operation in operations(document):
         _name(operation)
+        for parameter in operation.get("parameters", ()):
+            _complete_parameter(parameter)
+        _complete_body(operation)
         _declare(operation, _common_errors(path, method, operation))
         for status, response in operation["responses"].items():
             _describe_problems(int(status), response, titles, statuses)
     return document
 
 
-def methods_of(document: Mapping[str, Any], path: str) -> list[str]:
-    """Return the methods that a path takes, whatever its parameters are."""
-    for template, methods in document["paths"].items():
-        if compile_path(template)[0].fullmatch(path):
-            return sorted(method.upper() for method in methods if method in _METHODS)
-    return []
+def _hoist(node: Any, schemas: dict[str, Any]) -> None:
+    """Bring the definitions that a form's schema came with to where all others are."""
+    if isinstance(node, list):
+        for item in node:
+            _hoist(item, schemas)
+    elif isinstance(node, dict):
+        for name, schema in node.pop("$defs", {}).items():
+            schemas.setdefault(name, schema)
+            _hoist(schema, schemas)
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            node["$ref"] = reference.replace("#/$defs/", "#/components/schemas/")
+        for value in list(node.values()):
+            _hoist(value, schemas)
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield path, method and operation."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            if method in _METHODS:
+            if method in METHODS:
                 yield path, method, operation
 
 
@@ -96,6 +113,22 @@ def _name(operation: dict[str, Any]) -> None:
     for ending in ("_healthz_get", "_readyz_get", "_metrics_get"):
         name = name.removesuffix(ending)
     operation["operationId"] = name
+
+
+def _complete_parameter(parameter: dict[str, Any]) -> None:
+    schema = _REQUIRED.get(parameter["name"].lower())
+    if schema is not None:
+        parameter |= {"required": True, "schema": schema}
+    known = DESCRIPTIONS.get(parameter["name"].lower())
+    if known is not None:
+        parameter.setdefault("description", known)
+
+
+def _complete_body(operation: dict[str, Any]) -> None:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    example = BODIES.get(operation["operationId"])
+    if body is not None and example is not None:
+        body.setdefault("example", example)
 
 
 def _common_errors(path: str, method: str, operation: dict[str, Any]) -> list[type[AppError]]:

@@ -28,6 +28,7 @@ from app.http.errors import (
     MethodNotAllowedError,
     ValidationFailedError,
 )
+from app.http.methods import methods_of
 from app.http.middleware import HttpMiddleware
 
 MEDIA_TYPE = "application/problem+json"
@@ -98,6 +99,9 @@ class ProblemRenderer:
     async def handle(self, request: Request, error: Exception) -> Response:
         """Answer `error`: the signature is that of an exception handler."""
         answer = self._answer(error)
+        headers = dict(answer.headers)
+        if answer.status == MethodNotAllowedError.status:
+            headers["Allow"] = methods_of(request.app.openapi(), request.url.path)
         if not isinstance(error, AppError | HTTPException | RequestValidationError):
             # For us only: a database error would put its SQL into the reply. Formatted here,
             # since a renderer that shows local variables would log the caller's key.
@@ -115,7 +119,7 @@ class ProblemRenderer:
             "request_id": request.state.request_id,
             **answer.extra,
         }
-        return JSONResponse(body, answer.status, answer.headers, media_type=MEDIA_TYPE)
+        return JSONResponse(body, answer.status, headers, media_type=MEDIA_TYPE)
 
     def _answer(self, error: Exception) -> Answer:
         match error:

@@ -97,7 +97,12 @@ def create_upload(
     return UploadCreated(upload_id=upload.id)
 
 
-@_versioned.head("/{upload_id}", summary="How far a resumable upload is", responses=problems(*_ONE))
+@_versioned.head(
+    "/{upload_id}",
+    summary="How far a resumable upload is",
+    response_class=Response,
+    responses=problems(*_ONE),
+)
 def get_upload(
     upload_id: str, caller: Writer, context: ContextDep, session: ReadSession, response: Response
 ) -> None:
