@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "2026_11_25_stored_replies"
-down_revision: str | None = "2026_11_24_duplicates"
+down_revision: str | None = "2026_11_25_web_sessions"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
