@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := app worker ml labelaudit migrations tests benchmarks
+PACKAGES := app worker ml labelaudit migrations tests benchmarks docs/generate.py
 
 .DEFAULT_GOAL := help
 
@@ -64,6 +64,19 @@ lint: install  ## style, types, import law, dependencies, house rules
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	$(BIN)/python -m pytest -q tests/test_house_rules.py
+
+.PHONY: api-docs
+api-docs: install  ## renew docs/api/openapi.json and the page of problems
+	$(BIN)/python -m docs.generate
+
+.PHONY: docs
+docs: install  ## build the user guide into build/docs; a broken link is an error
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+.PHONY: contract
+contract: install  ## two minutes of generated requests against the real server
+	$(BIN)/python -m benchmarks.contract_fuzz --seconds 120
 
 .PHONY: format
 format: install  ## rewrite the code in the house style

@@ -1,43 +1,42 @@
-"""A small client of the HTTP service."""
+"""A client of the HTTP service that waits for its answers."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Literal
 
-import httpx2
-
-from labelaudit.answers import answer, as_text, raise_for_problem, reachable
-from labelaudit.errors import InputError
-from labelaudit.files import ReportingFile
+from labelaudit import calls
+from labelaudit.connection import raise_for_problem, reachable
 from labelaudit.model_calls import ModelCalls
 from labelaudit.resumable import RESUMABLE_FROM_BYTES, ResumableUpload
-from labelaudit.schemas import Dataset, ExportStarted, Finding, Job, RejectedFile, Report, Upload
-
-_PAGE = 500
-# An upload may take hours, and the service answers it only when all is on disk.
-_TIMEOUT = httpx2.Timeout(connect=10, read=60, write=60, pool=10)
-_UPLOAD_TIMEOUT = httpx2.Timeout(connect=10, read=600, write=None, pool=10)
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from labelaudit.schemas import (
+    Bulk,
+    Dataset,
+    Decision,
+    Export,
+    ExportStarted,
+    Finding,
+    Job,
+    JobStarted,
+    Key,
+    LogEntry,
+    NewKey,
+    NewWebhook,
+    RejectedFile,
+    Report,
+    Sample,
+    Step,
+    Upload,
+    Webhook,
+)
 
 
 class Client(ModelCalls):
-    """Calls one service with one key. Use it in a `with` block, or close it."""
+    """Calls one service with one key. Use it in a `with` block, or close it.
 
-    def __init__(
-        self, url: str, key: str | None = None, *, transport: httpx2.BaseTransport | None = None
-    ) -> None:
-        """Speak to the service at `url`; nothing is sent yet."""
-        base = _parse_url(url)
-        self._http = httpx2.Client(
-            base_url=base,
-            headers={"Authorization": f"Bearer {_checked_key(key)}"} if key else {},
-            timeout=_TIMEOUT,
-            follow_redirects=False,  # a redirect must not carry the key elsewhere
-            trust_env=base.host not in _LOOPBACK,  # no proxy stands before this machine itself
-            transport=transport,
-        )
+    A POST is sent with an `Idempotency-Key`, so that it is carried out once, however often it is
+    sent. Failures are `labelaudit.errors.LabelAuditError` with a stable `code`.
+    """
 
     def upload_dataset(
         self,
@@ -98,32 +97,40 @@ class Client(ModelCalls):
         form = {} if name is None else {"name": name}
         return self._upload("v1/scores", path, form, on_sent)
 
+    def _upload_resumably(
+        self,
+        route: str,
+        path: Path,
+        wanted: Mapping[str, object],
+        on_sent: Callable[[int], None] | None,
+    ) -> Upload:
+        """Send a file in pieces, then say what is to become of it."""
+        upload_id = ResumableUpload(self._send, path, on_sent=on_sent).run()
+        return self._run(calls.register_upload(route, upload_id, wanted))
+
+    def iter_datasets(self) -> Iterator[Dataset]:
+        """Yield all data sets, newest first."""
+        return self._iter(calls.datasets())
+
     def get_dataset(self, dataset_id: str) -> Dataset:
         """Return one data set."""
-        return cast("Dataset", self._get(f"v1/datasets/{dataset_id}"))
+        return self._run(calls.get_dataset(dataset_id))
 
-    def get_job(self, job_id: str) -> Job:
-        """Return one job as it is now."""
-        return cast("Job", self._get(f"v1/jobs/{job_id}"))
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Remove a data set with its jobs, findings and files."""
+        self._run(calls.delete_dataset(dataset_id))
 
-    def cancel(self, job_id: str) -> None:
-        """Ask for the end of a job; it stops within seconds."""
-        with reachable():
-            response = self._http.post(f"v1/jobs/{job_id}/cancel")
-        raise_for_problem(response)
-
-    def get_report(self, job_id: str) -> Report:
-        """Return the report of a finished audit."""
-        return self._get(f"v1/jobs/{job_id}/report")
-
-    def iter_findings(self, job_id: str, *, flagged: bool | None = None) -> Iterator[Finding]:
-        """Yield the findings of a finished audit, worst first."""
-        filters = {} if flagged is None else {"flagged": str(flagged).lower()}
-        return cast("Iterator[Finding]", self._pages(f"v1/jobs/{job_id}/samples", filters))
+    def iter_samples(self, dataset_id: str) -> Iterator[Sample]:
+        """Yield the samples of a data set."""
+        return self._iter(calls.samples(dataset_id))
 
     def iter_rejected(self, dataset_id: str) -> Iterator[RejectedFile]:
         """Yield the files of an upload that were not taken."""
-        return cast("Iterator[RejectedFile]", self._pages(f"v1/datasets/{dataset_id}/rejected", {}))
+        return self._iter(calls.rejected(dataset_id))
+
+    def get_sample(self, sample_id: str) -> Sample:
+        """Return one sample."""
+        return self._run(calls.get_sample(sample_id))
 
     def image(self, sample_id: str, *, size: Literal["thumb", "full"] = "thumb") -> bytes:
         """Return one image as an encoded file."""
@@ -132,104 +139,106 @@ class Client(ModelCalls):
         raise_for_problem(response)
         return response.content
 
-    def start_export(self, dataset_id: str, **options: object) -> ExportStarted:
+    def start_audit(self, dataset_id: str, **wanted: object) -> JobStarted:
+        """Audit a data set again, with these options (`preset`, `method`, `epochs`, `seed`)."""
+        return self._run(calls.start_audit(dataset_id, wanted))
+
+    def iter_jobs(self, **filters: str) -> Iterator[Job]:
+        """Yield jobs, newest first; filters are `state` and `dataset_id`."""
+        return self._iter(calls.jobs(filters))
+
+    def get_job(self, job_id: str) -> Job:
+        """Return one job as it is now."""
+        return self._run(calls.get_job(job_id))
+
+    def wait(self, job_id: str, *, on_progress: Callable[[Job], None] = lambda _job: None) -> Job:
+        """Return a job once it has succeeded; `on_progress` sees it again and again until then.
+
+        Raises:
+            LabelAuditError: It failed or was cancelled, or the service is gone.
+        """
+        from labelaudit.waiting import wait_for_job  # noqa: PLC0415 - which needs this class
+
+        return wait_for_job(self, job_id, show=on_progress)
+
+    def cancel(self, job_id: str) -> None:
+        """Ask for the end of a job; it stops within seconds."""
+        self._run(calls.cancel(job_id))
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again."""
+        return self._run(calls.retry(job_id))
+
+    def get_report(self, job_id: str) -> Report:
+        """Return the report of a finished audit."""
+        return self._run(calls.get_report(job_id))
+
+    def iter_findings(self, job_id: str, **filters: object) -> Iterator[Finding]:
+        """Yield the findings of a finished audit, worst first.
+
+        Args:
+            job_id: The audit.
+            **filters: `flagged`, `min_p`, `max_p`, `label`, `suggested_label`, `decision`, `sort`.
+        """
+        return self._iter(calls.findings(job_id, filters))
+
+    def decide(self, sample_id: str, decision: str, *, version: int, **details: str) -> Decision:
+        """Decide on a sample as it was at `version`; `label` goes with `relabel`."""
+        return self._run(calls.decide(sample_id, decision, version=version, **details))
+
+    def decide_many(self, dataset_id: str, decision: str, **details: object) -> Bulk:
+        """Decide on all samples that are named or that a filter meets; see the API's page."""
+        return self._run(calls.decide_many(dataset_id, decision, **details))
+
+    def undo(self, dataset_id: str, step_id: int | None = None) -> Step:
+        """Undo a step, by default the last one."""
+        return self._run(calls.undo(dataset_id, step_id))
+
+    def redo(self, dataset_id: str, step_id: int | None = None) -> Step:
+        """Redo a step, by default the one undone last."""
+        return self._run(calls.redo(dataset_id, step_id))
+
+    def iter_decisions(self, dataset_id: str) -> Iterator[LogEntry]:
+        """Yield the log of decisions, oldest first."""
+        return self._iter(calls.decisions(dataset_id))
+
+    def start_export(self, dataset_id: str, **wanted: object) -> ExportStarted:
         """Have a data set written for another tool; its job is to be waited for.
 
         Args:
             dataset_id: The data set.
-            **options: `format` and what else the service takes, such as `labels` and `min_p`.
+            **wanted: `format` and what else the service takes, such as `labels` and `min_p`.
         """
-        with reachable():
-            response = self._http.post(f"v1/datasets/{dataset_id}/exports", json=options)
-        return cast("ExportStarted", answer(response))
+        return self._run(calls.start_export(dataset_id, wanted))
 
-    def get_export_name(self, export_id: str) -> str:
-        """Return the file name of a finished export."""
-        name: str = self._get(f"v1/exports/{export_id}")["file"]["name"]
-        return name
+    def get_export(self, export_id: str) -> Export:
+        """Return one export."""
+        return self._run(calls.get_export(export_id))
 
     def download_export(self, export_id: str, target: Path) -> None:
         """Write a finished export to `target`: whole or not at all."""
         self._download(f"v1/exports/{export_id}/download", target, {})
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+    def iter_webhooks(self) -> Iterator[Webhook]:
+        """Yield the receivers of messages."""
+        return self._iter(calls.webhooks())
 
-    def __enter__(self) -> Self:
-        return self
+    def create_webhook(self, url: str) -> NewWebhook:
+        """Have a receiver told when jobs end; the secret is shown this once."""
+        return self._run(calls.create_webhook(url))
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Send nothing more to a receiver."""
+        self._run(calls.delete_webhook(webhook_id))
 
-    def _upload(
-        self,
-        route: str,
-        path: Path,
-        form: Mapping[str, str],
-        on_sent: Callable[[int], None] | None,
-    ) -> Upload:
-        with ReportingFile(path, on_sent) as file, reachable():
-            response = self._http.post(
-                route,
-                data=form,
-                files={"file": (as_text(path.name), file)},
-                timeout=_UPLOAD_TIMEOUT,
-            )
-        return cast("Upload", answer(response))
+    def iter_keys(self) -> Iterator[Key]:
+        """Yield the API keys of the tenant."""
+        return self._iter(calls.keys())
 
-    def _upload_resumably(
-        self,
-        route: str,
-        path: Path,
-        wanted: Mapping[str, object],
-        on_sent: Callable[[int], None] | None,
-    ) -> Upload:
-        """Send a file in pieces, then say what is to become of it; saying it again does no harm."""
-        upload_id = ResumableUpload(self._send, path, on_sent=on_sent).run()
-        body = {"upload_id": upload_id, **wanted}
-        with reachable():
-            response = self._http.post(route, json=body, timeout=_UPLOAD_TIMEOUT)
-        return cast("Upload", answer(response))
+    def create_key(self, name: str, scopes: list[str], **wanted: object) -> NewKey:
+        """Make an API key; it is shown this once."""
+        return self._run(calls.create_key(name, scopes, wanted))
 
-    def _send(
-        self, method: str, path: str, headers: Mapping[str, str], content: bytes = b""
-    ) -> httpx2.Response:
-        with reachable():
-            response = self._http.request(
-                method, path, headers=dict(headers), content=content, timeout=_UPLOAD_TIMEOUT
-            )
-        raise_for_problem(response)
-        return response
-
-    def _pages(self, path: str, filters: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        params = {**filters, "limit": str(_PAGE)}
-        while True:
-            page = self._get(path, params)
-            yield from page["items"]
-            if page["next_cursor"] is None:
-                return
-            params["cursor"] = page["next_cursor"]
-
-
-def _parse_url(url: str) -> httpx2.URL:
-    hint = "for example http://127.0.0.1:8000"
-    try:
-        parsed = httpx2.URL(url.rstrip("/") + "/")
-    except httpx2.InvalidURL as error:
-        raise InputError(f"{url} is no URL: {error}", code="invalid_url", hint=hint) from error
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise InputError(f"{url} is no http URL", code="invalid_url", hint=hint)
-    return parsed
-
-
-def _checked_key(key: str) -> str:
-    key = key.strip()
-    if not (key.isascii() and key.isprintable()):
-        raise InputError("the API key has characters that no key has", code="invalid_key")
-    return key
+    def revoke_key(self, key_id: str) -> None:
+        """Make a key worthless at once."""
+        self._run(calls.revoke_key(key_id))

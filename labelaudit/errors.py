@@ -40,8 +40,10 @@ class ServiceError(LabelAuditError):
 class ApiError(LabelAuditError):
     """The service answered a request with a problem."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        """Keep the problem's members."""
+    def __init__(
+        self, status: int, code: str, detail: str, *, retry_after: float | None = None
+    ) -> None:
+        """Keep the problem's members, and after how many seconds to ask again."""
         super().__init__(
             detail,
             code=code,
@@ -49,6 +51,7 @@ class ApiError(LabelAuditError):
             hint="check LABELAUDIT_API_KEY" if status in {401, 403} else "",
         )
         self.status = status
+        self.retry_after = retry_after
 
 
 class UnreachableError(ServiceError):

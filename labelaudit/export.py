@@ -30,7 +30,8 @@ def run_export(request: ExportRequest) -> None:
 def _export(service: Service, request: ExportRequest) -> Path:
     started = service.client.start_export(request.dataset_id, **request.options)
     follow(service, started["job_id"])
-    name = service.client.get_export_name(started["export_id"])
-    target = request.out / (PurePosixPath(name).name or "export")
+    file = service.client.get_export(started["export_id"])["file"]
+    name = "" if file is None else PurePosixPath(file["name"]).name
+    target = request.out / (name or "export")
     service.client.download_export(started["export_id"], target)
     return target

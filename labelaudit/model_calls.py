@@ -1,16 +1,17 @@
 """The client's calls for what an audit leaves: model, files with their hashes, predictions."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 import httpx2
 
-from labelaudit.answers import answer, as_text, raise_for_problem, reachable
+from labelaudit import calls
+from labelaudit.connection import answer, as_text, reachable
 from labelaudit.errors import job_error
-from labelaudit.files import replacing
+from labelaudit.link import Connection
 from labelaudit.schemas import Artifact, Predictions, SigningKey
 
 ModelForm: TypeAlias = Literal["safetensors", "card", "torchscript", "onnx"]
@@ -20,10 +21,8 @@ _PAUSE_SECONDS = 1
 _PREDICT_TIMEOUT = httpx2.Timeout(connect=10, read=90, write=60, pool=10)
 
 
-class ModelCalls:
+class ModelCalls(Connection):
     """A part of `Client`."""
-
-    _http: httpx2.Client
 
     def download_model(self, job_id: str, target: Path, *, form: ModelForm = "safetensors") -> None:
         """Write the trained model in one of its forms, or its card, to `target`: whole or not."""
@@ -31,7 +30,7 @@ class ModelCalls:
 
     def list_artifacts(self, job_id: str) -> list[Artifact]:
         """Return all files of a finished job, with size and SHA-256."""
-        return cast("list[Artifact]", self._get(f"v1/jobs/{job_id}/artifacts")["items"])
+        return cast("list[Artifact]", self._run(calls.get_artifacts(job_id))["items"])
 
     def download_artifact(self, job_id: str, name: str, target: Path) -> None:
         """Write one file of a finished job to `target`: whole or not at all."""
@@ -44,8 +43,7 @@ class ModelCalls:
 
     def signing_keys(self) -> list[SigningKey]:
         """Return the public keys that this service signs with and has signed with."""
-        keys = self._get(".well-known/labelaudit/signing-keys")["items"]
-        return cast("list[SigningKey]", keys)
+        return cast("list[SigningKey]", self._run(calls.get_signing_keys())["items"])
 
     def predict(self, job_id: str, images: Iterable[Path | str], *, top_k: int = 5) -> Predictions:
         """Have the model of a finished audit classify image files, and wait for the answer.
@@ -62,7 +60,7 @@ class ModelCalls:
         if "items" in started:
             return cast("Predictions", started)
         predict_id = started["job_id"]
-        while (job := self._get(f"v1/jobs/{predict_id}"))["state"] in {"queued", "running"}:
+        while (job := self._run(calls.get_job(predict_id)))["state"] in {"queued", "running"}:
             time.sleep(_PAUSE_SECONDS)
         if job["state"] != "succeeded":
             problem = job["error"] or {"code": "cancelled", "detail": "it was cancelled"}
@@ -84,24 +82,8 @@ class ModelCalls:
                 files=files,
                 timeout=_PREDICT_TIMEOUT,
             )
-        return answer(response)
+        return cast("dict[str, Any]", answer(response))
 
     def get_predictions(self, predict_job_id: str) -> Predictions:
         """Return the answer of a predict job that has succeeded."""
-        return cast("Predictions", self._get(f"v1/jobs/{predict_job_id}/predictions"))
-
-    def _download(self, path: str, target: Path, params: Mapping[str, str]) -> None:
-        # To the store, where that sends its own files; the key stays here.
-        options: dict[str, Any] = {"params": dict(params), "follow_redirects": True}
-        with reachable(), self._http.stream("GET", path, **options) as response:
-            if not response.is_success:
-                response.read()
-                raise_for_problem(response)
-            with replacing(target) as temporary, temporary.open("wb") as file:
-                for chunk in response.iter_bytes():
-                    file.write(chunk)
-
-    def _get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
-        with reachable():
-            response = self._http.get(path, params=dict(params or {}))
-        return answer(response)
+        return self._run(calls.get_predictions(predict_job_id))

@@ -13,6 +13,12 @@ class Upload(TypedDict):
     job_id: str
 
 
+class JobStarted(TypedDict):
+    """What a request for an audit is answered with."""
+
+    job_id: str
+
+
 class ExportStarted(TypedDict):
     """What a request for an export is answered with."""
 
@@ -83,6 +89,112 @@ class Finding(TypedDict):
     p_mislabeled: float | None
     flagged: bool
     rank: int
+    p_clean: float | None
+    loss: float
+    signals: dict[str, float]
+    verdict: str
+    decision: str | None
+    decided_label: str | None
+    version: int
+
+
+class Sample(TypedDict):
+    """One image with its label."""
+
+    sample_id: str
+    dataset_id: str
+    path: str
+    split: str
+    given_label: str
+    decision: str | None
+    decided_label: str | None
+    version: int
+
+
+class Decision(TypedDict):
+    """What is in force for a sample."""
+
+    sample_id: str
+    decision: str | None
+    label: str | None
+    reason: str | None
+    version: int
+    step_id: int
+
+
+class Step(TypedDict):
+    """One act of a reviewer, undone and redone as a whole."""
+
+    step_id: int
+    kind: str
+    undone: bool
+    num_samples: int
+    who: str | None
+    comment: str | None
+    at: str
+
+
+class Bulk(TypedDict):
+    """What a decision on many samples did, or would do."""
+
+    dry_run: bool
+    count: int
+    samples: list[dict[str, Any]]
+    step: Step | None
+
+
+class LogEntry(TypedDict):
+    """One change of one sample."""
+
+    id: int
+    sample_id: str
+
+
+class ExportFile(TypedDict):
+    """The file of a finished export."""
+
+    name: str
+    sha256: str
+    num_bytes: int
+
+
+class Export(TypedDict):
+    """A data set written for another tool."""
+
+    id: str
+    dataset_id: str
+    job_id: str
+    state: JobState
+    file: ExportFile | None
+
+
+class Webhook(TypedDict):
+    """A receiver of messages."""
+
+    id: str
+    url: str
+    created_at: str
+    disabled_at: str | None
+
+
+class NewWebhook(Webhook):
+    """A new receiver; the secret is shown this once."""
+
+    secret: str
+
+
+class Key(TypedDict):
+    """An API key, without the key itself."""
+
+    id: str
+    name: str
+    scopes: list[str]
+
+
+class NewKey(Key):
+    """A new API key; the key is shown this once."""
+
+    key: str
 
 
 class Artifact(TypedDict):

@@ -7,9 +7,9 @@ from labelaudit.client import Client
 from labelaudit.errors import LabelAuditError, is_transient, job_error
 from labelaudit.schemas import Job
 
-_POLL_SECONDS = 0.5
-_SILENCE_SECONDS = 60.0
-_FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
+POLL_SECONDS = 0.5
+SILENCE_SECONDS = 60.0
+FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
 
 def wait_for_job(
@@ -18,7 +18,7 @@ def wait_for_job(
     *,
     show: Callable[[Job], None],
     check: Callable[[], None] = lambda: None,
-    silence_seconds: float = _SILENCE_SECONDS,
+    silence_seconds: float = SILENCE_SECONDS,
 ) -> Job:
     """Return the job once it succeeded.
 
@@ -45,12 +45,17 @@ def wait_for_job(
         else:
             answered = time.monotonic()
             show(job)
-            if job["state"] in _FINAL_STATES:
-                return _succeeded(job)
-        time.sleep(_POLL_SECONDS)
+            if job["state"] in FINAL_STATES:
+                return succeeded(job)
+        time.sleep(POLL_SECONDS)
 
 
-def _succeeded(job: Job) -> Job:
+def succeeded(job: Job) -> Job:
+    """Return a job that has ended well.
+
+    Raises:
+        LabelAuditError: It failed or was cancelled.
+    """
     if job["state"] == "succeeded":
         return job
     problem = job["error"] or {"code": job["state"], "detail": f"the job was {job['state']}"}

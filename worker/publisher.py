@@ -57,6 +57,7 @@ class Publisher:
             FencedError: Somebody else owns the job; nothing is shown.
         """
         self._add(session, artifacts)
+        self._results(session).supersede()
         self._end(session, result_version=self.version)
         self._results(session).drop_unpublished()
 

@@ -13,9 +13,11 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from app.accounts.idempotency_repository import remove_keys_before
 from app.accounts.repository import TenantRepository
 from app.accounts.secrets import load_pepper
 from app.core.blobs import open_blobs
+from app.core.bulk import ROWS_PER_TRANSACTION
 from app.core.clock import utc_now
 from app.core.db import DATABASE_ERRORS, Database, make_engine
 from app.core.logging import configure_logging
@@ -23,8 +25,9 @@ from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.garbage import collect_garbage
+from app.findings.publish_repository import remove_superseded_before
+from app.findings.repository import SUPERSEDED_KEPT
 from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.idempotency_repository import remove_keys_before
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
@@ -158,11 +161,22 @@ def remove_old_idempotency_keys(database: Database) -> None:
         remove_keys_before(session, utc_now() - _KEYS_KEPT)
 
 
+def remove_superseded_results(database: Database) -> None:
+    """Remove results that no cursor reads any more, in steps that keep nobody waiting long."""
+    moment = utc_now() - 2 * SUPERSEDED_KEPT  # a walk that just went on may end its page
+    while True:
+        with database.unit_of_work() as session:
+            if not remove_superseded_before(session, moment, limit=ROWS_PER_TRANSACTION):
+                return
+
+
 def _remove_garbage_daily(
     database: Database, settings: Settings, stopping: threading.Event
 ) -> None:
     while not stopping.wait(_GARBAGE_SECONDS):
         try:
+            remove_superseded_results(database)
+            remove_old_idempotency_keys(database)
             remove_garbage(database, settings)
         except Exception:  # noqa: BLE001 - the store may be away in any way; tomorrow then
             _log.exception("garbage_not_removed")

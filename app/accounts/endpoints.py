@@ -6,6 +6,7 @@ from app.accounts.administration import KeyAdministration
 from app.accounts.audit import read_log
 from app.accounts.auth import Admin, Reader
 from app.accounts.errors import KeyNotActiveError
+from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
 from app.accounts.schemas import (
     AuditEntryRead,
@@ -29,7 +30,9 @@ from app.http.problems import problems
 
 _ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
 
-router = APIRouter(prefix="/v1", tags=["administration"], responses=problems(*_ALWAYS))
+router = APIRouter(
+    prefix="/v1", tags=["administration"], route_class=IdempotentRoute, responses=problems(*_ALWAYS)
+)
 
 
 def _reading(caller: Admin, session: ReadSession, context: ContextDep) -> KeyAdministration:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from app.accounts.administration import TenantAdministration
 from app.accounts.auth import Admin
 from app.accounts.errors import TenantExistsError
+from app.accounts.idempotency import IdempotentRoute
 from app.accounts.schemas import TenantCreate, TenantCreated, TenantQuotas, TenantRead
 from app.core.errors import (
     ForbiddenError,
@@ -23,7 +24,12 @@ from app.http.problems import problems
 
 _ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
 
-router = APIRouter(prefix="/v1/tenants", tags=["administration"], responses=problems(*_ALWAYS))
+router = APIRouter(
+    prefix="/v1/tenants",
+    tags=["administration"],
+    route_class=IdempotentRoute,
+    responses=problems(*_ALWAYS),
+)
 
 
 def _reading(caller: Admin, context: ContextDep) -> Iterator[TenantAdministration]:

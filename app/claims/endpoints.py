@@ -3,6 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from app.accounts.auth import Reader, Reviewer
+from app.accounts.idempotency import IdempotentRoute
 from app.claims.errors import TooManyClaimsError
 from app.claims.schemas import AgreementRead, ClaimRead, ClaimWrite, ConflictRead, ReleaseRead
 from app.claims.service import ClaimService
@@ -22,6 +23,7 @@ from app.http.problems import problems
 router = APIRouter(
     prefix="/v1/jobs/{job_id}",
     tags=["reviewers"],
+    route_class=IdempotentRoute,
     responses=problems(
         UnauthenticatedError,
         ForbiddenError,

@@ -85,11 +85,13 @@ RemovalDep = Annotated[DatasetRemoval, Depends(_removal)]
     responses=problems(ValidationFailedError, InvalidCursorError),
 )
 def list_datasets(service: ServiceDep, paging: PagingDep) -> Page[DatasetSummary]:
+    """Newest first, page by page. A set is `pending` until its images are taken in."""
     return paging.reply(service.newest(paging.wanted))
 
 
 @datasets_router.get("/{dataset_id}", summary="Get a data set", responses=problems(NotFoundError))
 def get_dataset(dataset_id: str, service: ServiceDep) -> DatasetRead:
+    """Classes, splits, counts, warnings of the intake and groups of equal pictures."""
     return service.read(dataset_id)
 
 
@@ -100,6 +102,7 @@ def get_dataset(dataset_id: str, service: ServiceDep) -> DatasetRead:
     responses=problems(NotFoundError, DatasetBusyError),
 )
 def delete_dataset(dataset_id: str, removal: RemovalDep) -> None:
+    """Everything that hangs on it goes too, and cannot be had back. A set whose job runs stays."""
     removal.remove(dataset_id)
 
 
@@ -116,6 +119,10 @@ def list_samples(
     paging: PagingDep,
     wanted: Annotated[SampleFilter, Depends(_filter)],
 ) -> Page[SampleRead]:
+    """In the order of the upload.
+
+    Filters may be combined; `duplicates` shows pictures that occur twice.
+    """
     return paging.reply(service.samples(dataset_id, paging.wanted, wanted))
 
 
@@ -127,11 +134,13 @@ def list_samples(
 def list_rejected(
     dataset_id: str, service: ServiceDep, paging: PagingDep
 ) -> Page[RejectedFileRead]:
+    """Single bad files never end a job; each is listed with its path, a code and the reason."""
     return paging.reply(service.rejected(dataset_id, paging.wanted))
 
 
 @samples_router.get("/{sample_id}", summary="Get a sample")
 def get_sample(sample_id: str, service: ServiceDep, response: Response) -> SampleRead:
+    """The `ETag` is the `version` that a decision needs as `If-Match`."""
     sample = service.read_sample(sample_id)
     response.headers["ETag"] = version_tag(sample.version)
     return sample
@@ -154,6 +163,7 @@ def get_image(
     context: ContextDep,
     size: ImageSize = ImageSize.FULL,
 ) -> Response:
+    """The image as it was sent, or a WebP thumbnail. Bytes never change: caches may keep them."""
     image = service.find_image(sample_id, size)
     blobs = context.blobs(caller.tenant_id)
     return blob_response(request, blobs, image, headers=_IMAGE_HEADERS)

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.auth import Reader
 from app.accounts.errors import QuotaExceededError
+from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
 from app.core.blobs import open_blobs
 from app.core.errors import (
@@ -30,7 +31,9 @@ _ALWAYS = (
     DatabaseUnavailableError,
 )
 
-router = APIRouter(prefix="/v1", tags=["exports"], responses=problems(*_ALWAYS))
+router = APIRouter(
+    prefix="/v1", tags=["exports"], route_class=IdempotentRoute, responses=problems(*_ALWAYS)
+)
 
 
 def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> ExportService:
@@ -62,6 +65,7 @@ WritingDep = Annotated[ExportService, Depends(_writing)]
 def create_export(
     dataset_id: str, options: ExportOptions, service: WritingDep, response: Response
 ) -> ExportCreated:
+    """A job writes the file; the export is ready when that has succeeded."""
     created = service.create(dataset_id, options)
     response.headers["Location"] = f"/v1/exports/{created.export_id}"
     return created
@@ -69,6 +73,7 @@ def create_export(
 
 @router.get("/exports/{export_id}", summary="Get an export")
 def get_export(export_id: str, service: ReadingDep) -> ExportRead:
+    """Its options, its job and, once that has succeeded, the file with size and SHA-256."""
     return service.read(export_id)
 
 
@@ -84,6 +89,7 @@ def get_export(export_id: str, service: ReadingDep) -> ExportRead:
 def download_export(
     export_id: str, request: Request, caller: Reader, service: ReadingDep, context: ContextDep
 ) -> Response:
+    """The `ETag` is its SHA-256."""
     file = service.file(export_id)
     blobs = open_blobs(context.settings, context.folder, caller.tenant_id)
     return blob_response(request, blobs, file, disposition="attachment")

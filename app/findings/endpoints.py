@@ -14,6 +14,7 @@ from app.core.errors import (
 )
 from app.core.schemas import Page
 from app.findings.errors import (
+    CursorExpiredError,
     FormatNotAvailableError,
     FormNotMadeError,
     NoFindingsError,
@@ -109,17 +110,24 @@ SenderDep = Annotated[FileSender, Depends()]
         NoFindingsError,
         ValidationFailedError,
         InvalidCursorError,
+        CursorExpiredError,
         UnknownSortError,
     ),
 )
 def list_findings(
     job_id: str, service: ServiceDep, query: QueryDep, paging: PagingDep
 ) -> Page[FindingRead]:
+    """The cursor is pinned to the results.
+
+    A walk stays exact while a newer result is published, for a day after that. Filters may be
+    combined.
+    """
     return paging.reply(service.page(job_id, query, paging.wanted))
 
 
 @router.get("/artifacts", summary="List the files that the job made")
 def list_artifacts(job_id: str, service: ServiceDep) -> Page[ArtifactRead]:
+    """Each with its size and SHA-256; none before the job has succeeded."""
     return service.artifacts(job_id)
 
 
@@ -133,6 +141,7 @@ def list_artifacts(job_id: str, service: ServiceDep) -> Page[ArtifactRead]:
     },
 )
 def get_report(job_id: str, service: ServiceDep, sender: SenderDep) -> Response:
+    """As JSON. It says how far to trust it: intervals, convergence, fallbacks and warnings."""
     return sender.send(service.report(job_id), "inline")
 
 
@@ -163,4 +172,8 @@ def get_model(
     sender: SenderDep,
     model_format: Annotated[ModelFormat, Query(alias="format")] = ModelFormat.SAFETENSORS,
 ) -> Response:
+    """Whole or in ranges.
+
+    The `ETag` is its SHA-256. The card says how to build the network around the weights.
+    """
     return sender.send(service.model(job_id, model_format), "attachment")

@@ -47,3 +47,11 @@ class FormatNotAvailableError(AppError):
     status = 501
     code = "format_not_available"
     title = "Format not available"
+
+
+class CursorExpiredError(AppError):
+    """The results that a walk went through were replaced more than a day ago."""
+
+    status = 410
+    code = "cursor_expired"
+    title = "Cursor expired"

@@ -1,6 +1,7 @@
 """Results on their way in: staged under a version that nobody sees until it is published."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy import CursorResult, Table, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.bulk import insert_rows
+from app.core.clock import utc_now
 from app.models import Artifact, Finding, Job, JobState, ResultVersion
 
 
@@ -55,6 +57,7 @@ class PublishRepository:
         old = self._session.get_one(ResultVersion, old_version)
         new = self._session.get_one(ResultVersion, new_version)
         new.base_id, new.calibration = old.order_id, calibration
+        old.superseded_at = utc_now()
         self._session.flush()
 
     def move_artifacts(self, old_version: int, new_version: int, *, but: str) -> None:
@@ -70,8 +73,19 @@ class PublishRepository:
             .execution_options(synchronize_session=False)
         )
 
+    def supersede(self) -> None:
+        """Mark what the job row points to, before it points to something newer."""
+        published = select(Job.result_version).where(
+            Job.id == self._job_id, Job.tenant_id == self._tenant_id
+        )
+        self._session.execute(
+            update(ResultVersion)
+            .where(ResultVersion.id == published.scalar_subquery())
+            .values(superseded_at=utc_now())
+        )
+
     def drop_unpublished(self) -> None:
-        """Remove every version that the job row does not point to."""
+        """Remove every version that nobody has ever seen."""
         published = select(Job.result_version).where(
             Job.id == self._job_id, Job.result_version.is_not(None)
         )
@@ -80,5 +94,30 @@ class PublishRepository:
                 ResultVersion.job_id == self._job_id,
                 ResultVersion.tenant_id == self._tenant_id,
                 ResultVersion.id.not_in(published),
+                ResultVersion.superseded_at.is_(None),
             )
         )
+
+
+def remove_superseded_before(session: Session, moment: datetime, *, limit: int) -> int:
+    """Remove at most `limit` findings of old results, of all tenants; return how many went.
+
+    A version itself goes once it has none.
+    """
+    old = session.scalars(
+        select(ResultVersion.id).where(ResultVersion.superseded_at < moment).limit(1)
+    ).one_or_none()
+    if old is None:
+        return 0
+    some = select(Finding.sample_id).where(Finding.version_id == old).limit(limit)
+    # By a list of keys: a DELETE with LIMIT is not in every SQLite.
+    gone = cast(
+        "CursorResult[Any]",
+        session.execute(
+            delete(Finding).where(Finding.version_id == old, Finding.sample_id.in_(some)),
+            execution_options={"synchronize_session": False},
+        ),
+    ).rowcount
+    if gone < limit:
+        session.execute(delete(ResultVersion).where(ResultVersion.id == old))
+    return max(gone, 1)

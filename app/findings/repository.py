@@ -1,13 +1,18 @@
 """Published findings and artifacts, of one tenant."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, false, func, literal_column, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.core.clock import utc_now
 from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Sort
 from app.models import Artifact, Finding, ResultVersion, Sample
+
+SUPERSEDED_KEPT = timedelta(hours=24)
+"""How long a cursor goes on through results that newer ones have replaced."""
 
 # Written out: SQLite uses the partial index only for these very words, and SQLAlchemy would
 # write `flagged = 1` there.
@@ -51,6 +56,18 @@ class FindingRepository:
             .subquery()
         )
         return self._session.scalar(select(func.count()).select_from(found)) or 0
+
+    def is_kept(self, version_id: int, job_id: UUID) -> bool:
+        """Tell whether the findings of a version of this job are all there."""
+        found = self._session.scalar(
+            select(ResultVersion.id).where(
+                ResultVersion.id == version_id,
+                ResultVersion.job_id == job_id,
+                ResultVersion.tenant_id == self._tenant_id,
+                ResultVersion.superseded_at > utc_now() - SUPERSEDED_KEPT,
+            )
+        )
+        return found is not None
 
     def matching(
         self, version_id: int, query: FindingQuery, classes: list[str]

@@ -12,6 +12,7 @@ from app.core.queue import WakeUps
 from app.core.schemas import Page
 from app.datasets.service import DatasetService
 from app.findings.errors import (
+    CursorExpiredError,
     FormatNotAvailableError,
     FormNotMadeError,
     NoFindingsError,
@@ -27,7 +28,8 @@ from app.models import Artifact, Dataset, Job, JobKind, JobState, ResultVersion
 _REPORT = "report"
 _NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT, JobKind.RECALIBRATE, JobKind.PREDICT})
 _ONNX_HINT = "pip install 'labelaudit[onnx]'"
-_LOSS_AND_RANK: TypeAdapter[tuple[float, int]] = TypeAdapter(tuple[FiniteNumber, RowNumber])
+PLACE: TypeAdapter[tuple[int, float, int]] = TypeAdapter(tuple[RowNumber, FiniteNumber, RowNumber])
+"""Version of the results, loss and rank."""
 
 
 class FindingService:
@@ -45,19 +47,25 @@ class FindingService:
         Raises:
             NotFoundError: The tenant has no such job.
             NotFinishedError: It has not succeeded.
-            InvalidCursorError: The cursor is of another query, or of replaced results.
+            InvalidCursorError: The cursor is of another query.
+            CursorExpiredError: The results that it walks through were replaced long ago.
         """
-        job, version = self.published(job_id)
+        job, published = self._published(job_id)
         classes = self._datasets.find(str(job.dataset_id)).classes
-        # Pinned to the order: a walk never mixes two results. Re-calibration keeps ranks and
-        # losses, so a reviewer keeps their place in the queue.
-        cursors = Cursors(_LOSS_AND_RANK, {"version": version.order_id, **asdict(query)})
-        after = cursors.decode(page.cursor)
+        cursors = Cursors(PLACE, {"job": job.id, **asdict(query)})
+        place = cursors.decode(page.cursor)
+        version_id, after = published, None
+        if place is not None:
+            # Pinned to the version: a walk never mixes two results.
+            version_id, *_ = place
+            after = place[1:]
+            if version_id != published and not self._findings.is_kept(version_id, job.id):
+                raise CursorExpiredError("Newer results were published a day ago; begin again.")
         rows = self._findings.page(
-            version.id, query, classes=classes, after=after, limit=page.limit + 1
+            version_id, query, classes=classes, after=after, limit=page.limit + 1
         )
         kept, cursor = cursors.cut(
-            rows, page.limit, key=lambda row: (row.finding.loss, row.finding.rank)
+            rows, page.limit, key=lambda row: (version_id, row.finding.loss, row.finding.rank)
         )
         return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
 

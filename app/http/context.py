@@ -1,5 +1,6 @@
 """What one API process shares between its requests."""
 
+import threading
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,6 +15,27 @@ from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.signing import SigningKey
 from app.core.storage import DataFolder
+
+
+class InFlight:
+    """Places at which one request works at a time; each process has its own."""
+
+    def __init__(self) -> None:
+        """Begin with nobody at work."""
+        self._places: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def enter(self, place: tuple[str, str]) -> bool:
+        """Take a place; False if it is taken."""
+        with self._lock:
+            is_free = place not in self._places
+            self._places.add(place)
+            return is_free
+
+    def leave(self, place: tuple[str, str]) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._places.discard(place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +57,8 @@ class AppContext:
     """How far this process has hashed the uploads under way."""
     turns: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(NUM_SESSIONS))
     """Taken by each request that holds a session."""
+    in_flight: InFlight = field(default_factory=InFlight)
+    """The idempotency keys that this process is at."""
 
     def tenant_database(self, tenant_id: UUID) -> Database:
         """Return the database as a tenant sees it: what requests work on."""

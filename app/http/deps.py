@@ -1,6 +1,7 @@
 """Dependencies that every slice's endpoints share."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from typing import Annotated, Protocol
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from sqlalchemy.orm import Session
 from app.core.db import Database
 from app.http.context import AppContext
 
+BEGUN = "begun"
+"""Name in a request's state of what is to be done first in its write transaction."""
 NOBODY = UUID(int=0)
 
 
@@ -51,7 +54,21 @@ def _read_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iter
 
 def _write_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
     with _callers_database(request, context).unit_of_work() as session:
+        _begin(request, session)
         yield session
+
+
+def _write_on_demand(
+    request: Request, context: ContextDep, _turn: TurnDep
+) -> Iterator[Callable[[], Session]]:
+    with ExitStack() as stack:
+
+        def begin() -> Session:
+            session = stack.enter_context(_callers_database(request, context).unit_of_work())
+            _begin(request, session)
+            return session
+
+        yield begin
 
 
 def _callers_database(request: Request, context: AppContext) -> Database:
@@ -60,7 +77,15 @@ def _callers_database(request: Request, context: AppContext) -> Database:
     return context.database.of_tenant(NOBODY if principal is None else principal.tenant_id)
 
 
+def _begin(request: Request, session: Session) -> None:
+    first: Callable[[Session], None] | None = getattr(request.state, BEGUN, None)
+    if first is not None:
+        first(session)
+
+
 # With the default scope the commit would run after the reply was sent, and a commit that
 # fails would still have answered 2xx.
 ReadSession = Annotated[Session, Depends(_read_session, scope="function")]
 WriteSession = Annotated[Session, Depends(_write_session, scope="function")]
+# For routes that do not always write: the transaction begins when this is called.
+WriteOnDemand = Annotated[Callable[[], Session], Depends(_write_on_demand, scope="function")]

@@ -65,3 +65,19 @@ class DatabaseUnavailableError(AppError):
     status = 503
     code = "database_unavailable"
     title = "Database unavailable"
+
+
+class IdempotencyMismatchError(AppError):
+    """This key belongs to another request."""
+
+    status = 422
+    code = "idempotency_mismatch"
+    title = "Idempotency key used otherwise"
+
+
+class IdempotencyInFlightError(AppError):
+    """The first request with this key has not ended."""
+
+    status = 409
+    code = "idempotency_in_flight"
+    title = "Request under way"

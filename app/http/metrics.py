@@ -11,6 +11,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
@@ -25,7 +26,11 @@ _PROBED = frozenset({"/healthz", "/readyz", "/metrics"})
 _log = structlog.get_logger(__name__)
 
 
-@router.get("/metrics", summary="Metrics in Prometheus text format")
+@router.get(
+    "/metrics",
+    summary="Metrics in Prometheus text format",
+    response_class=PlainTextResponse,
+)
 def get_metrics(context: ContextDep) -> Response:
     """Jobs are counted now; requests were counted as they came."""
     return Response(generate_latest(context.metrics), media_type=CONTENT_TYPE_LATEST)

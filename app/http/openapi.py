@@ -1,48 +1,194 @@
-"""Corrections to the generated OpenAPI document."""
+"""The OpenAPI document as it is published: what FastAPI cannot be told is added here."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 
-from app.http.errors import RateLimitedError
-from app.http.problems import MEDIA_TYPE, problems
+from app.core.errors import (
+    AppError,
+    ForbiddenError,
+    InvalidCursorError,
+    InvalidRequestError,
+    PayloadTooLargeError,
+    UnauthenticatedError,
+)
+from app.http.errors import (
+    DatabaseUnavailableError,
+    IdempotencyInFlightError,
+    IdempotencyMismatchError,
+    PreconditionRequiredError,
+    RateLimitedError,
+    ValidationFailedError,
+)
+from app.http.methods import METHODS
+from app.http.parameters import BODIES, DESCRIPTIONS
+from app.http.problems import CODES, MEDIA_TYPE, TYPE_PREFIX, error_types
 
-_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+TAGS = {
+    "data sets": "Labelled images, uploaded as one file. They are never changed.",
+    "uploads": "Files of any size in pieces, by the tus 1.0.0 protocol: any tus client works.",
+    "samples": "Single images with their labels.",
+    "jobs": "Work on a data set. A job survives the death of any process.",
+    "findings": "What an audit says of each training sample, its report and its model.",
+    "decisions": "What reviewers decide; append-only, each step can be undone.",
+    "exports": "The corrected data set for the next tool.",
+    "webhooks": "Signed messages when jobs end.",
+    "operation": "For load balancers and monitoring; no key is needed.",
+}
+DESCRIPTION = """
+Send labelled images, get the probability of each label being wrong.
+
+* **Keys**: `Authorization: Bearer KEY` on everything below `/v1`.
+* **Errors** are RFC 9457 problems with a stable `code`; the guide explains each.
+* **Lists** give `next_cursor` and a `Link` header. A cursor is for one list and tenant.
+* **Repeating** is safe: every POST takes an `Idempotency-Key`.
+* **Changes** of rows take `If-Match` with the row's `version`.
+"""
+_REQUIRED = {
+    "tus-resumable": {"type": "string", "const": "1.0.0"},
+    "if-match": {"type": "string", "examples": ['"1"']},
+}
+"""Headers that are asked for with an error of their own, so that FastAPI takes them as optional."""
 
 
 def install(app: FastAPI) -> None:
-    """Declare problems under their own media type, which FastAPI cannot be told."""
+    """Complete the document when it is first asked for."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = generate()
-            for path, operations in document["paths"].items():
-                for operation in operations.values():
-                    if path.startswith("/v1/"):
-                        _add_rate_limit(operation["responses"])
-                    _correct(operation["responses"])
-            app.openapi_schema = document
+            app.openapi_schema = complete(generate())
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
 
 
-def _add_rate_limit(responses: dict[str, Any]) -> None:
-    """Every call with a key may come too soon; some have quotas besides."""
-    [(status, limited)] = problems(RateLimitedError).items()
-    declared = responses.get(str(status), {})
-    texts = [declared.get("description"), limited["description"]]
-    responses[str(status)] = {
-        "description": "; ".join(text for text in texts if text),
-        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}},
-        "content": {MEDIA_TYPE: {"schema": _PROBLEM}},
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Declare problems, tags and what every operation has in common."""
+    _hoist(document, document["components"]["schemas"])
+    used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
+    document["tags"] = [
+        {"name": name, "description": text} for name, text in TAGS.items() if name in used
+    ]
+    titles = {error.code: error.title for error in error_types()}
+    statuses = {error.code: error.status for error in error_types()}
+    for path, method, operation in operations(document):
+        _name(operation)
+        for parameter in operation.get("parameters", ()):
+            _complete_parameter(parameter)
+        _complete_body(operation)
+        _declare(operation, _common_errors(path, method, operation))
+        for status, response in operation["responses"].items():
+            _describe_problems(int(status), response, titles, statuses)
+    return document
+
+
+def _hoist(node: Any, schemas: dict[str, Any]) -> None:
+    """Bring the definitions that a form's schema came with to where all others are."""
+    if isinstance(node, list):
+        for item in node:
+            _hoist(item, schemas)
+    elif isinstance(node, dict):
+        for name, schema in node.pop("$defs", {}).items():
+            schemas.setdefault(name, schema)
+            _hoist(schema, schemas)
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            node["$ref"] = reference.replace("#/$defs/", "#/components/schemas/")
+        for value in list(node.values()):
+            _hoist(value, schemas)
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield path, method and operation."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method in METHODS:
+                yield path, method, operation
+
+
+def _name(operation: dict[str, Any]) -> None:
+    """Shorten `create_job_v1_jobs_post` to the function's own name: clients are made from it."""
+    name, _, _ = operation["operationId"].partition("_v1_")
+    for ending in ("_healthz_get", "_readyz_get", "_metrics_get"):
+        name = name.removesuffix(ending)
+    operation["operationId"] = name
+
+
+def _complete_parameter(parameter: dict[str, Any]) -> None:
+    schema = _REQUIRED.get(parameter["name"].lower())
+    if schema is not None:
+        parameter |= {"required": True, "schema": schema}
+    known = DESCRIPTIONS.get(parameter["name"].lower())
+    if known is not None:
+        parameter.setdefault("description", known)
+
+
+def _complete_body(operation: dict[str, Any]) -> None:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    example = BODIES.get(operation["operationId"])
+    if body is not None and example is not None:
+        body.setdefault("example", example)
+
+
+def _common_errors(path: str, method: str, operation: dict[str, Any]) -> list[type[AppError]]:
+    if not path.startswith("/v1"):
+        return []
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
+    has_body = "requestBody" in operation
+    possible: dict[type[AppError], bool] = {
+        UnauthenticatedError: True,
+        ForbiddenError: True,
+        ValidationFailedError: True,
+        DatabaseUnavailableError: True,
+        RateLimitedError: True,
+        AppError: True,
+        InvalidRequestError: has_body,
+        PayloadTooLargeError: has_body,
+        InvalidCursorError: "cursor" in names,
+        IdempotencyMismatchError: "idempotency-key" in names,
+        IdempotencyInFlightError: "idempotency-key" in names,
+        PreconditionRequiredError: method == "put" and "if-match" in names,
     }
+    return [error for error, may_happen in possible.items() if may_happen]
 
 
-def _correct(responses: dict[str, Any]) -> None:
-    for response in responses.values():
-        content = response.get("content", {})
-        # A route with its own media type would declare its problems under that.
-        if any(body.get("schema") == _PROBLEM for body in content.values()):
-            response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
+def _declare(operation: dict[str, Any], errors: list[type[AppError]]) -> None:
+    """Add errors to what the route itself declares of the same status."""
+    responses = operation["responses"]
+    # FastAPI's own 422 is not what is answered.
+    if CODES not in responses.get("422", {}):
+        responses.pop("422", None)
+    for error in errors:
+        codes = responses.setdefault(str(error.status), {}).setdefault(CODES, [])
+        if error.code not in codes:
+            codes.append(error.code)
+
+
+def _describe_problems(
+    status: int, response: dict[str, Any], titles: Mapping[str, str], statuses: Mapping[str, int]
+) -> None:
+    codes = response.get(CODES)
+    if codes is None:
+        return
+    response["description"] = "; ".join(f"`{code}`: {titles[code]}" for code in codes)
+    schema: dict[str, Any] = {
+        "allOf": [{"$ref": "#/components/schemas/Problem"}],
+        "properties": {"code": {"enum": codes}},
+    }
+    if status == ValidationFailedError.status:
+        del schema["properties"]  # options have codes of their own, one for each
+    examples = {code: {"value": _example(code, titles[code], statuses[code])} for code in codes}
+    response["content"] = {MEDIA_TYPE: {"schema": schema, "examples": examples}}
+
+
+def _example(code: str, title: str, status: int) -> dict[str, Any]:
+    return {
+        "type": f"{TYPE_PREFIX}{code}",
+        "title": title,
+        "status": status,
+        "detail": f"{title}.",
+        "code": code,
+        "request_id": "5f0c2a9d1b7e4c33",
+    }

@@ -29,9 +29,13 @@ from app.http.errors import (
     RequestTimeoutError,
     ValidationFailedError,
 )
+from app.http.methods import methods_of
 from app.http.middleware import HttpMiddleware
 
 MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:labelaudit:problem:"
+CODES = "x-problem-codes"
+"""Member of a response in the OpenAPI document: the codes that it may have."""
 _RETRY_AFTER_SECONDS = "5"
 _BY_STATUS: dict[int, type[AppError]] = {
     error.status: error
@@ -97,6 +101,9 @@ class ProblemRenderer:
     async def handle(self, request: Request, error: Exception) -> Response:
         """Answer `error`: the signature is that of an exception handler."""
         answer = self._answer(error)
+        headers = dict(answer.headers)
+        if answer.status == MethodNotAllowedError.status:
+            headers["Allow"] = methods_of(request.app.openapi(), request.url.path)
         if not isinstance(error, AppError | HTTPException | RequestValidationError):
             # For us only: a database error would put its SQL into the reply. Formatted here,
             # since a renderer that shows local variables would log the caller's key.
@@ -106,7 +113,7 @@ class ProblemRenderer:
         if page is not None:
             return page
         body = {
-            "type": f"urn:labelaudit:problem:{answer.code}",
+            "type": f"{TYPE_PREFIX}{answer.code}",
             "title": answer.title,
             "status": answer.status,
             "detail": answer.detail,
@@ -114,7 +121,7 @@ class ProblemRenderer:
             "request_id": request.state.request_id,
             **answer.extra,
         }
-        return JSONResponse(body, answer.status, answer.headers, media_type=MEDIA_TYPE)
+        return JSONResponse(body, answer.status, headers, media_type=MEDIA_TYPE)
 
     def _answer(self, error: Exception) -> Answer:
         match error:
@@ -181,11 +188,19 @@ def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
     """Declare, for `responses=`, the errors that a route may answer."""
     by_status: dict[int, list[str]] = {}
     for error in errors:
-        by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.title}")
+        by_status.setdefault(error.status, []).append(error.code)
     return {
-        status: {"model": Problem, "description": "; ".join(texts)}
-        for status, texts in by_status.items()
+        status: {"model": Problem, "description": "", CODES: codes}
+        for status, codes in by_status.items()
     }
+
+
+def error_types(base: type[AppError] = AppError) -> list[type[AppError]]:
+    """Return all errors that may be answered, by status and code."""
+    found = {base.code: base}
+    for error in base.__subclasses__():
+        found |= {sub.code: sub for sub in error_types(error)}
+    return sorted(found.values(), key=lambda error: (error.status, error.code))
 
 
 def _of_app_error(error: AppError) -> Answer:

@@ -6,6 +6,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.accounts.auth import Reader, Trainer
 from app.accounts.errors import QuotaExceededError
+from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
 from app.core.errors import (
     ForbiddenError,
@@ -17,10 +18,9 @@ from app.core.schemas import Page
 from app.datasets.errors import DatasetNotReadyError, NoImagesError
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
-from app.http.idempotency import IdempotencyKeyHeader
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-from app.jobs.errors import IdempotencyMismatchError, JobFinishedError, JobNotRetryableError
+from app.jobs.errors import JobFinishedError, JobNotRetryableError
 from app.jobs.event_stream import EventStream
 from app.jobs.schemas import AttemptRead, JobCreate, JobCreated, JobRead
 from app.jobs.service import JobService
@@ -29,7 +29,9 @@ from app.models import JobState
 _ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
 _MAX_SEQ = 2**31 - 1
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=problems(*_ALWAYS))
+router = APIRouter(
+    prefix="/v1/jobs", tags=["jobs"], route_class=IdempotentRoute, responses=problems(*_ALWAYS)
+)
 
 
 def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> JobService:
@@ -41,29 +43,12 @@ def _writing(caller: Trainer, session: WriteSession, context: ContextDep) -> Job
     return JobService(session, caller.tenant_id, context.wake_ups, quotas=quotas)
 
 
-def _creating(
-    caller: Trainer,
-    session: WriteSession,
-    context: ContextDep,
-    idempotency_key: IdempotencyKeyHeader = None,
-) -> JobService:
-    quotas = Quotas(session, caller.tenant_id, context.settings)
-    return JobService(
-        session,
-        caller.tenant_id,
-        context.wake_ups,
-        quotas=quotas,
-        idempotency_key=idempotency_key,
-    )
-
-
 def _event_stream(job_id: str, caller: Reader, context: ContextDep) -> EventStream:
     return EventStream.open(context.tenant_database(caller.tenant_id), caller.tenant_id, job_id)
 
 
 ReadingDep = Annotated[JobService, Depends(_reading)]
 WritingDep = Annotated[JobService, Depends(_writing)]
-CreatingDep = Annotated[JobService, Depends(_creating)]
 EventStreamDep = Annotated[EventStream, Depends(_event_stream)]
 Seq = Annotated[int, Query(ge=0, le=_MAX_SEQ)]
 LastEventId = Annotated[int | None, Header(ge=0, le=_MAX_SEQ)]
@@ -78,11 +63,14 @@ LastEventId = Annotated[int | None, Header(ge=0, le=_MAX_SEQ)]
         DatasetNotReadyError,
         NoImagesError,
         ValidationFailedError,
-        IdempotencyMismatchError,
         QuotaExceededError,
     ),
 )
-def create_job(wanted: JobCreate, service: CreatingDep, response: Response) -> JobCreated:
+def create_job(wanted: JobCreate, service: WritingDep, response: Response) -> JobCreated:
+    """The reply comes at once.
+
+    The job waits for its turn. Options that are left out have their defaults.
+    """
     job = service.create(wanted)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return JobCreated(job_id=job.id)
@@ -99,11 +87,13 @@ def list_jobs(
     state: JobState | None = None,
     dataset_id: str | None = None,
 ) -> Page[JobRead]:
+    """Newest first, page by page, also those that have ended."""
     return paging.reply(service.newest(paging.wanted, state=state, dataset_id=dataset_id))
 
 
 @router.get("/{job_id}", summary="Get a job", responses=problems(NotFoundError))
 def get_job(job_id: str, service: ReadingDep) -> JobRead:
+    """State, progress and, where it failed, the code of the error."""
     return service.read(job_id)
 
 
@@ -113,6 +103,7 @@ def get_job(job_id: str, service: ReadingDep) -> JobRead:
     responses=problems(NotFoundError),
 )
 def list_attempts(job_id: str, service: ReadingDep) -> Page[AttemptRead]:
+    """A job is taken over when its worker dies; each attempt is kept."""
     return service.attempts(job_id)
 
 
@@ -123,6 +114,7 @@ def list_attempts(job_id: str, service: ReadingDep) -> Page[AttemptRead]:
     responses=problems(NotFoundError, JobFinishedError),
 )
 def cancel_job(job_id: str, service: WritingDep) -> JobRead:
+    """The reply may still say `running`: ask again, or follow the events."""
     return service.cancel(job_id)
 
 
@@ -133,6 +125,7 @@ def cancel_job(job_id: str, service: WritingDep) -> JobRead:
     responses=problems(NotFoundError, JobNotRetryableError, QuotaExceededError),
 )
 def retry_job(job_id: str, service: WritingDep) -> JobRead:
+    """It goes on from its last checkpoint, where there is one."""
     return service.retry(job_id)
 
 

@@ -15,11 +15,3 @@ class JobNotRetryableError(AppError):
     status = 409
     code = "job_not_retryable"
     title = "Job cannot be retried"
-
-
-class IdempotencyMismatchError(AppError):
-    """This key belongs to another request."""
-
-    status = 422
-    code = "idempotency_mismatch"
-    title = "Idempotency key used otherwise"

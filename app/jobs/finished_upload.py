@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 
 from app.accounts.auth import Writer
+from app.accounts.idempotency import OnceDep
 from app.accounts.quota_service import Quotas
 from app.core.durable import sync_folder
 from app.datasets.incoming import CheckHead, StoredUpload
@@ -17,11 +19,11 @@ from app.datasets.signatures import NUM_HEAD
 from app.http.bodies import body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep
-from app.jobs.receiver import Submit
-from app.jobs.schemas import SubmissionRead
+from app.jobs.receiver import Submit, reply_of
+from app.jobs.schemas import FinishedScores, FinishedUpload, SubmissionRead
 from app.jobs.service import JobService
 from app.jobs.upload_form import clean_file_name
-from app.models import Upload
+from app.models import Job, Upload
 from app.uploads.service import UploadService
 
 F = TypeVar("F", bound=BaseModel)
@@ -34,12 +36,18 @@ _FILE_NAME = "filename"
 class FinishedUploads:
     """Turns whole uploads into data sets. Asked twice, it answers the same."""
 
-    def __init__(self, caller: Writer, context: ContextDep) -> None:
+    def __init__(
+        self, request: Request, caller: Writer, context: ContextDep, once: OnceDep
+    ) -> None:
         """Serve one request."""
+        self._path = request.url.path
+        self._once = once
         self._caller = caller
         self._context: AppContext = context
 
-    def register(self, upload_id: str, submit: Submit, check_head: CheckHead) -> SubmissionRead:
+    def register(
+        self, wanted: FinishedUpload | FinishedScores, submit: Submit, check_head: CheckHead
+    ) -> SubmissionRead:
         """Give the file its place and the database its rows: both or neither.
 
         Raises:
@@ -49,20 +57,30 @@ class FinishedUploads:
         target = self._context.folder.upload(dataset_id)
         try:
             with self._context.tenant_database(tenant_id).unit_of_work() as session:
+                self._once.reserve(session, self._hash(wanted))
                 quotas = Quotas(session, tenant_id, self._context.settings)
                 jobs = JobService(session, tenant_id, self._context.wake_ups, quotas=quotas)
                 uploads = UploadService(session, tenant_id, self._context.settings)
-                upload = uploads.find_whole(upload_id)
+                upload = uploads.find_whole(wanted.upload_id)
                 if upload.job_id is not None:
-                    return _submission(jobs, upload.job_id)
+                    return self._answer(session, jobs.find(str(upload.job_id)))
                 job = submit(jobs, dataset_id, self._checked(upload, check_head))
                 upload.job_id = job.id
                 self._link(upload.id, target)  # before the commit: no row without its file
+                submission = self._answer(session, job)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
         self._context.folder.part(upload.id).unlink(missing_ok=True)
-        return SubmissionRead(dataset_id=dataset_id, job_id=job.id)
+        return submission
+
+    def _hash(self, wanted: FinishedUpload | FinishedScores) -> str:
+        return self._once.hash("upload", self._path, wanted.model_dump_json())
+
+    def _answer(self, session: Session, job: Job) -> SubmissionRead:
+        submission = SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)
+        self._once.remember(session, reply_of(submission))
+        return submission
 
     def _checked(self, upload: Upload, check_head: CheckHead) -> StoredUpload:
         with self._context.folder.part(upload.id).open("rb") as file:
@@ -100,8 +118,3 @@ async def read_finished_upload(request: Request, kind: type[F]) -> F:
         raise RequestValidationError(
             [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
         ) from error
-
-
-def _submission(jobs: JobService, job_id: UUID) -> SubmissionRead:
-    job = jobs.find(str(job_id))
-    return SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.accounts.auth import Writer
 from app.accounts.errors import QuotaExceededError
+from app.accounts.idempotency import OnceDep
 from app.accounts.quota_service import Quotas
+from app.accounts.replies import StoredReply
 from app.accounts.schemas import Principal
 from app.core.errors import (
     AppError,
@@ -33,9 +35,7 @@ from app.http.errors import (
     UnsupportedMediaTypeError,
     ValidationFailedError,
 )
-from app.http.idempotency import IdempotencyKeyHeader
 from app.http.multipart import FormReader
-from app.jobs.errors import IdempotencyMismatchError
 from app.jobs.schemas import SubmissionRead
 from app.jobs.service import JobService
 from app.jobs.upload_form import FileForm
@@ -55,7 +55,6 @@ RECEIVING_ERRORS: tuple[type[AppError], ...] = (
     NoSpaceError,
     QuotaExceededError,
     DatabaseUnavailableError,
-    IdempotencyMismatchError,
 )
 """What any upload may be answered with."""
 Submit = Callable[[JobService, UUID, StoredUpload], Job]
@@ -79,14 +78,10 @@ class Receiver:
     """Takes one upload in and registers it."""
 
     def __init__(
-        self,
-        request: Request,
-        caller: Writer,
-        context: ContextDep,
-        idempotency_key: IdempotencyKeyHeader = None,
+        self, request: Request, caller: Writer, context: ContextDep, once: OnceDep
     ) -> None:
         """Serve one request."""
-        self._key = idempotency_key
+        self._once = once
         self.caller: Principal = caller
         self._request = request
         self._context: AppContext = context
@@ -111,23 +106,23 @@ class Receiver:
         upload = form.require_upload()
         dataset_id = uuid4()
         target = self._context.folder.upload(dataset_id)
+        wanted = self._once.hash(self._request.url.path, upload.sha256, form.wanted())
         try:
             with self._context.tenant_database(self.caller.tenant_id).unit_of_work() as session:
+                self._once.reserve(session, wanted)
+                quotas = self._quotas(session)
                 jobs = JobService(
-                    session,
-                    self.caller.tenant_id,
-                    self._context.wake_ups,
-                    quotas=self._quotas(session),
-                    idempotency_key=self._key,
+                    session, self.caller.tenant_id, self._context.wake_ups, quotas=quotas
                 )
-                self._quotas(session).require_bytes(upload.num_bytes)
+                quotas.require_bytes(upload.num_bytes)
                 job = submit(jobs, dataset_id, upload)
-                if job.dataset_id == dataset_id:  # else this is a repetition
-                    form.file.publish(target)  # before the commit: no row without its file
+                submission = SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)
+                self._once.remember(session, reply_of(submission))
+                form.file.publish(target)  # before the commit: no row without its file
         except BaseException:
             target.unlink(missing_ok=True)
             raise
-        return SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)
+        return submission
 
     @asynccontextmanager
     async def _incoming_file(self, check_head: CheckHead) -> AsyncIterator[IncomingFile]:
@@ -160,3 +155,12 @@ class Receiver:
 
     def _quotas(self, session: Session) -> Quotas:
         return Quotas(session, self.caller.tenant_id, self._context.settings)
+
+
+def reply_of(submission: SubmissionRead) -> StoredReply:
+    """Return how a submission is answered, as its repetitions are."""
+    headers = {
+        "Location": f"/v1/jobs/{submission.job_id}",
+        "Content-Type": "application/json",
+    }
+    return StoredReply(202, headers, submission.model_dump_json().encode())

@@ -5,6 +5,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
 
+from app.accounts.idempotency import StreamingRoute
 from app.core.errors import NotFoundError
 from app.datasets.errors import UnknownScoresError
 from app.datasets.signatures import require_scores
@@ -22,7 +23,7 @@ from app.uploads.errors import UploadExpiredError, UploadIncompleteError
 
 SCORES_PATH = "/v1/scores"
 
-router = APIRouter(tags=["data sets"])
+router = APIRouter(tags=["data sets"], route_class=StreamingRoute)
 
 _DESCRIPTION = """
 Probabilities that a model of your own predicted for samples it was **not** trained on (such as by
@@ -74,7 +75,7 @@ class ScoreSubmitter:
 
     def _register_finished(self, wanted: FinishedScores) -> SubmissionRead:
         submit = _submission(read_name(wanted.name))
-        return self._finished.register(wanted.upload_id, submit, require_scores)
+        return self._finished.register(wanted, submit, require_scores)
 
 
 def _submission(name: str | None) -> Submit:

@@ -1,6 +1,4 @@
-import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import structlog
@@ -19,8 +17,7 @@ from app.datasets.incoming import StoredUpload
 from app.datasets.schemas import TableColumns
 from app.datasets.service import DatasetService
 from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.errors import IdempotencyMismatchError, JobFinishedError, JobNotRetryableError
-from app.jobs.idempotency_repository import IdempotencyRepository
+from app.jobs.errors import JobFinishedError, JobNotRetryableError
 from app.jobs.lease_repository import LeaseRepository
 from app.jobs.repository import JobFilter, JobRepository
 from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead, RecalibrateOptions
@@ -41,19 +38,15 @@ class JobService:
         wake_ups: WakeUps,
         *,
         quotas: Quotas | None = None,
-        idempotency_key: str | None = None,
     ) -> None:
         """Wake workers through `wake_ups`, once the unit of work is durable.
 
         Only with `quotas` can jobs be queued; who just looks needs none.
-
-        With an `idempotency_key` the request that makes a job is carried out at most once.
         """
         self._session = session
         self._tenant_id = tenant_id
         self._wake_ups = wake_ups
         self._quotas = quotas
-        self._key = idempotency_key
         self._jobs = JobRepository(session, tenant_id)
         self._datasets = DatasetService(session, tenant_id)
 
@@ -76,28 +69,17 @@ class JobService:
             DatasetNotReadyError: It is not taken in yet, or could not be.
             NoImagesError: It is one of uploaded scores.
         """
-
-        def make() -> Job:
-            known = self._datasets.require_extensible
-            parent = None if parent_id is None else known(parent_id)
-            dataset = self._datasets.create(
-                dataset_id, upload, name=name, columns=columns, parent=parent
-            )
-            kind = JobKind.INGEST if options is None else JobKind.AUDIT
-            return self._enqueue(dataset.id, kind, Queue.CPU, options)
-
-        wanted = options.model_dump() if options is not None else None
-        table = columns.model_dump() if columns is not None else None
-        return self._once(make, "datasets", parent_id, upload.sha256, name, wanted, table)
+        parent = None if parent_id is None else self._datasets.require_extensible(parent_id)
+        dataset = self._datasets.create(
+            dataset_id, upload, name=name, columns=columns, parent=parent
+        )
+        kind = JobKind.INGEST if options is None else JobKind.AUDIT
+        return self._enqueue(dataset.id, kind, Queue.CPU, options)
 
     def submit_scores(self, dataset_id: UUID, upload: StoredUpload, *, name: str | None) -> Job:
         """Register uploaded probabilities, to be judged without any training."""
-
-        def make() -> Job:
-            dataset = self._datasets.create(dataset_id, upload, name=name)
-            return self._enqueue(dataset.id, JobKind.SCORE, Queue.CPU, None)
-
-        return self._once(make, "scores", upload.sha256, name)
+        dataset = self._datasets.create(dataset_id, upload, name=name)
+        return self._enqueue(dataset.id, JobKind.SCORE, Queue.CPU, None)
 
     def submit_export(self, dataset: Dataset, options: InputModel) -> Job:
         """Have a data set written for another tool."""
@@ -112,18 +94,9 @@ class JobService:
         options = RecalibrateOptions(job_id=audit.id)
         return self._enqueue(audit.dataset_id, JobKind.RECALIBRATE, Queue.CPU, options)
 
-    def submit_prediction(
-        self, dataset_id: UUID, options: InputModel, *, job_id: UUID, content: Sequence[str]
-    ) -> Job:
-        """Have images shown to a model; `content` tells one request from another.
-
-        The job has this id, unless the same request has made one before.
-        """
-
-        def make() -> Job:
-            return self._enqueue(dataset_id, JobKind.PREDICT, Queue.CPU, options, job_id=job_id)
-
-        return self._once(make, "predict", options.model_dump(mode="json"), list(content))
+    def submit_prediction(self, dataset_id: UUID, options: InputModel, *, job_id: UUID) -> Job:
+        """Have images shown to a model; the job has this id."""
+        return self._enqueue(dataset_id, JobKind.PREDICT, Queue.CPU, options, job_id=job_id)
 
     def create(self, wanted: JobCreate) -> Job:
         """Start another audit of a data set.
@@ -133,9 +106,6 @@ class JobService:
             DatasetNotReadyError: It is not taken in yet, or could not be.
             NoImagesError: It is one of uploaded scores.
         """
-        return self._once(lambda: self._audit(wanted), "jobs", wanted.model_dump())
-
-    def _audit(self, wanted: JobCreate) -> Job:
         dataset = self._datasets.find_ready(wanted.dataset_id)
         if dataset.image_size is None:
             raise NoImagesError("This data set holds scores, no images that could be trained on.")
@@ -238,22 +208,6 @@ class JobService:
         job = self._jobs.lock(parse_uuid(job_id, "job"))
         if job is None:
             raise not_found("job")
-        return job
-
-    def _once(self, make: Callable[[], Job], *request: object) -> Job:
-        """Make a job, or return the one that the same request has made before."""
-        if self._key is None:
-            return make()
-        keys = IdempotencyRepository(self._session, self._tenant_id)
-        request_hash = hashlib.sha256(json.dumps(request).encode()).hexdigest()
-        row = keys.reserve(self._key, request_hash)
-        if row.request_hash != request_hash:
-            raise IdempotencyMismatchError("This key was used for another request.")
-        earlier = self._jobs.get(row.job_id) if row.job_id is not None else None
-        if earlier is not None:
-            return earlier
-        job = make()
-        keys.fulfil(self._key, job.id)
         return job
 
     def _enqueue(

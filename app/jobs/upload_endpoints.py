@@ -6,6 +6,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.auth import Writer
+from app.accounts.idempotency import StreamingRoute
 from app.accounts.schemas import Scope
 from app.core.errors import NotFoundError
 from app.datasets.errors import DatasetNotReadyError, NoImagesError, UnknownArchiveError
@@ -28,7 +29,7 @@ from app.uploads.errors import UploadExpiredError, UploadIncompleteError
 DATASETS_PATH = "/v1/datasets"
 PARTS_PATH = "/v1/datasets/{dataset_id}/parts"
 
-router = APIRouter(tags=["data sets"])
+router = APIRouter(tags=["data sets"], route_class=StreamingRoute)
 
 _BODY = form_body(
     "zip, tar, tar.gz or tar.zst of `[train|test/]<class>/<image>` or of images with a table of "
@@ -88,7 +89,7 @@ class Submitter:
     def _register_finished(self, wanted: FinishedUpload, parent_id: str | None) -> SubmissionRead:
         options = options_of(wanted.audit) if isinstance(wanted.audit, dict) else None
         submit = self._submission(read_name(wanted.name), options, wanted.columns, parent_id)
-        return self._finished.register(wanted.upload_id, submit, require_archive)
+        return self._finished.register(wanted, submit, require_archive)
 
     def _submission(
         self,

@@ -79,6 +79,10 @@ class FileForm:
             raise MissingFileError("The form has no part named `file`.")
         return self.upload
 
+    def wanted(self) -> dict[str, object]:
+        """Return what is to be done with the file: two forms that mean the same are equal."""
+        return {"name": self.name}
+
     def _decoded(self) -> str:
         try:
             return self._text.decode()
@@ -105,6 +109,15 @@ class UploadForm(FileForm):
             self.columns = _read_columns(text)
         else:
             super().take_text(field, text)
+
+    @override
+    def wanted(self) -> dict[str, object]:
+        options = None if self.options is None else self.options.model_dump(mode="json")
+        return {
+            "name": self.name,
+            "audit": options,
+            "columns": self.columns.model_dump(mode="json"),
+        }
 
 
 def clean_file_name(given: str | None) -> str:

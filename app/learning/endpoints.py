@@ -3,6 +3,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.accounts.auth import Reader, Reviewer
+from app.accounts.idempotency import IdempotentRoute
+from app.accounts.quota_service import Quotas
 from app.core.errors import (
     ForbiddenError,
     InvalidCursorError,
@@ -38,6 +40,7 @@ _UNFINISHED = (NotFinishedError, NoFindingsError)
 router = APIRouter(
     prefix="/v1/jobs/{job_id}",
     tags=["learning"],
+    route_class=IdempotentRoute,
     responses=problems(*_ALWAYS, *_UNFINISHED),
 )
 
@@ -47,7 +50,8 @@ def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> Learn
 
 
 def _writing(caller: Reviewer, session: WriteSession, context: ContextDep) -> LearningService:
-    return LearningService(session, caller, context.wake_ups)
+    quotas = Quotas(session, caller.tenant_id, context.settings)
+    return LearningService(session, caller, context.wake_ups, quotas=quotas)
 
 
 ReadingDep = Annotated[LearningService, Depends(_reading)]

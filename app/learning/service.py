@@ -2,6 +2,7 @@ import secrets
 
 from sqlalchemy.orm import Session
 
+from app.accounts.quota_service import Quotas
 from app.accounts.schemas import Principal
 from app.claims.service import ClaimService
 from app.core.ids import not_found
@@ -36,14 +37,21 @@ _HALF = 0.5
 class LearningService:
     """What decisions teach about an audit, of one tenant, inside one unit of work."""
 
-    def __init__(self, session: Session, caller: Principal, wake_ups: WakeUps) -> None:
-        """Work for the caller's tenant."""
+    def __init__(
+        self,
+        session: Session,
+        caller: Principal,
+        wake_ups: WakeUps,
+        *,
+        quotas: Quotas | None = None,
+    ) -> None:
+        """Work for the caller's tenant; who just looks needs no `quotas`."""
         self._rows = LearningRepository(session, caller.tenant_id)
         self._draws = DrawRepository(session, caller.tenant_id)
         self._pairs = DifferenceRepository(session, caller.tenant_id)
         self._datasets = DatasetService(session, caller.tenant_id)
         self._findings = FindingService(session, caller.tenant_id, wake_ups)
-        self._jobs = JobService(session, caller.tenant_id, wake_ups)
+        self._jobs = JobService(session, caller.tenant_id, wake_ups, quotas=quotas)
         self._claims = ClaimService(session, caller, wake_ups)
 
     def recalibrate(self, job_id: str) -> RecalibrationRead:

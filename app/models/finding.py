@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ class ResultVersion(HasCreatedAt, Base):
     """The results of one attempt: invisible until the job row points here."""
 
     __tablename__ = "result_versions"
-    __table_args__ = (Index(None, "job_id"),)
+    __table_args__ = (Index(None, "job_id"), Index(None, "superseded_at"))
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
@@ -21,6 +22,8 @@ class ResultVersion(HasCreatedAt, Base):
     """The version of the audit itself, whose ranks a re-calibrated one keeps; else none."""
     calibration: Mapped[dict[str, Any] | None]
     """What was learned from decisions, and what they say of the rest."""
+    superseded_at: Mapped[datetime | None]
+    """When newer results took its place; cursors of walks under way still read it for a day."""
 
     @property
     def order_id(self) -> int:

@@ -6,6 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.responses import JSONResponse
 
+from app.accounts.errors import QuotaExceededError
+from app.accounts.idempotency import StreamingRoute
 from app.core.errors import (
     ForbiddenError,
     InvalidRequestError,
@@ -23,13 +25,12 @@ from app.http.errors import (
     ValidationFailedError,
 )
 from app.http.problems import problems
-from app.jobs.errors import IdempotencyMismatchError
 from app.predictions.errors import (
     NoPredictionsError,
     PredictionFailedError,
     TooManyImagesError,
 )
-from app.predictions.receiver import PredictionReceiver
+from app.predictions.receiver import PredictionReceiver, started
 from app.predictions.schemas import PredictionsRead, PredictionStarted
 
 MAX_WAIT_SECONDS = 30
@@ -63,6 +64,7 @@ _BODY = {
 router = APIRouter(
     prefix="/v1/jobs/{job_id}",
     tags=["predictions"],
+    route_class=StreamingRoute,
     responses=problems(
         UnauthenticatedError,
         ForbiddenError,
@@ -95,7 +97,7 @@ def is_predict_path(path: str) -> bool:
             NoModelError,
             NotFinishedError,
             NoFindingsError,
-            IdempotencyMismatchError,
+            QuotaExceededError,
             PayloadTooLargeError,
             UnsupportedMediaTypeError,
             ValidationFailedError,
@@ -117,9 +119,9 @@ async def create_predictions(
     content = await receiver.wait(predict_id, seconds=wait)
     if content is not None:
         return Response(content, media_type="application/json")
-    started = PredictionStarted(job_id=predict_id, url=f"/v1/jobs/{predict_id}/predictions")
     headers = {"Location": f"/v1/jobs/{predict_id}"}
-    return JSONResponse(started.model_dump(mode="json"), status_code=202, headers=headers)
+    body = started(predict_id).model_dump(mode="json")
+    return JSONResponse(body, status_code=202, headers=headers)
 
 
 @router.get(

@@ -11,14 +11,16 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from app.accounts.auth import Reader
+from app.accounts.idempotency import OnceDep, RepeatedError
+from app.accounts.quota_service import Quotas
+from app.accounts.replies import StoredReply
 from app.http.bodies import announced_bytes, body_batches
 from app.http.deps import ContextDep
-from app.http.idempotency import IdempotencyKeyHeader
 from app.http.multipart import FormReader
 from app.models import FINAL_STATES, Artifact, Job, JobState
 from app.predictions.errors import PredictionFailedError
 from app.predictions.incoming import IncomingImages
-from app.predictions.schemas import PredictOptions
+from app.predictions.schemas import PredictionStarted, PredictOptions
 from app.predictions.service import PredictionService
 
 _POLL_SECONDS = 0.1
@@ -28,17 +30,13 @@ class PredictionReceiver:
     """Takes images in and registers their job."""
 
     def __init__(
-        self,
-        request: Request,
-        caller: Reader,
-        context: ContextDep,
-        idempotency_key: IdempotencyKeyHeader = None,
+        self, request: Request, caller: Reader, context: ContextDep, once: OnceDep
     ) -> None:
         """Serve one request."""
+        self._once = once
         self._request = request
         self._tenant_id = caller.tenant_id
         self._context = context
-        self._key = idempotency_key
 
     async def submit(self, job_id: str, *, top_k: int) -> UUID:
         """Return the id of the job that shows the images to the audit's model.
@@ -49,7 +47,10 @@ class PredictionReceiver:
         await to_thread.run_sync(self._require_model, job_id)
         async with self._receive() as images:
             options = PredictOptions(job_id=job_id, files=images.names, top_k=top_k)
-            return await to_thread.run_sync(self._register, images, options)
+            try:
+                return await to_thread.run_sync(self._register, images, options)
+            except RepeatedError as repeated:  # its job may have an answer by now
+                return PredictionStarted.model_validate_json(repeated.reply.body).job_id
 
     async def wait(self, job_id: UUID, *, seconds: float) -> bytes | None:
         """Return the answer, or None where it is not there in time.
@@ -121,15 +122,18 @@ class PredictionReceiver:
         """Give the images their place and the database its row: both or neither."""
         new_id = uuid4()
         target = self._context.folder.inputs(new_id)
+        wanted = self._once.hash(self._request.url.path, options.model_dump_json(), images.sha256s)
         try:
             with self._context.tenant_database(self._tenant_id).unit_of_work() as session:
-                job = self._service(session).submit(options, new_id=new_id, sha256s=images.sha256s)
-                if job.id == new_id:  # else this is a repetition
-                    images.publish(target)  # before the commit: no row without its files
+                self._once.reserve(session, wanted)
+                quotas = Quotas(session, self._tenant_id, self._context.settings)
+                self._service(session, quotas).submit(options, new_id=new_id)
+                self._once.remember(session, _reply_of(new_id))
+                images.publish(target)  # before the commit: no row without its files
         except BaseException:
             shutil.rmtree(target.parent, ignore_errors=True)
             raise
-        return job.id
+        return new_id
 
     def _look(self, job_id: UUID) -> tuple[Job, Artifact | None]:
         with self._context.tenant_database(self._tenant_id).read() as session:
@@ -138,7 +142,16 @@ class PredictionReceiver:
             done = job.state is JobState.SUCCEEDED
             return job, service.answer(str(job_id)) if done else None
 
-    def _service(self, session: Session) -> PredictionService:
-        return PredictionService(
-            session, self._tenant_id, self._context.wake_ups, idempotency_key=self._key
-        )
+    def _service(self, session: Session, quotas: Quotas | None = None) -> PredictionService:
+        wake_ups = self._context.wake_ups
+        return PredictionService(session, self._tenant_id, wake_ups, quotas=quotas)
+
+
+def _reply_of(job_id: UUID) -> StoredReply:
+    """Return by what repetitions find the job."""
+    return StoredReply(202, {}, started(job_id).model_dump_json().encode())
+
+
+def started(job_id: UUID) -> PredictionStarted:
+    """Return the answer where the job's own is not there in time."""
+    return PredictionStarted(job_id=job_id, url=f"/v1/jobs/{job_id}/predictions")

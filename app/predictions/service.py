@@ -2,6 +2,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from app.accounts.quota_service import Quotas
 from app.core.queue import WakeUps
 from app.findings.errors import NotFinishedError
 from app.findings.schemas import ModelFormat
@@ -21,10 +22,10 @@ class PredictionService:
         tenant_id: UUID,
         wake_ups: WakeUps,
         *,
-        idempotency_key: str | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
-        """Work for one tenant."""
-        self._jobs = JobService(session, tenant_id, wake_ups, idempotency_key=idempotency_key)
+        """Work for one tenant; who just looks needs no `quotas`."""
+        self._jobs = JobService(session, tenant_id, wake_ups, quotas=quotas)
         self._findings = FindingService(session, tenant_id, wake_ups)
 
     def require_model(self, job_id: str) -> None:
@@ -38,18 +39,16 @@ class PredictionService:
         """
         self._findings.model(job_id, ModelFormat.SAFETENSORS)
 
-    def submit(self, options: PredictOptions, *, new_id: UUID, sha256s: list[str]) -> Job:
-        """Queue the job, under `new_id` unless this repeats an earlier request.
+    def submit(self, options: PredictOptions, *, new_id: UUID) -> Job:
+        """Queue the job, under `new_id`.
 
         Raises:
             AppError: As `require_model`.
-            IdempotencyMismatchError: The key was used for another request.
+            QuotaExceededError: The tenant has too many jobs waiting.
         """
         self.require_model(options.job_id)
         audit = self._jobs.find(options.job_id)
-        return self._jobs.submit_prediction(
-            audit.dataset_id, options, job_id=new_id, content=sha256s
-        )
+        return self._jobs.submit_prediction(audit.dataset_id, options, job_id=new_id)
 
     def state(self, job_id: UUID) -> Job:
         """Return a job's row as it is now."""

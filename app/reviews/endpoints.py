@@ -3,6 +3,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from app.accounts.auth import Reader, Reviewer
+from app.accounts.idempotency import IdempotentRoute
+from app.accounts.quota_service import Quotas
 from app.core.errors import (
     ForbiddenError,
     InvalidCursorError,
@@ -13,7 +15,7 @@ from app.core.pagination import RowNumber
 from app.core.schemas import Page
 from app.datasets.errors import DatasetNotReadyError, UnknownClassError
 from app.findings.errors import NoFindingsError, NotFinishedError
-from app.http.deps import ContextDep, ReadSession, WriteSession
+from app.http.deps import ContextDep, ReadSession, WriteOnDemand, WriteSession
 from app.http.errors import (
     DatabaseUnavailableError,
     PreconditionRequiredError,
@@ -56,6 +58,7 @@ _REVERT_PROBLEMS = problems(NothingToRevertError, StepStateError, StepOvertakenE
 samples_router = APIRouter(prefix="/v1/samples", tags=["decisions"], responses=problems(*_ALWAYS))
 datasets_router = APIRouter(
     prefix="/v1/datasets/{dataset_id}/decisions",
+    route_class=IdempotentRoute,
     tags=["decisions"],
     responses=problems(*_ALWAYS),
 )
@@ -63,7 +66,8 @@ datasets_router = APIRouter(
 
 def _service(caller: Reviewer, session: WriteSession, context: ContextDep) -> ReviewService:
     every = context.settings.recalibrate_every
-    return ReviewService(session, caller, context.wake_ups, recalibrate_every=every)
+    quotas = Quotas(session, caller.tenant_id, context.settings)
+    return ReviewService(session, caller, context.wake_ups, recalibrate_every=every, quotas=quotas)
 
 
 def _reading(caller: Reader, session: ReadSession) -> History:
@@ -93,6 +97,10 @@ def decide(
     versions: IfMatch,
     response: Response,
 ) -> DecisionRead:
+    """`If-Match` names the version that the decision is of: nothing unseen is overwritten.
+
+    428 without it, 412 where somebody was faster.
+    """
     decision = service.decide(sample_id, wanted, versions=versions)
     response.headers["ETag"] = version_tag(decision.version)
     return decision
@@ -113,16 +121,17 @@ def decide(
     ),
 )
 def decide_many(
-    dataset_id: str, wanted: BulkWrite, caller: Reviewer, context: ContextDep
+    dataset_id: str, wanted: BulkWrite, caller: Reviewer, context: ContextDep, begin: WriteOnDemand
 ) -> BulkRead:
-    database = context.tenant_database(caller.tenant_id)
-    if wanted.dry_run:
-        # Drawing from a million samples takes a while: writers need not wait for it.
-        with database.read() as session:
-            service = ReviewService(session, caller, context.wake_ups)
-            return service.preview_many(dataset_id, wanted)
-    with database.unit_of_work() as session:
-        return _service(caller, session, context).decide_many(dataset_id, wanted)
+    """All or nothing, in one step that can be undone as one.
+
+    With `dry_run` nothing is changed and the reply shows what would be met.
+    """
+    if not wanted.dry_run:
+        return _service(caller, begin(), context).decide_many(dataset_id, wanted)
+    # Drawing from a million samples takes a while: writers need not wait for it.
+    with context.tenant_database(caller.tenant_id).read() as session:
+        return ReviewService(session, caller, context.wake_ups).preview_many(dataset_id, wanted)
 
 
 @datasets_router.post(
@@ -131,6 +140,7 @@ def decide_many(
     responses=_REVERT_PROBLEMS,
 )
 def undo(dataset_id: str, history: RevertDep, choice: StepChoice | None = None) -> StepRead:
+    """Brings back what each of its samples had before; the log keeps both."""
     return history.revert(dataset_id, StepKind.UNDO, choice or StepChoice())
 
 
@@ -140,6 +150,7 @@ def undo(dataset_id: str, history: RevertDep, choice: StepChoice | None = None) 
     responses=_REVERT_PROBLEMS,
 )
 def redo(dataset_id: str, history: RevertDep, choice: StepChoice | None = None) -> StepRead:
+    """Brings back what the undo took away; the log keeps both."""
     return history.revert(dataset_id, StepKind.REDO, choice or StepChoice())
 
 
@@ -156,6 +167,7 @@ def list_entries(
     step_id: Annotated[RowNumber | None, Query()] = None,
     sort: LogOrder = LogOrder.OLDEST_FIRST,
 ) -> Page[LogEntryRead]:
+    """Append-only: nothing is ever removed from it."""
     return paging.reply(
         history.log(dataset_id, paging.wanted, sample_id=sample_id, step_id=step_id, order=sort)
     )
@@ -167,4 +179,5 @@ def list_entries(
     responses=problems(ValidationFailedError, InvalidCursorError),
 )
 def list_steps(dataset_id: str, history: HistoryDep, paging: PagingDep) -> Page[StepRead]:
+    """A step is one decision, or all decisions of one request."""
     return paging.reply(history.steps(dataset_id, paging.wanted))

@@ -1,7 +1,10 @@
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from app.accounts.errors import QuotaExceededError
+from app.accounts.quota_service import Quotas
 from app.accounts.schemas import Principal
 from app.claims.service import ClaimService
 from app.core.ids import format_sample_id, not_found, parse_sample_id
@@ -47,6 +50,7 @@ class ReviewService:
         wake_ups: WakeUps,
         *,
         recalibrate_every: int = 0,
+        quotas: Quotas | None = None,
     ) -> None:
         """Act for the reviewer, within their tenant.
 
@@ -57,7 +61,7 @@ class ReviewService:
         self._reviewer = reviewer
         self._tenant_id = reviewer.tenant_id
         self._datasets = DatasetService(session, self._tenant_id)
-        self._jobs = JobService(session, self._tenant_id, wake_ups)
+        self._jobs = JobService(session, self._tenant_id, wake_ups, quotas=quotas)
         self._findings = FindingService(session, self._tenant_id, wake_ups)
         self._claims = ClaimService(session, reviewer, wake_ups)
 
@@ -168,7 +172,9 @@ class ReviewService:
         num_new = log.num_after(learned.get("decided_until", 0))
         # By a share of what is known: each time all of the findings are written anew.
         if num_new >= max(self._recalibrate_every, learned.get("num_learned", 0) // 4):
-            self._jobs.submit_recalibration(job)
+            # Later will do: a decision is not refused for a queue that is full.
+            with suppress(QuotaExceededError):
+                self._jobs.submit_recalibration(job)
 
     def _add_step(
         self, reviews: ReviewRepository, dataset: Dataset, wanted: DecisionInput

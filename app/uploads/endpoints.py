@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from app.accounts.auth import Writer, require
 from app.accounts.errors import QuotaExceededError
+from app.accounts.idempotency import IdempotentRoute
 from app.accounts.schemas import Scope
 from app.core.errors import (
     ForbiddenError,
@@ -55,6 +56,7 @@ _BODY = {
 _about = APIRouter(prefix=UPLOADS_PATH)
 _versioned = APIRouter(
     prefix=UPLOADS_PATH,
+    route_class=IdempotentRoute,
     dependencies=[Depends(require(Scope.WRITE)), Depends(require_version)],  # in this order
     responses=problems(UnsupportedTusVersionError),
 )
@@ -62,6 +64,7 @@ _versioned = APIRouter(
 
 @_about.options("", status_code=204, summary="What resumable uploads can do")
 def describe_uploads(_caller: Writer, context: ContextDep, response: Response) -> None:
+    """Version, extensions and the largest size, as headers (tus)."""
     response.headers.update(capabilities(context.settings.max_upload_bytes))
 
 
@@ -81,6 +84,10 @@ def create_upload(
     upload_length: Annotated[int, Header(ge=1)],
     upload_metadata: Annotated[str, Header(max_length=8192)] = "",
 ) -> UploadCreated:
+    """Announces the size.
+
+    The bytes follow by PATCH. Metadata is `key base64` pairs, `filename` among them.
+    """
     settings = context.settings
     uploads = UploadService(session, caller.tenant_id, settings)
     upload = uploads.create(upload_length, read_metadata(upload_metadata))
@@ -90,10 +97,16 @@ def create_upload(
     return UploadCreated(upload_id=upload.id)
 
 
-@_versioned.head("/{upload_id}", summary="How far a resumable upload is", responses=problems(*_ONE))
+@_versioned.head(
+    "/{upload_id}",
+    summary="How far a resumable upload is",
+    response_class=Response,
+    responses=problems(*_ONE),
+)
 def get_upload(
     upload_id: str, caller: Writer, context: ContextDep, session: ReadSession, response: Response
 ) -> None:
+    """`Upload-Offset` is where the next PATCH must begin."""
     upload = UploadService(session, caller.tenant_id, context.settings).find(upload_id)
     response.headers.update(state_headers(UploadState.of(upload)))
 
@@ -135,6 +148,7 @@ async def append_to_upload(
     responses=problems(*_ONE, UploadUsedError, UploadLockedError),
 )
 def delete_upload(upload_id: str, receiver: Annotated[UploadReceiver, Depends()]) -> None:
+    """Frees its bytes at once; an upload that became a data set stays."""
     receiver.remove(upload_id)
 
 

@@ -3,6 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from app.accounts.auth import Admin
+from app.accounts.idempotency import IdempotentRoute
 from app.core.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from app.core.schemas import Page
 from app.http.deps import ContextDep, ReadSession, WriteSession
@@ -14,7 +15,12 @@ from app.webhooks.service import WebhookService
 
 _ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], responses=problems(*_ALWAYS))
+router = APIRouter(
+    prefix="/v1/webhooks",
+    tags=["webhooks"],
+    route_class=IdempotentRoute,
+    responses=problems(*_ALWAYS),
+)
 
 
 def _reading(caller: Admin, session: ReadSession, context: ContextDep) -> WebhookService:
@@ -41,11 +47,13 @@ WritingDep = Annotated[WebhookService, Depends(_writing)]
     responses=problems(ValidationFailedError, InvalidWebhookUrlError, TooManyWebhooksError),
 )
 def create_webhook(wanted: WebhookCreate, service: WritingDep) -> WebhookCreated:
+    """Messages are signed by the Standard Webhooks specification and tried again for three days."""
     return service.create(wanted)
 
 
 @router.get("", summary="List the receivers")
 def list_webhooks(service: ReadingDep) -> Page[WebhookRead]:
+    """Without their secrets."""
     return service.all()
 
 
@@ -55,6 +63,7 @@ def list_webhooks(service: ReadingDep) -> Page[WebhookRead]:
     responses=problems(NotFoundError),
 )
 def list_deliveries(webhook_id: str, service: ReadingDep) -> Page[DeliveryRead]:
+    """Each with the number of tries and the last answer, to find out why nothing arrives."""
     return service.deliveries(webhook_id)
 
 
@@ -65,4 +74,5 @@ def list_deliveries(webhook_id: str, service: ReadingDep) -> Page[DeliveryRead]:
     responses=problems(NotFoundError),
 )
 def delete_webhook(webhook_id: str, service: WritingDep) -> None:
+    """What is on its way may still arrive."""
     service.remove(webhook_id)

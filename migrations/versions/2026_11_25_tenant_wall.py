@@ -12,7 +12,7 @@ from migrations.tenancy import (
 )
 
 revision: str = "2026_11_25_tenant_wall"
-down_revision: str | None = "2026_11_25_parts"
+down_revision: str | None = "2026_11_25_superseded"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

@@ -95,7 +95,10 @@ class TestFailures:
 
     def test_a_server_error_without_a_problem_is_ours(self) -> None:
         transport = httpx2.MockTransport(lambda _: httpx2.Response(502, text="<html>"))
-        with Client("http://x", transport=transport) as client, pytest.raises(ApiError) as caught:
+        with (
+            Client("http://x", retries=0, transport=transport) as client,
+            pytest.raises(ApiError) as caught,
+        ):
             client.get_job("j1")
         assert (caught.value.code, caught.value.exit_code) == ("http_502", 1)
 
@@ -103,7 +106,7 @@ class TestFailures:
         def refuse(_request: httpx2.Request) -> httpx2.Response:
             raise httpx2.ConnectError("refused")
 
-        client = Client("http://x", transport=httpx2.MockTransport(refuse))
+        client = Client("http://x", retries=0, transport=httpx2.MockTransport(refuse))
         with client, pytest.raises(UnreachableError) as caught:
             client.get_job("j1")
         assert caught.value.exit_code == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.findings.publish_repository import PublishRepository
 from app.models import (
     Artifact,
     Dataset,
@@ -91,8 +92,11 @@ def publish_findings(session: Session, job: Job, samples: list[Sample]) -> Resul
                 signals={"mixture": 0.5},
             )
         )
+    results = PublishRepository(session, job.tenant_id, job.id)
+    results.supersede()
     job.state, job.result_version = JobState.SUCCEEDED, version.id
     session.flush()
+    results.drop_unpublished()
     return version
 
 

@@ -5,7 +5,7 @@ from starlette.testclient import TestClient
 
 from app.core.storage import BlobStore
 from app.http.context import AppContext
-from app.models import Job, JobKind, JobState, Sample, Tenant
+from app.models import Job, JobKind, JobState, Tenant
 from tests.app.walking import walk
 from tests.support.factories import make_artifact, make_sample, make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job
@@ -126,17 +126,6 @@ class TestListFindings:
         cursor = client.get(path, params={"limit": 1}).json()["next_cursor"]
         reply = client.get(path, params={"limit": 1, "cursor": cursor, **change})
         assert (reply.status_code, reply.json()["code"]) == (422, "invalid_cursor")
-
-    def test_cursor_is_pinned_to_the_results(
-        self, client: TestClient, context: AppContext, job: Job, path: str
-    ) -> None:
-        cursor = client.get(path, params={"limit": 1}).json()["next_cursor"]
-        with context.database.unit_of_work() as session:
-            current = session.get_one(Job, job.id)
-            publish_findings(session, current, list(session.query(Sample)))
-        reply = client.get(path, params={"limit": 1, "cursor": cursor})
-        assert (reply.status_code, reply.json()["code"]) == (422, "invalid_cursor")
-        assert len(walk(client, path)) == NUM_SAMPLES
 
     def test_hides_results_that_are_not_published(
         self, client: TestClient, context: AppContext, tenant: Tenant

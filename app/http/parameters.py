@@ -1,0 +1,52 @@
+"""What the parameters and bodies of the API mean, for the OpenAPI document.
+
+A parameter of one name means the same everywhere; one that needs more says so at its route.
+"""
+
+from typing import Any
+
+DESCRIPTIONS = {
+    "dataset_id": "Id of a data set of yours; any other id is answered 404.",
+    "job_id": "Id of a job of yours; any other id is answered 404.",
+    "sample_id": "Id of a sample of yours: `s` and 16 hexadecimal digits.",
+    "export_id": "Id of an export of yours; any other id is answered 404.",
+    "webhook_id": "Id of a webhook of yours; any other id is answered 404.",
+    "upload_id": "Id of an upload of yours; any other id is answered 404.",
+    "split": "Only samples of this split.",
+    "state": "Only jobs in this state.",
+    "size": "The image as it was sent, or a thumbnail.",
+    "after": "Number of the last event already known; `Last-Event-ID` goes before it.",
+    "last-event-id": "Number of the last event already known: the stream goes on after it.",
+    "flagged": "Only samples that are, or are not, more probably wrong than right.",
+    "min_p": "Only samples whose `p_mislabeled` is at least this.",
+    "max_p": "Only samples whose `p_mislabeled` is at most this.",
+    "label": "Only samples whose given label is the class of this name.",
+    "suggested_label": "Only samples for which the class of this name is suggested.",
+    "decision": "Only samples with this decision; `none` for those that wait for one.",
+    "sort": "The order; a minus puts the largest first.",
+    "format": "The form of the file.",
+    "step_id": "Only entries of this step.",
+    "upload-length": "Size of the whole upload in bytes.",
+    "upload-metadata": "`key base64` pairs, separated by commas; `filename` is understood.",
+    "upload-offset": "Where these bytes begin: what HEAD answers as `Upload-Offset`.",
+    "tus-resumable": "The version of tus that the client speaks.",
+}
+"""By name; headers in lower case."""
+
+_UUID = "7f3c9b1e-5a44-4d0e-9a51-0c2f6f1f7a10"
+BODIES: dict[str, dict[str, Any]] = {
+    "create_dataset": {
+        "upload_id": _UUID, "name": "photos", "audit": {"preset": "quick", "seed": 1},
+    },
+    "create_job": {"dataset_id": _UUID, "preset": "standard", "epochs": 30, "seed": 1},
+    "decide": {"decision": "relabel", "label": "dog", "comment": "a dog, plainly"},
+    "decide_many": {
+        "decision": "keep", "job_id": _UUID,
+        "filter": {"flagged": True, "min_p": 0.99}, "dry_run": True,
+    },
+    "undo": {"step_id": 17},
+    "redo": {"step_id": 17},
+    "create_export": {"format": "csv", "labels": "decisions"},
+    "create_webhook": {"url": "https://hooks.example.com/labelaudit"},
+}  # fmt: skip
+"""One JSON body that each operation takes."""

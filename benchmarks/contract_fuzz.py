@@ -1,0 +1,133 @@
+"""Thousands of generated requests against the real server: schemathesis, all checks, stateful.
+
+    python -m benchmarks.contract_fuzz --seconds 120
+
+prepares an audited data set, starts the API process on its data folder and checks every reply
+against the OpenAPI document. Exits with 1 if a reply was a server error or broke the document.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from benchmarks.machine import facts
+from tests.support.archives import write_tiny_zip
+from tests.support.ports import free_port
+from tests.support.service import running_service
+from tests.support.waiting import wait_for
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+def main() -> int:
+    """Run and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--out", type=Path, help="where the result goes, as JSON")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        key = _prepare(Path(folder))
+        with _api(Path(folder)) as url:
+            code = _fuzz(url, key, Path(folder), options.seconds, options.seed)
+        result = _result(Path(folder) / "report.ndjson", options.seconds) | {"exit_code": code}
+        log = (Path(folder) / "api.log").read_text()
+    result["tracebacks"] = log.count("request_failed")
+    print(log[-20_000:] if result["tracebacks"] else "no server error in the log")
+    print(json.dumps(result, indent=2))
+    if options.out is not None:
+        options.out.write_text(json.dumps(result, indent=2) + "\n")
+    return code
+
+
+def _prepare(folder: Path) -> str:
+    """Audit a tiny data set with the whole program; return the key."""
+    archive = folder / "tiny.zip"
+    write_tiny_zip(archive, num_train=60, num_test=6)
+    with running_service(folder) as service:
+        wanted = json.dumps({"preset": "standard", "epochs": 2})
+        reply = service.upload(archive, audit=wanted).raise_for_status().json()
+        assert service.wait(reply["job_id"])["state"] == "succeeded"
+        return (service.data_dir / "api-key").read_text().strip()
+
+
+@contextmanager
+def _api(folder: Path) -> Iterator[str]:
+    """The API process alone: what is queued stays queued, no training takes the cores."""
+    port = free_port()
+    settings = {"LABELAUDIT_DATA_DIR": str(folder / "labelaudit-data")}
+    with (folder / "api.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "labelaudit", "api", "--host", "127.0.0.1",
+             "--port", str(port)],
+            stdout=log, stderr=log, env=os.environ | settings,
+        )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: _answers(url), seconds=60, what="the API starts")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/readyz", timeout=2).is_success
+    except httpx2.TransportError:
+        return False
+
+
+def _fuzz(url: str, key: str, folder: Path, seconds: int, seed: int | None) -> int:
+    command: list[str | Path] = [
+        sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIG, "run",
+        f"{url}/openapi.json", "-H", f"Authorization: Bearer {key}",
+        "--max-time", str(seconds), "--continue-on-failure", "--no-color",
+        "--report", "ndjson", "--report-ndjson-path", folder / "report.ndjson",
+        "--generation-database", "none",
+    ]  # fmt: skip
+    if seed is not None:
+        command += ["--seed", str(seed)]
+    hooks = os.environ | {"SCHEMATHESIS_HOOKS": "benchmarks.contract_hooks"}
+    return subprocess.run(command, cwd=folder, env=hooks, check=False).returncode
+
+
+def _result(report: Path, seconds: int) -> dict[str, Any]:
+    statuses: Counter[int] = Counter()
+    with report.open() as lines:
+        for line in lines:
+            _count(json.loads(line), statuses)
+    return {
+        "seconds": seconds,
+        "calls": sum(statuses.values()),
+        "statuses": dict(sorted(statuses.items())),
+        "server_errors": sum(n for status, n in statuses.items() if status >= 500),
+        "machine": facts(),
+    }
+
+
+def _count(event: Any, statuses: Counter[int]) -> None:
+    """Count every response in a report's event, however deep it lies."""
+    if isinstance(event, dict):
+        response = event.get("response")
+        if isinstance(response, dict) and isinstance(response.get("status_code"), int):
+            statuses[response["status_code"]] += 1
+        for value in event.values():
+            _count(value, statuses)
+    elif isinstance(event, list):
+        for value in event:
+            _count(value, statuses)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What README, guide and notebook show is run as it stands, or says why not.
+
+A block that cannot be run here has `<!-- not run: REASON -->` above it; its syntax is checked.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.archives import write_tiny_zip
+from tests.support.service import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
+NOTEBOOK = ROOT / "docs" / "notebooks" / "first_audit.ipynb"
+RUN = {"bash", "python"}
+_BLOCK = re.compile(r"(?:<!-- not run: (.+?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+
+README_ELSEWHERE = {
+    "make demo": "installs into .venv; tests/e2e/test_cli.py runs the demo",
+    "make test": "is what runs this",
+    "pip install": "installs this very package; tests/e2e/test_cli.py audits a folder",
+    "labelaudit score": "needs a file of the reader; tests/e2e/test_scores.py",
+    "labelaudit serve": "blocks until Ctrl-C; tests/support/service.py starts it",
+    "labelaudit export": "needs the address of the reader; tests/e2e/test_review_and_export.py",
+    "labelaudit study": "trains for hours; tests/labelaudit/study",
+    "URL=http": "tests/e2e/test_readme.py runs it",
+    "import json": "tests/e2e/test_readme.py runs it",
+    "photos/cat": "",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+    reason: str
+
+
+def _blocks(page: Path) -> list[Block]:
+    found = _BLOCK.findall(page.read_text())
+    return [Block(language, text, reason) for reason, language, text in found]
+
+
+def _source(page: Path, language: str) -> str:
+    """Return what is to be run of a page, as one script."""
+    blocks = _blocks(page)
+    return "\n".join(b.text for b in blocks if b.language == language and not b.reason)
+
+
+@pytest.fixture(scope="module")
+def folder(service: Service) -> Path:
+    folder = service.data_dir.parent
+    write_tiny_zip(folder / "photos.zip", num_train=120)
+    return folder
+
+
+def _run(command: list[str], folder: Path, service: Service, **environment: str) -> str:
+    binaries = Path(sys.executable).parent
+    known = {
+        "LABELAUDIT_URL": service.url,
+        "LABELAUDIT_API_KEY": (service.data_dir / "api-key").read_text().strip(),
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+        env=os.environ | known | environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class TestGuide:
+    @pytest.mark.parametrize(
+        "page", [page for page in GUIDE if _source(page, "bash")], ids=lambda page: page.stem
+    )
+    def test_shell_lines_run(self, page: Path, folder: Path, service: Service) -> None:
+        script = _source(page, "bash").replace("http://127.0.0.1:8000", service.url)
+        _run(["/bin/bash", "-euo", "pipefail", "-c", script], folder, service)
+
+    @pytest.mark.parametrize(
+        "page", [page for page in GUIDE if _source(page, "python")], ids=lambda page: page.stem
+    )
+    def test_python_runs(self, page: Path, folder: Path, service: Service) -> None:
+        out = _run([sys.executable, "-c", _source(page, "python")], folder, service)
+        assert "noise rate" in out
+        assert "404 not_found" in out
+
+    @pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+    def test_what_is_not_run_is_well_formed_and_says_why(self, page: Path) -> None:
+        for block in _blocks(page):
+            assert not block.reason or len(block.reason) > 10
+            if block.language == "bash":
+                subprocess.run(["/bin/bash", "-n", "-c", block.text], check=True)
+            elif block.language == "python":
+                ast.parse(block.text)
+            else:
+                assert block.language == "json", "say how another language is checked"
+                json.loads(block.text)
+
+
+def test_every_block_of_the_readme_is_run_somewhere() -> None:
+    for block in _blocks(ROOT / "README.md"):
+        known = [start for start in README_ELSEWHERE if block.text.startswith(start)]
+        assert known, block.text
+        if block.language == "bash":
+            subprocess.run(["/bin/bash", "-n", "-c", block.text], check=True)
+
+
+def test_the_notebook_runs_from_top_to_bottom(folder: Path, service: Service) -> None:
+    notebook = json.loads(NOTEBOOK.read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] for cell in cells), "commit it without outputs"
+    source = "\n\n".join("".join(cell["source"]) for cell in cells)
+    out = _run([sys.executable, "-c", source], folder, service, EPOCHS="2")
+    assert re.search(r"\d+ flags, \d+% of them right", out)
+    assert "labels corrected" in out
