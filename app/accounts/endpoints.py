@@ -53,11 +53,13 @@ WritingDep = Annotated[KeyAdministration, Depends(_writing)]
     responses=problems(ValidationFailedError, InvalidCursorError),
 )
 def list_keys(keys: ReadingDep, paging: PagingDep) -> Page[KeyRead]:
+    """Without the secrets: of a key only a keyed hash is kept."""
     return paging.reply(keys.newest(paging.wanted))
 
 
 @router.post("/keys", status_code=201, summary="Make an API key; it is shown this once")
 def create_key(wanted: KeyCreate, keys: WritingDep) -> KeyCreated:
+    """The reply is the only place where the key stands."""
     return keys.create(wanted)
 
 
@@ -68,6 +70,7 @@ def create_key(wanted: KeyCreate, keys: WritingDep) -> KeyCreated:
     responses=problems(NotFoundError, KeyNotActiveError),
 )
 def rotate_key(key_id: str, keys: WritingDep, wanted: KeyRotate | None = None) -> KeyCreated:
+    """The new key has the same name and scopes, and is shown this once."""
     return keys.rotate(key_id, wanted or KeyRotate())
 
 
@@ -78,11 +81,13 @@ def rotate_key(key_id: str, keys: WritingDep, wanted: KeyRotate | None = None) -
     responses=problems(NotFoundError),
 )
 def revoke_key(key_id: str, keys: WritingDep) -> None:
+    """It is refused from the next request on, in every process."""
     keys.revoke(key_id)
 
 
 @router.get("/usage", summary="What the tenant uses, and its quotas")
 def get_usage(caller: Reader, session: ReadSession, context: ContextDep) -> UsageRead:
+    """Bytes, samples, jobs and GPU minutes; null where there is no quota."""
     return Quotas(session, caller.tenant_id, context.settings).read()
 
 
@@ -94,4 +99,5 @@ def get_usage(caller: Reader, session: ReadSession, context: ContextDep) -> Usag
 def list_audit_entries(
     caller: Admin, session: ReadSession, paging: PagingDep
 ) -> Page[AuditEntryRead]:
+    """Who made, changed or revoked what; entries are never removed."""
     return paging.reply(read_log(session, caller.tenant_id, paging.wanted))

@@ -263,8 +263,8 @@ def _once_of(request: Request) -> Once:
 
 
 def _get_once(request: Request) -> Once:
-    once: Once = getattr(request.state, _ONCE)
-    return once
+    once: Once | None = getattr(request.state, _ONCE, None)
+    return once or _once_of(request)  # of a GET, whose dependencies are a POST's too
 
 
 OnceDep = Annotated[Once, Depends(_get_once)]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
 from app.accounts.administration import TenantAdministration
 from app.accounts.auth import Admin
@@ -17,7 +17,7 @@ from app.core.errors import (
     UnauthenticatedError,
 )
 from app.core.schemas import Page
-from app.http.deps import ContextDep
+from app.http.deps import ContextDep, begin_request
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
@@ -37,8 +37,11 @@ def _reading(caller: Admin, context: ContextDep) -> Iterator[TenantAdministratio
         yield TenantAdministration(session, context.pepper, caller)
 
 
-def _writing(caller: Admin, context: ContextDep) -> Iterator[TenantAdministration]:
+def _writing(
+    request: Request, caller: Admin, context: ContextDep
+) -> Iterator[TenantAdministration]:
     with context.database.unit_of_work() as session:
+        begin_request(request, session)
         yield TenantAdministration(session, context.pepper, caller)
 
 
@@ -63,7 +66,7 @@ def list_tenants(tenants: ReadingDep, paging: PagingDep) -> Page[TenantRead]:
     responses=problems(ForbiddenError, TenantExistsError),
 )
 def create_tenant(wanted: TenantCreate, tenants: WritingDep) -> TenantCreated:
-    """Answer with the key."""
+    """The reply has a first key of the new tenant, with all scopes, shown this once."""
     return tenants.create(wanted)
 
 

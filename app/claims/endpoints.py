@@ -54,21 +54,25 @@ ClaimingDep = Annotated[ClaimService, Depends(_claiming)]
     responses=problems(TooManyClaimsError, NotFinishedError, NoFindingsError),
 )
 def claim(job_id: str, service: ClaimingDep, wanted: ClaimWrite | None = None) -> Page[ClaimRead]:
+    """Nobody else is given them until you decide, give them back, or the time is over."""
     return service.claim(job_id, wanted or ClaimWrite())
 
 
 @router.get("/claims", summary="List the samples that you hold, worst first")
 def list_claims(job_id: str, service: ReadingDep) -> Page[ClaimRead]:
+    """Worst first, as they were handed out; a blind reviewer sees no suggestion."""
     return service.held(job_id)
 
 
 @router.delete("/claims", summary="Give back the samples that you hold")
 def release_claims(job_id: str, service: ClaimingDep) -> ReleaseRead:
+    """Others may have them at once. What was decided stays decided."""
     return service.release_all(job_id)
 
 
 @router.get("/agreement", summary="Tell how far reviewers agree where two have looked")
 def get_agreement(job_id: str, service: ReadingDep) -> AgreementRead:
+    """Cohen's kappa for each pair of reviewers, over the samples that both decided on."""
     return service.agreement(job_id)
 
 
@@ -78,4 +82,5 @@ def get_agreement(job_id: str, service: ReadingDep) -> AgreementRead:
     responses=problems(InvalidCursorError, ValidationFailedError),
 )
 def list_conflicts(job_id: str, service: ReadingDep, paging: PagingDep) -> Page[ConflictRead]:
+    """A decision with `resolves` settles one; until then it counts for nothing."""
     return paging.reply(service.conflicts(job_id, paging.wanted))

@@ -55,6 +55,7 @@ SigningDep = Annotated[SigningService, Depends(_signing)]
     responses=_SUMS_TEXT,
 )
 def get_sums(job_id: str, service: ServiceDep, signing: SigningDep) -> Response:
+    """Lines as `sha256sum -c` reads them, for all files of the job."""
     headers = {_KEY_HEADER: signing.key_id}
     return Response(signing.sums(service, job_id), headers=headers, media_type="text/plain")
 
@@ -66,6 +67,7 @@ def get_sums(job_id: str, service: ServiceDep, signing: SigningDep) -> Response:
     responses=_SIGNATURE,
 )
 def get_signature(job_id: str, service: ServiceDep, signing: SigningDep) -> Response:
+    """Ed25519 over the bytes of `SHA256SUMS`; the header names the key."""
     return Response(
         signing.sign(signing.sums(service, job_id)),
         headers={_KEY_HEADER: signing.key_id},
@@ -80,11 +82,13 @@ def get_signature(job_id: str, service: ServiceDep, signing: SigningDep) -> Resp
     responses={200: {"content": {"application/octet-stream": {}}, "description": "The file"}},
 )
 def get_artifact(job_id: str, name: str, service: ServiceDep, sender: SenderDep) -> Response:
+    """Ranges and `ETag` are understood, as for every file."""
     return sender.send(service.file(job_id, name), "attachment")
 
 
 @keys_router.get(_KEYS_PATH, summary="List the public keys that sign, newest first")
 def list_signing_keys(signing: SigningDep) -> Page[SigningKeyRead]:
+    """All keys that signed anything here; the current one first."""
     return signing.keys()
 
 
@@ -95,4 +99,5 @@ def list_signing_keys(signing: SigningDep) -> Page[SigningKeyRead]:
     responses={**_PEM, **problems(NotFoundError)},
 )
 def get_signing_key(key_id: str, signing: SigningDep) -> Response:
+    """As PEM, for `openssl pkeyutl -verify`."""
     return Response(signing.pem(key_id), media_type="application/x-pem-file")

@@ -54,7 +54,7 @@ def _read_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iter
 
 def _write_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
     with _callers_database(request, context).unit_of_work() as session:
-        _begin(request, session)
+        begin_request(request, session)
         yield session
 
 
@@ -65,7 +65,7 @@ def _write_on_demand(
 
         def begin() -> Session:
             session = stack.enter_context(_callers_database(request, context).unit_of_work())
-            _begin(request, session)
+            begin_request(request, session)
             return session
 
         yield begin
@@ -77,7 +77,8 @@ def _callers_database(request: Request, context: AppContext) -> Database:
     return context.database.of_tenant(NOBODY if principal is None else principal.tenant_id)
 
 
-def _begin(request: Request, session: Session) -> None:
+def begin_request(request: Request, session: Session) -> None:
+    """Do first in a request's write transaction what has to be: see `IdempotentRoute`."""
     first: Callable[[Session], None] | None = getattr(request.state, BEGUN, None)
     if first is not None:
         first(session)

@@ -31,6 +31,11 @@ TAGS = {
     "samples": "Single images with their labels.",
     "jobs": "Work on a data set. A job survives the death of any process.",
     "findings": "What an audit says of each training sample, its report and its model.",
+    "predictions": "Images shown to the model of an audit.",
+    "learning": "What decisions teach: better probabilities, what is left, when to stop.",
+    "reviewers": "Several people at one audit: shares of the queue, agreement, conflicts.",
+    "administration": "Tenants, keys, what is used, and who changed what.",
+    "signing keys": "Public halves of the keys that sign results; no key is needed to read them.",
     "decisions": "What reviewers decide; append-only, each step can be undone.",
     "exports": "The corrected data set for the next tool.",
     "webhooks": "Signed messages when jobs end.",
@@ -113,6 +118,7 @@ def _name(operation: dict[str, Any]) -> None:
     name, _, _ = operation["operationId"].partition("_v1_")
     for ending in ("_healthz_get", "_readyz_get", "_metrics_get"):
         name = name.removesuffix(ending)
+    name, _, _ = name.partition("__well_known_")
     operation["operationId"] = name
 
 

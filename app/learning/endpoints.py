@@ -65,6 +65,7 @@ WritingDep = Annotated[LearningService, Depends(_writing)]
     responses=problems(NoDecisionsError, *_UNFINISHED),
 )
 def recalibrate(job_id: str, service: WritingDep, response: Response) -> RecalibrationRead:
+    """A job of its own publishes a new version of the results; ranks stay as they are."""
     started = service.recalibrate(job_id)
     response.headers["Location"] = f"/v1/jobs/{started.job_id}"
     return started
@@ -76,6 +77,7 @@ def get_progress(
     service: ReadingDep,
     target: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.01,
 ) -> ProgressRead:
+    """What is decided, what the next hundred promise, how many wrong labels are left."""
     return service.progress(job_id, target_share=target)
 
 
@@ -85,6 +87,7 @@ def get_progress(
     responses=problems(SeedTakenError, *_UNFINISHED),
 )
 def draw(job_id: str, service: WritingDep, wanted: RandomSampleWrite | None = None) -> DrawRead:
+    """The noise rate is estimated from them. Asking for more prolongs the same list."""
     return service.draw(job_id, wanted or RandomSampleWrite())
 
 
@@ -94,6 +97,7 @@ def draw(job_id: str, service: WritingDep, wanted: RandomSampleWrite | None = No
     responses=problems(InvalidCursorError, ValidationFailedError),
 )
 def list_drawn(job_id: str, service: ReadingDep, paging: PagingDep) -> Page[RandomSampleRead]:
+    """Without suggestions, so that the estimate is not led by them."""
     return paging.reply(service.drawn(job_id, paging.wanted))
 
 
@@ -108,4 +112,5 @@ def get_difference(
     against: str | None = None,
     limit: Annotated[int, Query(ge=0, le=500)] = 100,
 ) -> DifferenceRead:
+    """What is flagged newly, what no longer, and how far decisions agree with it."""
     return service.difference(job_id, against, limit=limit)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from starlette.responses import JSONResponse
 
 from app.accounts.errors import QuotaExceededError
-from app.accounts.idempotency import StreamingRoute
+from app.accounts.idempotency import REPLAYED, StreamingRoute
 from app.core.errors import (
     ForbiddenError,
     InvalidRequestError,
@@ -115,11 +115,12 @@ async def create_predictions(
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = MAX_WAIT_SECONDS,
 ) -> Response:
     """Stream the images to disk, then wait for their job."""
-    predict_id = await receiver.submit(job_id, top_k=top_k)
+    predict_id, is_repeated = await receiver.submit(job_id, top_k=top_k)
+    headers = {REPLAYED: "true"} if is_repeated else {}
     content = await receiver.wait(predict_id, seconds=wait)
     if content is not None:
-        return Response(content, media_type="application/json")
-    headers = {"Location": f"/v1/jobs/{predict_id}"}
+        return Response(content, media_type="application/json", headers=headers)
+    headers |= {"Location": f"/v1/jobs/{predict_id}"}
     body = started(predict_id).model_dump(mode="json")
     return JSONResponse(body, status_code=202, headers=headers)
 
@@ -131,4 +132,5 @@ async def create_predictions(
     responses=problems(NoPredictionsError, NotFinishedError),
 )
 def get_predictions(job_id: str, receiver: ReceiverDep) -> Response:
+    """What the first request would have been answered, had it waited."""
     return Response(receiver.answer(job_id), media_type="application/json")

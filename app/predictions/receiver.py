@@ -38,8 +38,8 @@ class PredictionReceiver:
         self._tenant_id = caller.tenant_id
         self._context = context
 
-    async def submit(self, job_id: str, *, top_k: int) -> UUID:
-        """Return the id of the job that shows the images to the audit's model.
+    async def submit(self, job_id: str, *, top_k: int) -> tuple[UUID, bool]:
+        """Return the id of the job that shows the images, and whether it was there already.
 
         Raises:
             AppError: There is no such model, or the form is not acceptable.
@@ -48,9 +48,9 @@ class PredictionReceiver:
         async with self._receive() as images:
             options = PredictOptions(job_id=job_id, files=images.names, top_k=top_k)
             try:
-                return await to_thread.run_sync(self._register, images, options)
+                return await to_thread.run_sync(self._register, images, options), False
             except RepeatedError as repeated:  # its job may have an answer by now
-                return PredictionStarted.model_validate_json(repeated.reply.body).job_id
+                return PredictionStarted.model_validate_json(repeated.reply.body).job_id, True
 
     async def wait(self, job_id: UUID, *, seconds: float) -> bytes | None:
         """Return the answer, or None where it is not there in time.

@@ -2,16 +2,20 @@
 
 import io
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.accounts.schemas import Scope
+from app.accounts.service import AccountService
 from app.http.context import AppContext
 from app.models import Dataset, IdempotencyKey, Job, JobState, Tenant
+from tests.app.conftest import MakeClient
 from tests.support.archives import write_tiny_zip
 from tests.support.engines import on_sqlite
-from tests.support.factories import make_samples, publish_findings
+from tests.support.factories import make_artifact, make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job
 
 KEY = "once-1"
@@ -20,22 +24,28 @@ KEY = "once-1"
 class World:
     """What the requests are about: an audited data set, a running and a failed job."""
 
-    def __init__(self, client: TestClient, context: AppContext, tenant: Tenant) -> None:
-        self.client = client
+    def __init__(
+        self, client: TestClient, operator: TestClient, context: AppContext, tenant: Tenant
+    ) -> None:
+        self.client, self.operator = client, operator
         with context.database.unit_of_work() as session:
             self.dataset: Dataset = make_dataset(session, tenant.id)
             job = make_job(session, self.dataset)
             publish_findings(session, job, make_samples(session, self.dataset, 4))
+            make_artifact(session, job, "safetensors", b"weights")
             self.audit = job.id
             self.queued = make_job(session, self.dataset).id
             self.failed = make_job(session, self.dataset, state=JobState.FAILED).id
+        self.key_id = client.post("/v1/keys", json={"name": "theirs", "scopes": ["read"]}).json()[
+            "id"
+        ]
         self.decisions = f"/v1/datasets/{self.dataset.id}/decisions"
         items = client.get(f"/v1/jobs/{self.audit}/samples").json()["items"]
         self.samples = [{key: item[key] for key in ("sample_id", "version")} for item in items]
 
     def prepare(self, path: str) -> None:
         """Do what a route undoes."""
-        if path.endswith(("/undo", "/redo")):
+        if path.endswith(("/undo", "/redo", "/recalibrate")):
             body = {"decision": "keep", "samples": self.samples[:1]}
             self.client.post(self.decisions, json=body).raise_for_status()
         if path.endswith("/redo"):
@@ -66,6 +76,7 @@ def _form(path: str, content: Callable[[], bytes]) -> Call:
     return send
 
 
+@cache  # it holds the time
 def _zip() -> bytes:
     file = io.BytesIO()
     write_tiny_zip(file, num_train=6)  # type: ignore[arg-type] # zipfile takes a file too
@@ -88,7 +99,41 @@ def _revert(kind: str) -> Call:
     )
 
 
+def _predict(world: World, variant: str) -> Any:
+    return world.client.post(
+        f"/v1/jobs/{world.audit}/predict",
+        files=[("file", ("a.png", variant.encode()))],
+        params={"wait": 0},
+        headers={"Idempotency-Key": KEY},
+    )
+
+
+def _part(world: World, variant: str) -> Any:
+    return _form(f"/v1/datasets/{world.dataset.id}/parts", _zip)(world, variant)
+
+
+def _tenant(world: World, variant: str) -> Any:
+    headers = {"Idempotency-Key": KEY}
+    return world.operator.post("/v1/tenants", json={"name": variant}, headers=headers)
+
+
 CALLS: dict[str, Call] = {
+    "/v1/datasets/{dataset_id}/parts": _part,
+    "/v1/jobs/{job_id}/predict": _predict,
+    "/v1/jobs/{job_id}/recalibrate": _json(
+        lambda w: f"/v1/jobs/{w.audit}/recalibrate", lambda _, v: v
+    ),
+    "/v1/jobs/{job_id}/claims": _json(
+        lambda w: f"/v1/jobs/{w.audit}/claims", lambda _, v: {"count": len(v)}
+    ),
+    "/v1/jobs/{job_id}/review/random-sample": _json(
+        lambda w: f"/v1/jobs/{w.audit}/review/random-sample", lambda _, v: {"count": len(v)}
+    ),
+    "/v1/keys": _json(lambda _: "/v1/keys", lambda _, v: {"name": v, "scopes": ["read"]}),
+    "/v1/keys/{key_id}/rotate": _json(
+        lambda w: f"/v1/keys/{w.key_id}/rotate", lambda _, v: {"overlap_seconds": len(v)}
+    ),
+    "/v1/tenants": _tenant,
     "/v1/datasets": _form("/v1/datasets", _zip),
     "/v1/scores": _form("/v1/scores", lambda: b"PAR1" + bytes(40) + b"PAR1"),
     "/v1/uploads": _upload,
@@ -115,8 +160,12 @@ CALLS: dict[str, Call] = {
 
 
 @pytest.fixture
-def world(client: TestClient, context: AppContext, tenant: Tenant) -> World:
-    return World(client, context, tenant)
+def world(
+    client: TestClient, make_client: MakeClient, context: AppContext, tenant: Tenant
+) -> World:
+    with context.database.unit_of_work() as session:
+        default = AccountService(session, context.pepper).ensure_default_tenant()
+    return World(client, make_client(default.id, [*Scope]), context, tenant)
 
 
 @on_sqlite

@@ -7,6 +7,7 @@ from uuid import UUID
 from celery import Celery
 from sqlalchemy import select
 
+from app.accounts.quota_service import Quotas
 from app.accounts.schemas import Principal, Scope
 from app.core.db import Database
 from app.core.ids import format_sample_id
@@ -65,13 +66,18 @@ def _finding(version: ResultVersion, sample: Sample, place: int, p: float) -> Fi
     )  # fmt: skip
 
 
-def review(database: Database, audited: Audited, places: list[int], **settings: int) -> None:
+def review(
+    database: Database, audited: Audited, places: list[int], *, recalibrate_every: int = 0
+) -> None:
     """Decide as the truth is."""
     reviewer = Principal(audited.tenant_id, frozenset(Scope), key_id=None)
     for place in places:
         with database.unit_of_work() as session:
             wake_ups = WakeUps(Celery(broker="memory://"))
-            reviews = ReviewService(session, reviewer, wake_ups, **settings)
+            quotas = Quotas(session, audited.tenant_id, Settings())
+            reviews = ReviewService(
+                session, reviewer, wake_ups, recalibrate_every=recalibrate_every, quotas=quotas
+            )
             sample = session.get_one(Sample, audited.sample_ids[place])
             other = CLASSES[1 - sample.given_label]
             body = {"decision": "relabel", "label": other} if audited.wrong[place] else {}

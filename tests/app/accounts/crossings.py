@@ -57,6 +57,9 @@ CROSSINGS: dict[str, Crossing] = {
     "DELETE /v1/datasets/{dataset_id}": Crossing(_WRITE),
     "GET /v1/datasets/{dataset_id}/samples": Crossing(_READ),
     "GET /v1/datasets/{dataset_id}/rejected": Crossing(_READ),
+    "POST /v1/datasets/{dataset_id}/parts": Crossing(
+        _WRITE, body=lambda ids: {"upload_id": ids.upload_id, "audit": "none"}, owner_gets=409
+    ),
     "GET /v1/samples/{sample_id}": Crossing(_READ),
     "GET /v1/samples/{sample_id}/image": Crossing(_READ, owner_gets=500),
     "OPTIONS /v1/uploads": Crossing(_WRITE, Kind.OWN),
@@ -77,6 +80,24 @@ CROSSINGS: dict[str, Crossing] = {
     "GET /v1/jobs/{job_id}/report": Crossing(_READ, owner_gets=500),
     "GET /v1/jobs/{job_id}/model": Crossing(_READ, owner_gets=404),
     "GET /v1/jobs/{job_id}/artifacts": Crossing(_READ),
+    "GET /v1/jobs/{job_id}/artifacts/SHA256SUMS": Crossing(_READ),
+    "GET /v1/jobs/{job_id}/artifacts/SHA256SUMS.sig": Crossing(_READ),
+    "GET /v1/jobs/{job_id}/artifacts/{name}": Crossing(
+        _READ, ids={"name": "key_id"}, owner_gets=404
+    ),
+    "POST /v1/jobs/{job_id}/predict": Crossing(_READ, owner_gets=404),
+    "GET /v1/jobs/{job_id}/predictions": Crossing(_READ, owner_gets=404),
+    # learning from decisions, several reviewers
+    "POST /v1/jobs/{job_id}/recalibrate": Crossing(_REVIEW, owner_gets=409),
+    "GET /v1/jobs/{job_id}/review/progress": Crossing(_READ),
+    "POST /v1/jobs/{job_id}/review/random-sample": Crossing(_REVIEW, body=lambda _ids: {}),
+    "GET /v1/jobs/{job_id}/review/random-sample": Crossing(_READ),
+    "GET /v1/jobs/{job_id}/difference": Crossing(_READ, owner_gets=409),
+    "POST /v1/jobs/{job_id}/claims": Crossing(_REVIEW, body=lambda _ids: {}),
+    "GET /v1/jobs/{job_id}/claims": Crossing(_READ),
+    "DELETE /v1/jobs/{job_id}/claims": Crossing(_REVIEW),
+    "GET /v1/jobs/{job_id}/agreement": Crossing(_READ),
+    "GET /v1/jobs/{job_id}/conflicts": Crossing(_READ),
     # decisions and exports
     "PUT /v1/samples/{sample_id}/decision": Crossing(
         _REVIEW, body=lambda _ids: _KEEP, headers={"If-Match": "*"}
@@ -90,7 +111,7 @@ CROSSINGS: dict[str, Crossing] = {
     "POST /v1/datasets/{dataset_id}/decisions/redo": Crossing(_REVIEW, owner_gets=409),
     "POST /v1/datasets/{dataset_id}/exports": Crossing(_READ, body=lambda _ids: {"format": "csv"}),
     "GET /v1/exports/{export_id}": Crossing(_READ),
-    "GET /v1/exports/{export_id}/download": Crossing(_READ, owner_gets=404),
+    "GET /v1/exports/{export_id}/download": Crossing(_READ, owner_gets=409),
     # administration
     "GET /v1/webhooks": Crossing(_ADMIN, Kind.LIST),
     "POST /v1/webhooks": Crossing(
