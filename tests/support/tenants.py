@@ -19,6 +19,9 @@ from app.models import (
     JobKind,
     JobState,
     Queue,
+    RandomSample,
+    ReviewClaim,
+    SecondOpinion,
     StepKind,
     Upload,
     Webhook,
@@ -96,6 +99,15 @@ def fill_every_table(session: Session, name: str, pepper: bytes = b"pepper") -> 
     )  # fmt: skip
     session.add(Blob(tenant_id=tenant.id, sha256=samples[0].sha256, num_bytes=1))
     _decide(session, tenant.id, dataset.id, samples[0].id)
+    owned = {"tenant_id": tenant.id, "job_id": job.id, "sample_id": samples[0].id}
+    session.add(RandomSample(**owned, position=0, seed=1))
+    session.add(SecondOpinion(**owned))
+    session.add(
+        ReviewClaim(
+            **owned, dataset_id=dataset.id, reviewer="theirs", blind=False, second=False,
+            expires_at=_NEVER,
+        )
+    )  # fmt: skip
     return ids
 
 
