@@ -25,6 +25,8 @@ ARTIFACTS = {
 """Kind of each file that the trainer leaves: its name and media type."""
 _MAY_BE_MISSING = frozenset({"torchscript", "onnx"})
 """The report says why."""
+_METRICS = ("train_loss", "mean_tracking_loss", "noise_rate", "mixture", "loss_histogram")
+"""What the job's row keeps of its last epoch."""
 
 
 class TrainStage(Stage):
@@ -93,8 +95,7 @@ class TrainStage(Stage):
             case "stage":
                 return RowUpdate(values={"stage": event["stage"]})
             case "epoch":
-                keys = ("train_loss", "mean_tracking_loss", "noise_rate", "mixture")
-                metrics = {key: event[key] for key in keys}
+                metrics = {key: event[key] for key in _METRICS}
                 return RowUpdate(values={"metrics": metrics}, events=[("epoch", _data(event))])
             case kind:
                 return RowUpdate(events=[(kind, _data(event))])

@@ -130,6 +130,7 @@ class Training:
             mean_tracking_loss=report.mean_tracking_loss,
             noise_rate=mixture.noise_rate,
             mixture=asdict(mixture),
+            loss_histogram=ml.fitted_histogram(state.mixture, report.loss_histogram),
             images_per_second=report.images_per_second,
             seconds=report.seconds,
         )

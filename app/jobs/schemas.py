@@ -160,7 +160,8 @@ class ProgressRead(ReadModel):
     eta_seconds: float | None
     images_per_second: float | None
     metrics: dict[str, Any] | None
-    """After the last epoch: `train_loss`, `mean_tracking_loss`, `noise_rate`, `mixture`."""
+    """After the last epoch: `train_loss`, `mean_tracking_loss`, `noise_rate`, `mixture`,
+    `loss_histogram` with the counts that the mixture expects."""
 
 
 class AttemptRead(ReadModel):

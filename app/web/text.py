@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 from app.core.clock import utc_now
 
+_LEAST_PERCENT = 0.01
+_SIZES = (("GB", 10**9), ("MB", 10**6), ("kB", 1000))
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
@@ -15,6 +17,24 @@ def number(value: int) -> str:
 def percent(fraction: float) -> str:
     """Write a share of one: 42 %."""
     return f"{fraction:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def rate(fraction: float) -> str:
+    """Write a share of one that may be small: 42 %, 4.2 %, 0.42 %."""
+    value = 100 * fraction
+    if 0 < value < _LEAST_PERCENT:
+        return f"less than {_LEAST_PERCENT}\N{NO-BREAK SPACE}%"
+    digits = 0 if value >= 10 or value == 0 else 1 if value >= 1 else 2
+    return f"{value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def size(num_bytes: int) -> str:
+    """Write how large a file is: 12.3 MB."""
+    for unit, scale in _SIZES:
+        if num_bytes >= scale:
+            value = num_bytes / scale
+            return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
+    return plural(num_bytes, "byte")
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
@@ -69,6 +89,8 @@ FILTERS = {
     "stage_words": stage_words,
     "number": number,
     "percent": percent,
+    "rate": rate,
+    "size": size,
     "plural": plural,
     "duration": duration,
     "ago": ago,

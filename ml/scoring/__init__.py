@@ -6,7 +6,7 @@ from ml.scoring.export import export_model
 from ml.scoring.findings import Findings, score
 from ml.scoring.pinning import pin
 from ml.scoring.report import build_report
-from ml.scoring.summary import summarise
+from ml.scoring.summary import fitted_histogram, summarise
 from ml.scoring.verdict import Detection
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "detect",
     "evaluate",
     "export_model",
+    "fitted_histogram",
     "pin",
     "score",
     "summarise",

@@ -64,7 +64,7 @@ def summarise(
             "test": None,
             "num_test_samples": 0,
         },
-        "loss_histogram": _histogram(mixture, histogram) if histogram else None,
+        "loss_histogram": fitted_histogram(mixture, histogram) if histogram else None,
         "per_class": _per_class(findings, labels_N, class_names),
         "class_pairs": pairs,
         "fallbacks": [name for name in fallbacks if name is not None],
@@ -72,8 +72,17 @@ def summarise(
     }
 
 
-def _histogram(mixture: Mixture | None, histogram: Histogram) -> dict[str, Any]:
-    """Return the loss histogram and the expected count of each component in every bin."""
+def fitted_histogram(mixture: Mixture | None, histogram: Histogram) -> dict[str, Any]:
+    """Return a loss histogram and the expected count of each component in every bin.
+
+    Args:
+        mixture: Fitted to the losses, where there is one.
+        histogram: Of the same losses, B bins.
+
+    Returns:
+        `edges` (B + 1, nats), `counts` (B) and `expected_counts`: `clean` and `noisy`, each B
+        numbers, or none where no mixture fits. Plain values, ready for JSON.
+    """
     edges = np.asarray(histogram.edges)
     fitted: dict[str, list[float]] = {"clean": [], "noisy": []}
     if mixture is not None and mixture.fallback is None:

@@ -41,7 +41,7 @@ def test_names_are_text(open_page: OpenPage, seed: Seed) -> None:
     name = '<img src=x onerror="document.title=1">\u202egnp.exe {{ 7 * 7 }}'
     seed.audited(name=name, classes=["<b>cat</b>", "=cmd()"])
     page = open_page("/datasets")
-    assert page.locator("h2").inner_text() == name
+    assert page.locator(".dataset__name").inner_text() == name
     assert page.locator(".chip").all_inner_texts() == ["<b>cat</b>", "=cmd()"]
     assert page.title() == "Data sets · Label Audit"
 

@@ -10,6 +10,7 @@ from app.models import DatasetState, JobKind, JobState
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.pictures import Shots
+from tests.browser.reports import histogram
 from tests.browser.rows import Seed
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -48,9 +49,37 @@ def _missing(_seed: Seed) -> str:
     return "/no-such-page"
 
 
+def _running_job(seed: Seed) -> str:
+    dataset = seed.dataset(name="cifar-10", classes=CLASSES, num_samples=50_000, num_rejected=3)
+    job = seed.job(
+        dataset, state=JobState.RUNNING, stage="train", fraction=0.41, epoch=12, epochs=30,
+        eta_seconds=1260.0, images_per_second=2150.4, started_at=utc_now(),
+        metrics={"noise_rate": 0.021, "loss_histogram": histogram()},
+    )  # fmt: skip
+    return f"/jobs/{job.id}"
+
+
+def _failed_job(seed: Seed) -> str:
+    dataset = seed.dataset(name="scans", classes=[], state=DatasetState.FAILED)
+    job = seed.job(
+        dataset, state=JobState.FAILED, stage="ingest", error_code="too_few_classes",
+        error_detail="All images are in one class, cat: there is nothing to compare.",
+    )  # fmt: skip
+    return f"/jobs/{job.id}"
+
+
+def _stored_only(seed: Seed) -> str:
+    dataset = seed.dataset(name="birds")
+    job = seed.job(dataset, kind=JobKind.INGEST, state=JobState.SUCCEEDED, finished_at=utc_now())
+    return f"/jobs/{job.id}"
+
+
 PAGES: dict[str, Callable[[Seed], str]] = {
     "datasets": _datasets,
     "datasets-empty": _no_datasets,
+    "job-running": _running_job,
+    "job-failed": _failed_job,
+    "job-stored": _stored_only,
     "not-found": _missing,
 }
 

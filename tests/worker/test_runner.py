@@ -203,6 +203,9 @@ class TestAudit:
         assert resumed[0] >= int(checkpoint.rsplit("-", 1)[1])
         assert job.metrics is not None
         assert job.metrics["mixture"]["kind"] == "beta"
+        histogram = job.metrics["loss_histogram"]
+        assert sum(histogram["counts"]) == 120
+        assert len(histogram["expected_counts"]["noisy"]) == len(histogram["counts"])
         with database.read() as session:
             tried = AttemptRepository(session).of_job(job.tenant_id, disturbed)
         assert [(row.stage, row.outcome) for row in tried] == [

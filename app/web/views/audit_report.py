@@ -1,0 +1,93 @@
+"""What a worker wrote of an audit, as the pages read it."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from app.web.views.heat_map import HeatMap, Pair
+
+_NUM_FIRST = 15
+
+
+class _Part(BaseModel):
+    """Reads what it knows; workers of later versions may write more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class LossHistogram(_Part):
+    """Counts of losses between edges, and how many of each group the mixture expects there."""
+
+    edges: list[float]
+    counts: list[int]
+    expected_counts: dict[str, list[float]]
+
+
+class ClassRow(_Part):
+    """What was found under one given label."""
+
+    label: str
+    num_samples: int
+    num_flagged: int
+    noise_rate_estimate: float | None
+
+
+class Accuracy(_Part):
+    """Shares of samples that the trained network gets right."""
+
+    train_given_labels: float | None = None
+    test: float | None = None
+    num_test_samples: int = 0
+
+
+class AuditReport(_Part):
+    """An audit as a whole. Rates are shares from 0 to 1."""
+
+    noise_rate: float
+    noise_rate_interval: tuple[float, float]
+    expected_precision: float | None
+    expected_recall: float | None
+    num_samples: int
+    num_flagged: int
+    num_not_judged: int = 0
+    accuracy: Accuracy = Accuracy()
+    loss_histogram: LossHistogram | None = None
+    per_class: list[ClassRow]
+    class_pairs: list[Pair]
+    warnings: list[str] = []
+    epochs: list[dict[str, Any]] = []
+    run: dict[str, Any] = {}
+
+    @classmethod
+    def read(cls, chunks: Iterator[bytes]) -> "AuditReport":
+        """Read the stored file."""
+        return cls.model_validate_json(b"".join(chunks))
+
+    @property
+    def expected_wrong(self) -> int | None:
+        """How many of the flagged should really be wrong."""
+        if self.expected_precision is None:
+            return None
+        return round(self.expected_precision * self.num_flagged)
+
+    @cached_property
+    def classes(self) -> Sequence[ClassRow]:
+        """Classes, those with the most suspects first."""
+        return sorted(self.per_class, key=lambda row: -row.num_flagged)
+
+    @property
+    def first_classes(self) -> Sequence[ClassRow]:
+        """Those that are always shown."""
+        return self.classes[:_NUM_FIRST]
+
+    @property
+    def other_classes(self) -> Sequence[ClassRow]:
+        """Those that are shown on demand."""
+        return self.classes[_NUM_FIRST:]
+
+    @cached_property
+    def heat_map(self) -> HeatMap:
+        """Which classes are taken for which."""
+        return HeatMap.of(self.class_pairs)

@@ -1,0 +1,169 @@
+"""The pages of a job, without a browser; what they look like is tested in tests/browser."""
+
+import json
+import re
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.accounts.schemas import Scope
+from app.core.storage import BlobStore
+from app.http.context import AppContext
+from app.models import Dataset, Job, JobKind, JobState, Tenant
+from tests.app.web.conftest import FakeBrowser
+from tests.support.factories import make_artifact, make_samples, publish_findings
+from tests.support.rows import make_dataset, make_job, make_tenant
+
+REPORT: dict[str, Any] = {
+    "noise_rate": 0.02, "noise_rate_interval": [0.01, 0.03],
+    "expected_precision": 0.8, "expected_recall": 0.5,
+    "num_samples": 8, "num_flagged": 4, "num_not_judged": 1,
+    "loss_histogram": {
+        "edges": [0.0, 1.0, 2.0], "counts": [6, 2],
+        "expected_counts": {"clean": [5.5, 0.5], "noisy": [0.5, 1.5]},
+    },
+    "per_class": [
+        {"label": "cat", "num_samples": 4, "num_flagged": 1, "noise_rate_estimate": 0.25},
+        {"label": "dog", "num_samples": 4, "num_flagged": 3, "noise_rate_estimate": None},
+    ],
+    "class_pairs": [{"given": "dog", "suggested": "cat", "count": 3}],
+    "warnings": ["Something <odd>."],
+    "something_of_a_later_version": {},
+}  # fmt: skip
+
+
+def _audited(context: AppContext, tenant_id: UUID, report: dict[str, Any] = REPORT) -> Job:
+    content = json.dumps(report).encode()
+    with context.database.unit_of_work() as session:
+        dataset = make_dataset(session, tenant_id)
+        job = make_job(session, dataset)
+        publish_findings(session, job, make_samples(session, dataset, 8))
+        make_artifact(session, job, "report", content)
+        make_artifact(session, job, "safetensors", b"model")
+    BlobStore(context.folder.blobs(tenant_id)).put(content)
+    return job
+
+
+def _text(html: str) -> str:
+    """Return what a page says, without its tags."""
+    main = html[html.index("<main") : html.index("</main>")]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", main))
+
+
+@pytest.fixture
+def job(context: AppContext, tenant: Tenant) -> Job:
+    return _audited(context, tenant.id)
+
+
+def test_page_runs_nothing_but_packaged_files(signed_in: FakeBrowser, job: Job) -> None:
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
+        reply = signed_in.get(path)
+        assert reply.status_code == 200
+        assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", reply.text)
+
+
+def test_figures_are_sentences(signed_in: FakeBrowser, job: Job) -> None:
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
+        text = _text(signed_in.get(path).text)
+        assert "4 of 8 labels look wrong" in text
+        assert "About 2.0 % of all labels are probably wrong" in text
+        assert "should lie between 1.0 % and 3.0 %" in text
+        assert "Of the 4 suspects, about 3 (80 %) should really be wrong" in text
+        assert "They should hold about 50 % of all wrong labels" in text
+        assert "1 label could not be judged" in text
+        assert "Something &lt;odd&gt;." in text
+
+
+def test_files_that_are_there_can_be_downloaded(signed_in: FakeBrowser, job: Job) -> None:
+    html = signed_in.get(f"/jobs/{job.id}").text
+    assert f'href="/v1/jobs/{job.id}/model?format=safetensors"' in html
+    assert "onnx" not in html
+
+
+def test_nothing_found_leaves_out_what_depends_on_it(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    nothing: dict[str, Any] = {
+        "num_flagged": 0, "expected_precision": None, "expected_recall": None, "class_pairs": [],
+        "loss_histogram": None, "warnings": [],
+    }  # fmt: skip
+    job = _audited(context, tenant.id, REPORT | nothing)
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
+        text = _text(signed_in.get(path).text)
+        assert "0 of 8 labels look wrong" in text
+        for absent in ("really be wrong", "They should hold", "taken for which", "loss"):
+            assert absent not in text, absent
+
+
+def test_running_job_is_looked_at_again_and_shows_its_losses(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    with context.database.unit_of_work() as session:
+        job = make_job(
+            session, make_dataset(session, tenant.id), state=JobState.RUNNING, stage="train",
+            epoch=2, epochs=9, images_per_second=1234.5, eta_seconds=3600.0,
+            metrics={"noise_rate": 0.1, "loss_histogram": REPORT["loss_histogram"]},
+        )  # fmt: skip
+    partial = {"HX-Request": "true", "HX-Request-Type": "partial"}
+    reply = signed_in.get(f"/jobs/{job.id}", headers=partial)
+    assert "<html" not in reply.text
+    assert f'hx-get="/jobs/{job.id}"' in reply.text
+    for words in ("2 of 9", "1,234 images/s", "about 1 hour", "10\xa0%", "<loss-chart"):
+        assert words in reply.text, words
+
+
+def test_failure_is_told_and_can_be_tried_again(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    with context.database.unit_of_work() as session:
+        job = make_job(
+            session, make_dataset(session, tenant.id), state=JobState.FAILED,
+            error_code="no_space", error_detail="The data volume is full <now>.",
+        )  # fmt: skip
+    html = signed_in.get(f"/jobs/{job.id}").text
+    assert "The data volume is full &lt;now&gt;." in html
+    assert f'data-job-action="/v1/jobs/{job.id}/retry"' in html
+    assert "hx-get" not in html
+    assert signed_in.get(f"/jobs/{job.id}/report").status_code == 409
+
+
+def test_buttons_are_for_those_who_may(
+    browser: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    browser.sign_in(tenant.id, [Scope.READ])
+    with context.database.unit_of_work() as session:
+        dataset = make_dataset(session, tenant.id)
+        waiting = make_job(session, dataset)
+        stored = make_job(session, dataset, kind=JobKind.INGEST, state=JobState.SUCCEEDED)
+    for job in (waiting, stored):
+        html = browser.get(f"/jobs/{job.id}").text
+        assert "data-job-action" not in html
+        assert "data-audits" not in html
+    assert "upload.js" not in browser.get("/datasets").text
+
+
+def test_jobs_that_judge_nothing_lead_to_their_audit_and_files(
+    signed_in: FakeBrowser, context: AppContext, job: Job
+) -> None:
+    with context.database.unit_of_work() as session:
+        dataset = session.get_one(Dataset, job.dataset_id)
+        other = make_job(
+            session, dataset, kind=JobKind.RECALIBRATE, options={"job_id": str(job.id)}
+        )
+        publish_findings(session, other, [])
+        make_artifact(session, other, "report", b'{"of": "another shape"}')
+    reply = signed_in.get(f"/jobs/{other.id}")
+    assert reply.status_code == 200
+    assert f'href="/jobs/{job.id}"' in reply.text
+    assert f'href="/v1/jobs/{other.id}/report"' in reply.text
+    assert "data-export" not in reply.text
+
+
+def test_jobs_of_others_are_not_there(signed_in: FakeBrowser, context: AppContext) -> None:
+    with context.database.unit_of_work() as session:
+        theirs = make_tenant(session, "theirs").id
+    job = _audited(context, theirs)
+    for job_id in (job.id, uuid4(), "x"):
+        for path in (f"/jobs/{job_id}", f"/jobs/{job_id}/report"):
+            assert signed_in.get(path).status_code == 404
