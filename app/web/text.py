@@ -85,7 +85,67 @@ def stage_words(stage: str) -> str:
     return _STAGES.get(stage, stage.replace("_", " ").capitalize())
 
 
+_EXCLUDED = {
+    "off_topic": "Excluded: off-topic",
+    "duplicate": "Excluded: duplicate",
+    "unreadable": "Excluded: unreadable",
+}
+
+
+def decision_words(decision: str | None, label: str | None, reason: str | None) -> str:
+    """Say what a reviewer decided: Relabelled to dog."""
+    match decision:
+        case None:
+            return "Not decided"
+        case "keep":
+            return "Kept"
+        case "relabel":
+            return f"Relabelled to {label}"
+        case "exclude":
+            return _EXCLUDED.get(reason or "", "Excluded")
+        case _:
+            return decision.capitalize()
+
+
+_SIGNALS = {
+    "posterior": (
+        "Loss looks wrong",
+        "How much the loss of this sample looks like that of wrong labels: 0 not at all, 1 fully.",
+    ),
+    "mean_loss": (
+        "Mean loss",
+        "How badly the model predicted the given label over the whole training. Large is "
+        "suspicious.",
+    ),
+    "disagreement": (
+        "Disagreement",
+        "In which share of the epochs the model preferred another class.",
+    ),
+    "margin": (
+        "Margin",
+        "By how much the given label led the best other class during training. Below 0 another "
+        "class led.",
+    ),
+    "neighbour_agreement": (
+        "Neighbours agree",
+        "Which share of the most similar images has the given label.",
+    ),
+    "probability_margin": (
+        "Margin",
+        "By how much the given label leads the best other class in your scores. Below 0 another "
+        "class leads.",
+    ),
+}
+
+
+def signal_words(name: str) -> tuple[str, str]:
+    """Return a signal's name and a hint; one without words of its own is shown as it is called."""
+    return _SIGNALS.get(name, (name.replace("_", " ").capitalize(), ""))
+
+
 FILTERS = {
+    "decision_words": decision_words,
+    "signal_words": signal_words,
     "stage_words": stage_words,
     "number": number,
     "percent": percent,
