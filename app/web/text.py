@@ -110,12 +110,11 @@ def decision_words(decision: str | None, label: str | None, reason: str | None) 
 _SIGNALS = {
     "posterior": (
         "Loss looks wrong",
-        "How much the loss of this sample looks like that of wrong labels: 0 not at all, 1 fully.",
+        "How much its loss looks like that of wrong labels: 0 not at all, 1 fully.",
     ),
     "mean_loss": (
         "Mean loss",
-        "How badly the model predicted the given label over the whole training. Large is "
-        "suspicious.",
+        "How badly the model predicted the given label over the whole training.",
     ),
     "disagreement": (
         "Disagreement",
@@ -123,8 +122,7 @@ _SIGNALS = {
     ),
     "margin": (
         "Margin",
-        "By how much the given label led the best other class during training. Below 0 another "
-        "class led.",
+        "By how much the given label led in training. Below 0 another class led.",
     ),
     "neighbour_agreement": (
         "Neighbours agree",
@@ -132,8 +130,7 @@ _SIGNALS = {
     ),
     "probability_margin": (
         "Margin",
-        "By how much the given label leads the best other class in your scores. Below 0 another "
-        "class leads.",
+        "By how much the given label leads in your scores. Below 0 another class leads.",
     ),
 }
 

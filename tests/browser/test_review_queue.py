@@ -112,7 +112,7 @@ def test_every_key_becomes_exactly_one_decision(
     num_samples, keys = 100, "asd"
     suspects = make_suspects(seed, num_samples)
     page = open_page(suspects.review_path)
-    wanted = []
+    wanted: list[str] = []
     while len(wanted) < num_samples:
         on_page = min(PAGE_SIZE, num_samples - len(wanted))
         expect(page.locator(".tile[data-decision='']")).to_have_count(on_page)

@@ -99,9 +99,7 @@ def test_a_sample_has_a_page_with_its_story_and_its_neighbours(
 
 
 @pytest.mark.parametrize("signs", ["decision=nonsense", "min_p=2", "cursor=x"])
-def test_a_wrong_address_is_told(
-    open_page: OpenPage, seed: Seed, service: Service, signs: str
-) -> None:
+def test_a_wrong_address_is_told(open_page: OpenPage, seed: Seed, signs: str) -> None:
     suspects = make_suspects(seed, 2)
     page = open_page(f"{suspects.review_path}?{signs}")
     expect(page.locator(".problem")).to_be_visible()

@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from urllib.parse import urlencode
 
 from fastapi import Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from app.findings.query import DecisionFilter, FindingQuery, Sort
+from app.web.text import percent
 
 
 def _empty_is_none(text: object) -> object:
@@ -17,8 +18,9 @@ def _empty_is_none(text: object) -> object:
 
 
 _Given = BeforeValidator(_empty_is_none)
-Probability = Annotated[float | None, _Given, Query(ge=0, le=1, allow_inf_nan=False)]
-Label = Annotated[str | None, _Given, Query(max_length=1000)]
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Probability = Annotated[_Share | None, _Given, Query()]
+Label = Annotated[str | None, _Given, Query()]
 
 
 class Flagged(StrEnum):
@@ -40,6 +42,19 @@ class Decided(StrEnum):
     UNSURE = "unsure"
 
 
+_DECIDED_WORDS = {
+    Decided.NONE: "still to do",
+    Decided.ANY: "done or not",
+    Decided.KEEP: "kept",
+    Decided.RELABEL: "relabelled",
+    Decided.EXCLUDE: "excluded",
+    Decided.UNSURE: "unsure",
+}
+_FLAGGED_WORDS = {
+    Flagged.YES: "flagged as wrong",
+    Flagged.NO: "not flagged",
+    Flagged.ANY: "flagged or not",
+}
 _FLAGGED = {Flagged.YES: True, Flagged.NO: False, Flagged.ANY: None}
 
 
@@ -91,7 +106,7 @@ class QueueFilters:
         )
 
     def bulk(self) -> dict[str, object]:
-        """Ask a bulk decision for it, as `/v1` reads that; it meets undecided samples by default."""
+        """Ask a bulk decision for it, as `/v1` reads that."""
         wanted = asdict(self.query())
         del wanted["sort"]
         return {name: value for name, value in wanted.items() if value is not None}
@@ -105,6 +120,20 @@ class QueueFilters:
         }
         given = {name: value for name, value in more.items() if value is not None}
         return urlencode(changed | given)
+
+    @property
+    def words(self) -> list[str]:
+        """Say what is shown, filter by filter."""
+        said = [_DECIDED_WORDS[self.decision], _FLAGGED_WORDS[self.flagged]]
+        if self.label is not None:
+            said.append(f"labelled {self.label}")
+        if self.suggested_label is not None:
+            said.append(f"suggested {self.suggested_label}")
+        if self.min_p is not None:
+            said.append(f"from {percent(self.min_p)}")
+        if self.max_p is not None:
+            said.append(f"up to {percent(self.max_p)}")
+        return said
 
     @property
     def num_changed(self) -> int:

@@ -238,7 +238,9 @@ reasons.addEventListener("click", (event) => {
 });
 reasons.addEventListener("keydown", (event) => {
   const button = reasons.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
-  if (button && !event.repeat) exclude(button);
+  if (!button || event.repeat) return;
+  event.preventDefault();
+  exclude(button);
 });
 
 // An image that is gone leaves its place.

@@ -19,7 +19,8 @@ export function listenToKeys(run) {
 
 function isTaken(event, key) {
   if (event.altKey || event.isComposing || document.querySelector("dialog[open]")) return true;
-  if (event.target.closest(EDITABLE)) return true;
+  // A dialog that this very key has closed is no longer open, but the key was meant for it.
+  if (event.target.closest(`dialog, ${EDITABLE}`)) return true;
   return NATIVE.has(key) && event.target.closest("a, button, summary") !== null;
 }
 
