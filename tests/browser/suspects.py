@@ -35,8 +35,7 @@ def make_suspects(
 ) -> Suspects:
     """Make samples that are flagged, the first one worst; labels go round the classes."""
     dataset = seed.dataset(**{"num_samples": num_samples, "image_size": 64} | values)
-    blobs = BlobStore(DataFolder(seed.data_dir).blobs(seed.tenant_id))
-    images = [blobs.put(_picture(number)) for number in range(NUM_IMAGES)]
+    images = store_images(seed)
     num_classes = len(dataset.classes)
     with seed.database.unit_of_work() as session:
         session.add(dataset)
@@ -55,6 +54,12 @@ def make_suspects(
         )
         job.state, job.result_version = JobState.SUCCEEDED, version.id
         return Suspects(dataset, job, [sample.id for sample in samples])
+
+
+def store_images(seed: Seed) -> list[str]:
+    """Put pictures into the tenant's store; return their hashes."""
+    blobs = BlobStore(DataFolder(seed.data_dir).blobs(seed.tenant_id))
+    return [blobs.put(_picture(number)) for number in range(NUM_IMAGES)]
 
 
 def _finding(

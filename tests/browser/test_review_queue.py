@@ -86,7 +86,7 @@ def test_filters_and_page_stand_in_the_address_and_the_place_survives_a_reload(
     page = open_page(suspects.review_path)
     press(page, "f")
     page.get_by_label("Given label").fill("cat")
-    page.get_by_label("Chance of being wrong, from").fill("0.1")
+    page.get_by_label("Likely wrong, from").fill("0.1")
     page.get_by_role("button", name="Show these").click()
     page.wait_for_url("**label=cat**min_p=0.1**")
     expect(page.locator(".tile")).to_have_count(PAGE_SIZE)

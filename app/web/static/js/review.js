@@ -58,7 +58,10 @@ const conflicts = new Conflicts(dataset, {
   onUse: (record, mine) => decisions.decide([record.id], () => mine),
   onClose: () => board.current?.focus(),
 });
-const classes = new Classes(dataset, () => moved(board.current));
+const classes = new Classes(dataset, {
+  onReady: () => moved(board.current),
+  onFail: () => showFailure("The classes could not be fetched.", () => location.reload()),
+});
 const classKeys = new ClassKeys(classes, chooseClass);
 const picker = new Picker(classes, (name) => {
   classes.use(name);

@@ -1,6 +1,6 @@
 // One decision on all samples of a filter: counted and shown first, made after a second look.
 import { call } from "../api.js";
-import { valueOf, words } from "./values.js";
+import { shortWords, valueOf } from "./values.js";
 
 const REASONS = new Set(["off_topic", "duplicate", "unreadable"]);
 
@@ -102,6 +102,6 @@ function example(sample) {
   image.title = sample.path;
   image.addEventListener("error", () => image.classList.add("is-missing"));
   item.querySelector(".bulk__from").textContent = sample.given_label;
-  item.querySelector(".bulk__to").textContent = words(valueOf(sample.to));
+  item.querySelector(".bulk__to").textContent = shortWords(valueOf(sample.to));
   return item;
 }

@@ -5,13 +5,14 @@ const NUM_SLOTS = 7; // keys 3 to 9; 1 is the suggestion, 2 the given label
 const MAX_SHOWN = 50;
 
 export class Classes {
-  /** `onReady` is called once the names are known. */
-  constructor(dataset, onReady) {
+  /** `onReady()` is called once the names are known, `onFail()` where they cannot be fetched. */
+  constructor(dataset, { onReady, onFail }) {
     this.names = [];
+    this.folded = [];
     this.slots = [];
     this.storeKey = `labelaudit-classes-${dataset}`;
     this.used = read(this.storeKey);
-    this.ready = call("GET", `/v1/datasets/${dataset}`).then((reply) => {
+    const takeIn = (reply) => {
       this.names = reply.classes;
       this.folded = this.names.map(fold);
       this.#fillSlots();
@@ -19,7 +20,8 @@ export class Classes {
         list.replaceChildren(...this.names.map((name) => new Option(name, name)));
       }
       onReady();
-    });
+    };
+    this.ready = call("GET", `/v1/datasets/${dataset}`).then(takeIn, onFail);
   }
 
   /** The nine labels that the digits stand for at a sample. */

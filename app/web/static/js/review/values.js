@@ -30,6 +30,11 @@ export function words({ decision, label, reason }) {
   return "Unsure";
 }
 
+/** The same where there is little room, beside the given label. */
+export function shortWords(value) {
+  return value.decision === "relabel" ? `→ ${value.label}` : words(value);
+}
+
 /** What of a value the service wants to be sent. */
 export function toSend({ decision, label, reason }) {
   return { decision, ...(label && { label }), ...(reason && { reason }) };
