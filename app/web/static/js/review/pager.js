@@ -65,8 +65,13 @@ export class Pager {
 
   #prefetch() {
     this.#ahead = undefined;
-    const address = this.#current.next;
-    if (!address || this.#pages[this.#at + 1]) return;
+    const page = this.#current;
+    // After the page that is shown: its own images come first.
+    requestIdleCallback(() => page === this.#current && this.#fetchAhead(page.next), { timeout: 500 });
+  }
+
+  #fetchAhead(address) {
+    if (!address || this.#ahead || this.#pages[this.#at + 1]) return;
     const ahead = fetchPage(address);
     this.#ahead = ahead;
     ahead.then(loadImages).catch(() => {
