@@ -14,6 +14,7 @@ from tests.support.factories import make_sample
 from tests.support.rows import make_job
 
 NUM_IMAGES = 12
+_VERDICTS = ("mislabeled", "mislabeled", "mislabeled", "off_topic")
 _SIGNALS = {"posterior": 0.97, "mean_loss": 3.2, "disagreement": 0.8, "margin": -2.5}
 
 
@@ -75,7 +76,7 @@ def _finding(
         p_mislabeled=0.99 * (1 - place / total),
         flagged=flagged,
         loss=5.0 - 4 * place / total,
-        verdict="mislabeled" if flagged else "clean",
+        verdict=_VERDICTS[place % len(_VERDICTS)] if flagged else "clean",
         signals=_SIGNALS,
     )
 
