@@ -95,7 +95,9 @@ class Finding(TypedDict):
     verdict: str
     decision: str | None
     decided_label: str | None
+    exclusion: str | None
     version: int
+    has_image: bool
 
 
 class Sample(TypedDict):

@@ -20,6 +20,12 @@ class Sort(StrEnum):
         return self in (Sort.LARGEST_LOSS, Sort.SMALLEST_LOSS)
 
     @property
+    def reverse(self) -> "Sort":
+        """The same order, read backwards."""
+        flipped = self.removeprefix("-")
+        return Sort(flipped if flipped != self else f"-{self}")
+
+    @property
     def ascending(self) -> bool:
         """Whether the deciding column grows; rank 1 has the largest p_mislabeled."""
         return self in (Sort.WORST_FIRST, Sort.SMALLEST_LOSS)
@@ -56,4 +62,6 @@ class FindingRow:
     path: str
     decision: str | None
     decided_label: int | None
+    exclusion: str | None
     version: int
+    has_image: bool

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, false, func, literal_column, select, tuple_
@@ -17,6 +18,7 @@ SUPERSEDED_KEPT = timedelta(hours=24)
 # Written out: SQLite uses the partial index only for these very words, and SQLAlchemy would
 # write `flagged = 1` there.
 _FLAGGED: ColumnElement[bool] = literal_column("findings.flagged")
+_Rows: TypeAlias = Select[Finding, str, str | None, int | None, str | None, int, bool]
 
 
 class FindingRepository:
@@ -37,15 +39,16 @@ class FindingRepository:
         limit: int,
     ) -> list[FindingRow]:
         """Return findings in the wanted order, after the key (loss, rank)."""
-        statement = (
-            select(Finding, Sample.path, Sample.decision, Sample.decided_label, Sample.version)
-            .join(Sample, Sample.id == Finding.sample_id)
-            .where(Finding.version_id == version_id, Sample.tenant_id == self._tenant_id)
-            .where(*_conditions(query, classes))
-            .limit(limit)
-        )
+        statement = self._rows(version_id).where(*_conditions(query, classes)).limit(limit)
         rows = self._session.execute(_ordered(statement, query.sort, after))
         return [FindingRow(*row) for row in rows]
+
+    def get(self, version_id: int, sample_id: int) -> FindingRow | None:
+        """Return what a result says of one sample."""
+        row = self._session.execute(
+            self._rows(version_id).where(Finding.sample_id == sample_id)
+        ).one_or_none()
+        return None if row is None else FindingRow(*row)
 
     def count_flagged(self, version_id: int, *, at_most: int) -> int:
         """Count suspects without reading on after the first `at_most`."""
@@ -88,6 +91,21 @@ class FindingRepository:
             )
         ).one()
 
+    def _rows(self, version_id: int) -> _Rows:
+        return (
+            select(
+                Finding,
+                Sample.path,
+                Sample.decision,
+                Sample.decided_label,
+                Sample.exclusion,
+                Sample.version,
+                Sample.sha256.is_not(None),
+            )
+            .join(Sample, Sample.id == Finding.sample_id)
+            .where(Finding.version_id == version_id, Sample.tenant_id == self._tenant_id)
+        )
+
     def artifacts(self, version_id: int) -> Sequence[Artifact]:
         """Return the files of one result."""
         return self._session.scalars(
@@ -97,11 +115,7 @@ class FindingRepository:
         ).all()
 
 
-def _ordered(
-    statement: Select[Finding, str, str | None, int | None, int],
-    sort: Sort,
-    after: tuple[float, int] | None,
-) -> Select[Finding, str, str | None, int | None, int]:
+def _ordered(statement: _Rows, sort: Sort, after: tuple[float, int] | None) -> _Rows:
     columns = (Finding.loss, Finding.rank) if sort.by_loss else (Finding.rank,)
     if after is not None:
         # Columns of one index in one direction: a row comparison seeks straight to the place.

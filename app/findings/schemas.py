@@ -37,7 +37,11 @@ class FindingRead(ReadModel):
     verdict: str
     decision: str | None
     decided_label: str | None
+    exclusion: str | None
+    """Why, where the decision is to exclude."""
     version: int
+    has_image: bool
+    """Whether there is a picture to show; a row of uploaded scores has none."""
 
     @classmethod
     def of(cls, row: FindingRow, classes: list[str]) -> "FindingRead":
@@ -60,8 +64,18 @@ class FindingRead(ReadModel):
             verdict=finding.verdict,
             decision=row.decision,
             decided_label=None if row.decided_label is None else classes[row.decided_label],
+            exclusion=row.exclusion,
             version=row.version,
+            has_image=row.has_image,
         )
+
+
+class FindingPlace(ReadModel):
+    """A finding and where it stands in a queue."""
+
+    finding: FindingRead
+    previous_id: str | None
+    next_id: str | None
 
 
 class ArtifactRead(ReadModel):

@@ -1,12 +1,12 @@
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from app.core.ids import not_found
+from app.core.ids import format_sample_id, not_found, parse_sample_id
 from app.core.pagination import Cursors, FiniteNumber, PageRequest, RowNumber
 from app.core.queue import WakeUps
 from app.core.schemas import Page
@@ -21,7 +21,7 @@ from app.findings.errors import (
 )
 from app.findings.query import FindingQuery
 from app.findings.repository import FindingRepository
-from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
+from app.findings.schemas import ArtifactRead, FindingPlace, FindingRead, ModelFormat
 from app.jobs.service import JobService
 from app.models import Artifact, Dataset, Job, JobKind, JobState, ResultVersion
 
@@ -68,6 +68,29 @@ class FindingService:
             rows, page.limit, key=lambda row: (version_id, row.finding.loss, row.finding.rank)
         )
         return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
+
+    def place(self, job_id: str, sample_id: str, query: FindingQuery) -> FindingPlace:
+        """Return what a job says of one sample, and the samples beside it in a list.
+
+        Raises:
+            NotFoundError: The tenant has no such job, or the job judged no such sample.
+            NotFinishedError: It has not succeeded.
+        """
+        job, version_id = self._published(job_id)
+        classes = self._datasets.find(str(job.dataset_id)).classes
+        row = self._findings.get(version_id, parse_sample_id(sample_id))
+        if row is None:
+            raise not_found("sample")
+        key = (row.finding.loss, row.finding.rank)
+        beside = [
+            self._findings.page(version_id, each, classes=classes, after=key, limit=1)
+            for each in (replace(query, sort=query.sort.reverse), query)
+        ]
+        previous_id, next_id = (
+            format_sample_id(rows[0].finding.sample_id) if rows else None for rows in beside
+        )
+        finding = FindingRead.of(row, classes)
+        return FindingPlace(finding=finding, previous_id=previous_id, next_id=next_id)
 
     def count_flagged(self, job_id: str, *, at_most: int) -> int:
         """Count a job's suspects, but no further than `at_most`.

@@ -85,7 +85,102 @@ def stage_words(stage: str) -> str:
     return _STAGES.get(stage, stage.replace("_", " ").capitalize())
 
 
+_EXCLUDED = {
+    "off_topic": "Excluded: off-topic",
+    "duplicate": "Excluded: duplicate",
+    "unreadable": "Excluded: unreadable",
+}
+
+
+def decision_words(decision: str | None, label: str | None, reason: str | None) -> str:
+    """Say what a reviewer decided: Relabelled to dog."""
+    match decision:
+        case None:
+            return "Not decided"
+        case "keep":
+            return "Kept"
+        case "relabel":
+            return f"Relabelled to {label}"
+        case "exclude":
+            return _EXCLUDED.get(reason or "", "Excluded")
+        case _:
+            return decision.capitalize()
+
+
+_SIGNALS = {
+    "posterior": (
+        "Loss looks wrong",
+        "How much its loss looks like that of wrong labels: 0 not at all, 1 fully.",
+    ),
+    "mean_loss": (
+        "Mean loss",
+        "How badly the model predicted the given label over the whole training.",
+    ),
+    "disagreement": (
+        "Disagreement",
+        "In which share of the epochs the model preferred another class.",
+    ),
+    "margin": (
+        "Margin",
+        "By how much the given label led in training. Below 0 another class led.",
+    ),
+    "neighbour_agreement": (
+        "Neighbours agree",
+        "Which share of the most similar images has the given label.",
+    ),
+    "off_topic": (
+        "Off-topic",
+        "How evenly the prediction spreads over all classes: 1 looks like none of them.",
+    ),
+    "ambiguous": (
+        "Ambiguous",
+        "How unsure the class stays even when the given label is known, 0 to 1.",
+    ),
+    "hard": (
+        "Hard",
+        "In which share of the epochs a label that is probably right was not predicted.",
+    ),
+    "duplicate": (
+        "Near another",
+        "How much nearer the most similar image is than the next ones, 0 to 1.",
+    ),
+    "p_unpinned": (
+        "Likely wrong, by itself",
+        "What the training thought of the label, were it not verified by a person.",
+    ),
+    "probability_margin": (
+        "Margin",
+        "By how much the given label leads in your scores. Below 0 another class leads.",
+    ),
+}
+
+
+def signal_words(name: str) -> tuple[str, str]:
+    """Return a signal's name and a hint; one without words of its own is shown as it is called."""
+    return _SIGNALS.get(name, (name.replace("_", " ").capitalize(), ""))
+
+
+_VERDICTS = {
+    "not_judged": "There is not enough to judge this label",
+    "off_topic": "This image looks like none of the classes",
+    "mislabeled": "This label looks wrong",
+    "duplicate": "This picture is there more than once",
+    "ambiguous": "This image may as well be of another class",
+    "hard": "This label looks right, but it was hard to learn",
+    "clean": "This label looks right",
+    "verified": "A person has verified this label",
+}
+
+
+def verdict_words(verdict: str) -> str:
+    """Say what an audit makes of a sample; an unknown verdict is shown as it is called."""
+    return _VERDICTS.get(verdict, verdict.replace("_", " ").capitalize())
+
+
 FILTERS = {
+    "verdict_words": verdict_words,
+    "decision_words": decision_words,
+    "signal_words": signal_words,
     "stage_words": stage_words,
     "number": number,
     "percent": percent,

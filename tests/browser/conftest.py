@@ -79,7 +79,7 @@ def seed(service: Service) -> Iterator[Seed]:
     database = Database(make_engine(f"sqlite:///{service.data_dir / 'labelaudit.db'}"))
     with database.read() as session:
         tenant = session.query(Tenant).filter_by(name=DEFAULT_TENANT).one()
-    seed = Seed(database, tenant.id)
+    seed = Seed(database, tenant.id, service.data_dir)
     yield seed
     seed.remove_all()
     database.dispose()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,10 @@ from tests.support.rows import make_dataset, make_job
 class Seed:
     """Makes rows of one tenant, and removes them."""
 
-    def __init__(self, database: Database, tenant_id: UUID) -> None:
+    def __init__(self, database: Database, tenant_id: UUID, data_dir: Path) -> None:
         self.database = database
         self.tenant_id = tenant_id
+        self.data_dir = data_dir
         self._ids: list[UUID] = []
 
     def dataset(self, **values: Any) -> Dataset:

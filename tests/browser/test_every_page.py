@@ -12,6 +12,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.pictures import Shots
 from tests.browser.reports import histogram
 from tests.browser.rows import Seed
+from tests.browser.suspects import make_suspects
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
@@ -43,6 +44,26 @@ def _datasets(seed: Seed) -> str:
 
 def _no_datasets(_seed: Seed) -> str:
     return "/datasets"
+
+
+def _review(seed: Seed) -> str:
+    suspects = make_suspects(seed, 60, classes=CLASSES, name="cifar-10")
+    return suspects.review_path
+
+
+def _review_filtered(seed: Seed) -> str:
+    classes = ["<b>cat</b>", "Ünïcödé-类别-" * 20, "dog"]
+    suspects = make_suspects(seed, 9, classes=classes, name="a-name-without-space" * 10)
+    return f"{suspects.review_path}?decision=any&min_p=0.1&flagged=any"
+
+
+def _review_done(seed: Seed) -> str:
+    return make_suspects(seed, 4, num_flagged=0).review_path
+
+
+def _sample(seed: Seed) -> str:
+    suspects = make_suspects(seed, 4, classes=CLASSES, name="cifar-10")
+    return f"/jobs/{suspects.job.id}/samples/s{suspects.sample_ids[1]:016x}"
 
 
 def _missing(_seed: Seed) -> str:
@@ -80,6 +101,10 @@ PAGES: dict[str, Callable[[Seed], str]] = {
     "job-running": _running_job,
     "job-failed": _failed_job,
     "job-stored": _stored_only,
+    "review": _review,
+    "review-filtered": _review_filtered,
+    "review-done": _review_done,
+    "sample": _sample,
     "not-found": _missing,
 }
 

@@ -62,7 +62,9 @@ class TestListFindings:
             "verdict": "mislabeled",
             "decision": "keep",
             "decided_label": None,
+            "exclusion": None,
             "version": 2,
+            "has_image": True,
         }
         assert second["p_clean"] == 1.0 - second["p_mislabeled"]
         assert client.get(f"/v1/samples/{first['sample_id']}").json()["path"] == first["path"]

@@ -1,0 +1,28 @@
+// The page of one sample in place of pages of the queue: its neighbours are links.
+export class Neighbours {
+  get hasNext() {
+    return document.getElementById("next-sample") !== null;
+  }
+
+  async next() {
+    return follow("next-sample");
+  }
+
+  previous() {
+    return follow("previous-sample");
+  }
+
+  /** Show what was decided since. */
+  async refresh() {
+    const reply = await fetch(location, { headers: { Accept: "text/html" } });
+    if (!reply.ok) return;
+    const parsed = new DOMParser().parseFromString(await reply.text(), "text/html");
+    document.getElementById("history").replaceWith(parsed.getElementById("history"));
+  }
+}
+
+function follow(id) {
+  const link = document.getElementById(id);
+  link?.click();
+  return link !== null;
+}

@@ -1,0 +1,98 @@
+"""An audited data set with real images, for tests of the review."""
+
+import colorsys
+import io
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from app.core.clock import utc_now
+from app.core.storage import BlobStore, DataFolder
+from app.models import Dataset, Finding, Job, JobState, ResultVersion, Sample
+from tests.browser.rows import Seed
+from tests.support.factories import make_sample
+from tests.support.rows import make_job
+
+NUM_IMAGES = 12
+_VERDICTS = ("mislabeled", "mislabeled", "mislabeled", "off_topic")
+_SIGNALS = {"posterior": 0.97, "mean_loss": 3.2, "disagreement": 0.8, "margin": -2.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """What was made."""
+
+    dataset: Dataset
+    job: Job
+    sample_ids: list[int]
+
+    @property
+    def review_path(self) -> str:
+        return f"/jobs/{self.job.id}/review"
+
+
+def make_suspects(
+    seed: Seed, num_samples: int, *, num_flagged: int | None = None, **values: object
+) -> Suspects:
+    """Make samples that are flagged, the first one worst; labels go round the classes."""
+    dataset = seed.dataset(**{"num_samples": num_samples, "image_size": 64} | values)
+    images = store_images(seed)
+    num_classes = len(dataset.classes)
+    with seed.database.unit_of_work() as session:
+        session.add(dataset)
+        samples = [
+            make_sample(session, dataset, place, sha256=images[place % NUM_IMAGES])
+            for place in range(num_samples)
+        ]
+        job = make_job(session, dataset, started_at=utc_now(), finished_at=utc_now())
+        version = ResultVersion(tenant_id=job.tenant_id, job_id=job.id, attempt=1)
+        session.add(version)
+        session.flush()
+        limit = num_samples if num_flagged is None else num_flagged
+        session.add_all(
+            _finding(version.id, sample, place, num_samples, num_classes, flagged=place < limit)
+            for place, sample in enumerate(samples)
+        )
+        job.state, job.result_version = JobState.SUCCEEDED, version.id
+        return Suspects(dataset, job, [sample.id for sample in samples])
+
+
+def store_images(seed: Seed) -> list[str]:
+    """Put pictures into the tenant's store; return their hashes."""
+    blobs = BlobStore(DataFolder(seed.data_dir).blobs(seed.tenant_id))
+    return [blobs.put(_picture(number)) for number in range(NUM_IMAGES)]
+
+
+def _finding(
+    version_id: int, sample: Sample, place: int, total: int, num_classes: int, *, flagged: bool
+) -> Finding:
+    return Finding(
+        version_id=version_id,
+        sample_id=sample.id,
+        rank=place + 1,
+        given_label=sample.given_label,
+        suggested_label=(sample.given_label + 1) % num_classes,
+        suggested_confidence=0.9,
+        p_mislabeled=0.99 * (1 - place / total),
+        flagged=flagged,
+        loss=5.0 - 4 * place / total,
+        verdict=_VERDICTS[place % len(_VERDICTS)] if flagged else "clean",
+        signals=_SIGNALS,
+    )
+
+
+def _picture(number: int) -> bytes:
+    hue = number / NUM_IMAGES
+    ground, figure = (_colour(hue, value) for value in (0.85, 0.45))
+    image = Image.new("RGB", (96, 72 + 4 * number), ground)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((20, 12, 76, 64), fill=figure)
+    draw.polygon([(24, 20), (34, 2), (44, 18)], fill=figure)
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def _colour(hue: float, value: float) -> tuple[int, int, int]:
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.35, value))
+    return red, green, blue

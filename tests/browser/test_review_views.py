@@ -1,0 +1,105 @@
+"""Classes, columns, the single view and the page of a sample."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.rows import Seed
+from tests.browser.suspects import make_suspects
+from tests.browser.test_review_queue import all_saved, log_of, press
+from tests.support.service import Service
+
+UNSAFE = '<script>document.title="owned"</script>'
+LONG = "Ünïcödé-类别-" * 12
+
+
+def test_one_of_a_thousand_classes_is_found_by_typing(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    classes = [f"species {number:04d}" for number in range(1200)]
+    suspects = make_suspects(seed, 6, classes=[UNSAFE, LONG, *classes, "Åland cat"])
+    page = open_page(suspects.review_path)
+    assert page.locator(".tile__given").first.inner_text() == UNSAFE
+    assert page.title().startswith("Review of")
+
+    press(page, "/")
+    page.keyboard.type("species 07")
+    expect(page.locator("#class-count")).to_have_text("The first 50 of 100: type on")
+    page.get_by_label("Search classes").fill("aland")
+    expect(page.get_by_role("option", name="Åland cat")).to_have_attribute("aria-selected", "true")
+    press(page, "Enter")
+    expect(page.locator(".class-key", has_text="Åland cat")).to_be_visible()
+    all_saved(page, service, suspects, 1)
+    digit = page.locator(".class-key", has_text="Åland cat").get_attribute("data-digit")
+    press(page, f"{digit} 1 2")
+    all_saved(page, service, suspects, 4)
+    labels = [entry["to"]["label"] for entry in log_of(service, suspects)]
+    assert labels == ["Åland cat", "Åland cat", "species 0001", None]
+
+
+def test_columns_and_the_single_view(open_page: OpenPage, seed: Seed, service: Service) -> None:
+    suspects = make_suspects(seed, 20)
+    page = open_page(suspects.review_path)
+    columns = (
+        "getComputedStyle(document.querySelector('.board')).gridTemplateColumns.split(' ').length"
+    )
+    assert page.evaluate(columns) == 6
+    press(page, "+ + + ArrowDown")
+    assert page.evaluate(columns) == 8
+    expect(page.locator(".tile").nth(8)).to_be_focused()
+    page.reload()
+    assert page.evaluate(columns) == 8
+
+    press(page, "v")
+    expect(page.locator(".tile:visible")).to_have_count(1)
+    image = page.locator(".tile:visible img")
+    assert "size=thumb" not in (image.get_attribute("src") or "")
+    press(page, "s")
+    expect(page.locator(".tile").nth(9)).to_be_focused()
+    all_saved(page, service, suspects, 1)
+    press(page, "Escape")
+    expect(page.locator(".tile:visible")).to_have_count(20)
+
+
+def test_help_shows_each_key_and_keys_rest_while_it_is_open(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 4)
+    page = open_page(suspects.review_path)
+    press(page, "?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    expect(dialog.get_by_text("Accept the suggestion")).to_be_visible()
+    press(page, "a s Escape")
+    expect(dialog).to_be_hidden()
+    assert log_of(service, suspects) == []
+    press(page, "s")
+    all_saved(page, service, suspects, 1)
+
+
+def test_a_sample_has_a_page_with_its_story_and_its_neighbours(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 3)
+    page = open_page(suspects.review_path)
+    press(page, "ArrowRight o")
+    page.wait_for_url("**/samples/s*")
+    expect(page.get_by_role("heading", name="This label looks wrong")).to_be_visible()
+    expect(page.get_by_text("Nobody has decided on this sample yet.")).to_be_visible()
+    press(page, "s")
+    expect(page.locator(".history__entry")).to_contain_text("Kept")
+    all_saved(page, service, suspects, 1)
+    here = page.url
+    press(page, "n")
+    page.wait_for_function("here => location.href !== here", arg=here)
+    expect(page.locator("#next-sample")).to_have_count(0)
+    press(page, "p")
+    page.wait_for_function("count => document.querySelector('#previous-sample') === null", arg=0)
+    press(page, "Escape")
+    page.wait_for_url("**/review?")
+
+
+@pytest.mark.parametrize("signs", ["decision=nonsense", "min_p=2", "cursor=x"])
+def test_a_wrong_address_is_told(open_page: OpenPage, seed: Seed, signs: str) -> None:
+    suspects = make_suspects(seed, 2)
+    page = open_page(f"{suspects.review_path}?{signs}")
+    expect(page.locator(".problem")).to_be_visible()
