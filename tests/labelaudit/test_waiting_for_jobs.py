@@ -9,7 +9,7 @@ from tests.labelaudit.fake_service import KEY, FakeService, job, problem
 
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.01)
 
 
 def flaky(service: FakeService, failures: list[httpx2.Response]) -> Client:

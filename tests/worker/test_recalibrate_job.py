@@ -8,6 +8,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import func, select
 
+from app.accounts.quota_service import Quotas
 from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
@@ -37,7 +38,9 @@ def runner(database: Database, settings: Settings) -> JobRunner:
 
 def submit(database: Database, audited: Audited) -> Job:
     with database.unit_of_work() as session:
-        jobs = JobService(session, audited.tenant_id, WakeUps(Celery(broker="memory://")))
+        quotas = Quotas(session, audited.tenant_id, Settings())
+        wake_ups = WakeUps(Celery(broker="memory://"))
+        jobs = JobService(session, audited.tenant_id, wake_ups, quotas=quotas)
         return jobs.submit_recalibration(session.get_one(Job, audited.job_id))
 
 
@@ -80,8 +83,10 @@ class TestRecalibration:
         assert version.calibration["num_learned"] == len(DECIDED)
         with database.read() as session:
             files = {file.kind: file for file in session.scalars(select(Artifact))}
-            assert session.scalars(select(func.count()).select_from(ResultVersion)).one() == 1
-            assert session.scalars(select(func.count()).select_from(Finding)).one() == 300
+            # The replaced results stay for a day, for walks that began with them.
+            superseded = session.scalars(select(ResultVersion.superseded_at)).all()
+            assert sorted(at is None for at in superseded) == [False, True]
+            assert session.scalars(select(func.count()).select_from(Finding)).one() == 2 * 300
         assert {file.version_id for file in files.values()} == {version.id}
         assert {file.job_id for file in files.values()} == {audited.job_id}
         blobs = BlobStore(DataFolder(settings.data_dir).blobs(audited.tenant_id))
