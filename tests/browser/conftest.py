@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.accounts.service import DEFAULT_TENANT
 from app.core.db import Database, make_engine
@@ -19,7 +19,7 @@ from tests.support.browser import running_browser
 from tests.support.service import Service, running_service
 
 OpenPage = Callable[..., Page]
-_PATIENCE_MS = 10_000
+_PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="package")
@@ -32,6 +32,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One browser; each test gets contexts of its own, which share nothing."""
+    expect.set_options(timeout=_PATIENCE_MS)
     with running_browser() as running:
         yield running
 

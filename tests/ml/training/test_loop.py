@@ -82,7 +82,7 @@ class TestRandomness:
         assert not torch.equal(first.network["7.weight"], other.network["7.weight"])
 
     def test_where_the_images_lie_does_not_matter(self, tmp_path: Path) -> None:
-        image_NHWC, label_N = colour_images(40)
+        image_NHWC, label_N = colour_images(75)
         np.save(tmp_path / "images.npy", image_NHWC)
         mapped_NHWC = np.load(tmp_path / "images.npy", mmap_mode="r")
         scattered_NHWC = np.asfortranarray(image_NHWC)
