@@ -178,7 +178,8 @@ class Client(ModelCalls):
 
         Args:
             job_id: The audit.
-            **filters: `flagged`, `min_p`, `max_p`, `label`, `suggested_label`, `decision`, `sort`.
+            **filters: `flagged`, `min_p`, `max_p`, `label`, `suggested_label`, `decision`,
+                `verdict`, `sort`.
         """
         return self._iter(calls.findings(job_id, filters))
 

@@ -78,6 +78,13 @@ class RejectedFile(TypedDict):
     detail: str
 
 
+class ClassShare(TypedDict):
+    """A class and how probable it is, 0 to 1."""
+
+    label: str
+    probability: float
+
+
 class Finding(TypedDict):
     """What an audit says of one training sample."""
 
@@ -92,6 +99,7 @@ class Finding(TypedDict):
     p_clean: float | None
     loss: float
     signals: dict[str, float]
+    likely_classes: list[ClassShare]
     verdict: str
     decision: str | None
     decided_label: str | None

@@ -1,11 +1,13 @@
 """The findings table between two processes: arrays that the child wrote, rows for the database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from app.models.likely import LEAST_PROBABILITY, MAX_LABEL, MAX_STORED, SCALE
 
 FINDINGS_FILE = "findings.npz"
 SIGNAL = "signal_"
@@ -26,6 +28,9 @@ def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Itera
     if len(sample_ids) != len(columns["rank"]):
         raise RuntimeError(f"{len(columns['rank'])} findings for {len(sample_ids)} samples")
     verified = columns.pop(VERIFIED).tolist()
+    likely = _pack_likely(
+        columns.pop("likely_label", None), columns.pop("likely_probability", None)
+    )
     lists = {name: column.tolist() for name, column in columns.items()}
     signal_lists = {name: column.tolist() for name, column in signals.items()}
     for i, sample_id in enumerate(sample_ids):
@@ -38,4 +43,21 @@ def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Itera
             "p_mislabeled": row["p_mislabeled"] if judged else None,
             "verdict": VERIFIED if verified[i] else row["verdict"],
             "signals": {name: values[i] for name, values in signal_lists.items()},
+            "likely": likely(i),
         }
+
+
+def _pack_likely(
+    labels: npt.NDArray[Any] | None, probabilities: npt.NDArray[Any] | None
+) -> Callable[[int], bytes | None]:
+    """Return what packs a row as `unpack_likely` reads it; rows fall in probability."""
+    if labels is None or probabilities is None:
+        return lambda _: None
+    can_store = (probabilities >= LEAST_PROBABILITY) & (labels <= MAX_LABEL)
+    counts = can_store[:, :MAX_STORED].cumprod(axis=1).sum(axis=1).tolist()
+    pairs = np.stack([labels, np.rint(probabilities * SCALE)], axis=2).astype("<u2")
+
+    def pack(row: int) -> bytes | None:
+        return pairs[row, : counts[row]].tobytes() or None
+
+    return pack

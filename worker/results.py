@@ -75,7 +75,7 @@ def write_findings(
     verified: npt.NDArray[np.bool_] | None = None,
 ) -> None:
     """Write one array per column of the findings table, rows in order of the training samples."""
-    columns = {
+    columns: dict[str, npt.NDArray[Any]] = {
         VERIFIED: np.zeros(len(given_label), dtype=np.bool_) if verified is None else verified,
         "rank": findings.rank,
         "given_label": given_label,
@@ -86,6 +86,9 @@ def write_findings(
         "loss": findings.loss,
         "verdict": findings.verdict,
     }
+    if findings.likely is not None:
+        columns["likely_label"] = findings.likely.label
+        columns["likely_probability"] = findings.likely.probability
     signals = {f"{SIGNAL}{name}": values for name, values in findings.signals.items()}
     np.savez(folder / FINDINGS_FILE, **columns, **signals)  # type: ignore[arg-type]  # numpy types only its flag
 

@@ -16,6 +16,7 @@ class Opinion:
     path: str
     given_label: int
     version: int
+    has_image: bool
     reviewer: str
     who: str | None
     decision: str
@@ -38,6 +39,7 @@ class Disputed:
     path: str
     given_label: int
     version: int
+    has_image: bool
     opinions: Sequence[Opinion]
     resolved_by: int
     """Entry of the last decision that settles a dispute; 0 without one."""
@@ -83,6 +85,7 @@ def by_sample(opinions: Iterable[Opinion]) -> list[Disputed]:
                 path=rows[0].path,
                 given_label=rows[0].given_label,
                 version=rows[0].version,
+                has_image=rows[0].has_image,
                 opinions=sorted(latest.values(), key=lambda row: row.entry_id),
                 resolved_by=max((row.entry_id for row in rows if row.resolves), default=0),
             )

@@ -12,6 +12,7 @@ from app.claims.opinions import Opinion
 from app.claims.rows import ClaimedRow
 from app.core.bulk import insert_missing
 from app.models import (
+    FLAGGED,
     ApiKey,
     DecisionEntry,
     DecisionStep,
@@ -48,11 +49,17 @@ class ClaimRepository:
         return self._delete(ReviewClaim.reviewer == reviewer, ReviewClaim.job_id == job_id)
 
     def held(
-        self, version_id: int, job_id: UUID, reviewer: str, now: datetime
+        self,
+        version_id: int,
+        job_id: UUID,
+        reviewer: str,
+        now: datetime,
+        *,
+        sample_id: int | None = None,
     ) -> Sequence[ClaimedRow]:
-        """Return what a reviewer holds under an audit, worst first."""
+        """Return what a reviewer holds under an audit, worst first; of one sample or of all."""
         rows = self._session.execute(
-            select(ReviewClaim, Finding, Sample.path, Sample.version)
+            select(ReviewClaim, Finding, Sample.path, Sample.version, Sample.sha256.is_not(None))
             .join(Finding, Finding.sample_id == ReviewClaim.sample_id)
             .join(Sample, Sample.id == ReviewClaim.sample_id)
             .where(
@@ -61,6 +68,7 @@ class ClaimRepository:
                 ReviewClaim.reviewer == reviewer,
                 ReviewClaim.expires_at > now,
                 Finding.version_id == version_id,
+                *(() if sample_id is None else (ReviewClaim.sample_id == sample_id,)),
             )
             .order_by(Finding.rank)
         )
@@ -90,6 +98,26 @@ class ClaimRepository:
             .order_by(Finding.rank)
             .limit(limit)
         ).all()
+
+    def num_open(self, version_id: int, now: datetime, *, at_most: int) -> int:
+        """Count suspects that nobody holds or has decided on, no further than `at_most`."""
+        is_held = exists().where(
+            ReviewClaim.sample_id == Finding.sample_id, ReviewClaim.expires_at > now
+        )
+        found = (
+            select(Finding.rank)
+            .join(Sample, Sample.id == Finding.sample_id)
+            .where(
+                Finding.version_id == version_id,
+                FLAGGED,
+                Sample.tenant_id == self._tenant_id,
+                Sample.decision.is_(None),
+                ~is_held,
+            )
+            .limit(at_most)
+            .subquery()
+        )
+        return self._session.scalar(select(func.count()).select_from(found)) or 0
 
     def next_second(
         self, version_id: int, job_id: UUID, reviewer: str, limit: int
@@ -147,7 +175,8 @@ class ClaimRepository:
         rows = self._session.execute(
             select(
                 DecisionEntry.id.label("entry_id"), DecisionEntry.sample_id, Sample.path,
-                Sample.given_label, Sample.version, _WHO.label("reviewer"),
+                Sample.given_label, Sample.version, Sample.sha256.is_not(None).label("has_image"),
+                _WHO.label("reviewer"),
                 ApiKey.name.label("who"), DecisionEntry.to_decision.label("decision"),
                 DecisionEntry.to_label.label("label"), DecisionEntry.to_reason.label("reason"),
                 DecisionStep.created_at.label("at"), DecisionStep.resolves,

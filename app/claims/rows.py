@@ -13,3 +13,4 @@ class ClaimedRow:
     finding: Finding
     path: str
     version: int
+    has_image: bool

@@ -7,6 +7,7 @@ from app.claims.opinions import Agreement, Disputed, Opinion
 from app.claims.rows import ClaimedRow
 from app.core.ids import format_sample_id
 from app.core.schemas import InputModel, ReadModel
+from app.findings.schemas import ClassShare, likely_classes
 
 MAX_CLAIMED = 500
 """Samples that one call may take, and that one reviewer may hold."""
@@ -36,11 +37,14 @@ class ClaimRead(ReadModel):
     blind: bool
     second_opinion: bool
     """Whether somebody decided on it already; what, is shown to nobody before they decide."""
+    has_image: bool
     suggested_label: str | None
     suggested_confidence: float | None
     p_mislabeled: float | None
     flagged: bool | None
     rank: int | None
+    verdict: str | None
+    likely_classes: list[ClassShare] | None
 
     @classmethod
     def of(cls, row: ClaimedRow, classes: list[str]) -> "ClaimRead":
@@ -55,11 +59,14 @@ class ClaimRead(ReadModel):
             expires_at=claim.expires_at,
             blind=claim.blind,
             second_opinion=claim.second,
+            has_image=row.has_image,
             suggested_label=shown and classes[shown.suggested_label],
             suggested_confidence=shown and shown.suggested_confidence,
             p_mislabeled=shown and shown.p_mislabeled,
             flagged=shown and shown.flagged,
             rank=shown and shown.rank,
+            verdict=shown and shown.verdict,
+            likely_classes=shown and likely_classes(shown, classes),
         )
 
 
@@ -100,6 +107,7 @@ class ConflictRead(ReadModel):
     given_label: str
     version: int
     """For `If-Match`; a decision with `resolves` settles it."""
+    has_image: bool
     opinions: list[OpinionRead]
 
     @classmethod
@@ -110,6 +118,7 @@ class ConflictRead(ReadModel):
             path=row.path,
             given_label=classes[row.given_label],
             version=row.version,
+            has_image=row.has_image,
             opinions=[OpinionRead.of(opinion, classes) for opinion in row.opinions],
         )
 

@@ -18,6 +18,7 @@ from app.claims.schemas import (
     ReleaseRead,
 )
 from app.core.clock import utc_now
+from app.core.ids import parse_sample_id
 from app.core.pagination import NUMBER_KEY, Cursors, PageRequest
 from app.core.queue import WakeUps
 from app.core.schemas import Page
@@ -80,6 +81,20 @@ class ClaimService:
         dataset = self._datasets.find(str(job.dataset_id))
         claims = self._claims(dataset)
         return _page(claims.held(version.id, job.id, self._reviewer, utc_now()), dataset)
+
+    def held_on(self, job_id: str, sample_id: str) -> ClaimRead | None:
+        """Return the reviewer's claim on one sample, if they hold it."""
+        job, version = self._findings.published(job_id)
+        dataset = self._datasets.find(str(job.dataset_id))
+        rows = self._claims(dataset).held(
+            version.id, job.id, self._reviewer, utc_now(), sample_id=parse_sample_id(sample_id)
+        )
+        return ClaimRead.of(rows[0], dataset.classes) if rows else None
+
+    def num_open(self, job_id: str, *, at_most: int) -> int:
+        """Count the suspects that are nobody's and still to do, but no further than `at_most`."""
+        job, version = self._findings.published(job_id)
+        return self._claims_of(job).num_open(version.id, utc_now(), at_most=at_most)
 
     def release_all(self, job_id: str) -> ReleaseRead:
         """Give back what the reviewer holds."""

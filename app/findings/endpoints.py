@@ -22,7 +22,7 @@ from app.findings.errors import (
     NotFinishedError,
     UnknownSortError,
 )
-from app.findings.query import DecisionFilter, FindingQuery, Sort
+from app.findings.query import DecisionFilter, FindingQuery, Sort, Verdict
 from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
 from app.findings.service import FindingService
 from app.http.deps import ContextDep, ReadSession
@@ -67,6 +67,7 @@ def _query(
     label: str | None = None,
     suggested_label: str | None = None,
     decision: DecisionFilter | None = None,
+    verdict: Verdict | None = None,
 ) -> FindingQuery:
     return FindingQuery(
         flagged=flagged,
@@ -75,6 +76,7 @@ def _query(
         label=label,
         suggested_label=suggested_label,
         decision=decision,
+        verdict=verdict,
         sort=sort,
     )
 

@@ -41,6 +41,19 @@ class DecisionFilter(StrEnum):
     NONE = "none"
 
 
+class Verdict(StrEnum):
+    """What kind of sample it is; where several apply, the first one counts."""
+
+    NOT_JUDGED = "not_judged"
+    OFF_TOPIC = "off_topic"
+    MISLABELED = "mislabeled"
+    DUPLICATE = "duplicate"
+    AMBIGUOUS = "ambiguous"
+    HARD = "hard"
+    CLEAN = "clean"
+    VERIFIED = "verified"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingQuery:
     """Filters and order of a list of findings; labels are class names."""
@@ -51,6 +64,7 @@ class FindingQuery:
     label: str | None = None
     suggested_label: str | None = None
     decision: DecisionFilter | None = None
+    verdict: Verdict | None = None
     sort: Sort = Sort.WORST_FIRST
 
 

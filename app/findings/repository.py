@@ -5,19 +5,16 @@ from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, false, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.core.clock import utc_now
-from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Sort
-from app.models import Artifact, Finding, ResultVersion, Sample
+from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Sort, Verdict
+from app.models import FLAGGED, IS_ODD, Artifact, Finding, ResultVersion, Sample
 
 SUPERSEDED_KEPT = timedelta(hours=24)
 """How long a cursor goes on through results that newer ones have replaced."""
 
-# Written out: SQLite uses the partial index only for these very words, and SQLAlchemy would
-# write `flagged = 1` there.
-_FLAGGED: ColumnElement[bool] = literal_column("findings.flagged")
 _Rows: TypeAlias = Select[Finding, str, str | None, int | None, str | None, int, bool]
 
 
@@ -54,7 +51,7 @@ class FindingRepository:
         """Count suspects without reading on after the first `at_most`."""
         found = (
             select(Finding.rank)
-            .where(Finding.version_id == version_id, _FLAGGED)
+            .where(Finding.version_id == version_id, FLAGGED)
             .limit(at_most)
             .subquery()
         )
@@ -130,7 +127,7 @@ def _ordered(statement: _Rows, sort: Sort, after: tuple[float, int] | None) -> _
 def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.flagged is not None:
-        conditions.append(_FLAGGED if query.flagged else ~Finding.flagged)
+        conditions.append(FLAGGED if query.flagged else ~Finding.flagged)
     if query.min_p is not None:
         conditions.append(Finding.p_mislabeled >= query.min_p)
     if query.max_p is not None:
@@ -141,6 +138,15 @@ def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[b
         conditions.append(_names(Finding.suggested_label, query.suggested_label, classes))
     if query.decision is not None:
         conditions.append(_decided(query.decision))
+    if query.verdict is not None:
+        conditions += _of_kind(query.verdict)
+    return conditions
+
+
+def _of_kind(verdict: Verdict) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [Finding.verdict == verdict.value]
+    if verdict not in (Verdict.CLEAN, Verdict.MISLABELED):
+        conditions.append(IS_ODD)  # follows from the other one, but SQLite's planner must be told
     return conditions
 
 

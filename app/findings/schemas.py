@@ -6,7 +6,8 @@ from app.core.ids import format_sample_id
 from app.core.schemas import ReadModel
 from app.core.signing import ALGORITHM, as_pem
 from app.findings.query import FindingRow
-from app.models import Artifact, PublishedKey
+from app.models import Artifact, Finding, PublishedKey
+from app.models.likely import unpack_likely
 
 
 class ModelFormat(StrEnum):
@@ -16,6 +17,21 @@ class ModelFormat(StrEnum):
     CARD = "card"
     TORCHSCRIPT = "torchscript"
     ONNX = "onnx"
+
+
+class ClassShare(ReadModel):
+    """A class and how probable it is, 0 to 1."""
+
+    label: str
+    probability: float
+
+
+def likely_classes(finding: Finding, classes: list[str]) -> list[ClassShare]:
+    """Return what a sample may be beside the suggestion, the most probable first."""
+    return [
+        ClassShare(label=classes[label], probability=round(share, 4))
+        for label, share in unpack_likely(finding.likely)
+    ]
 
 
 class FindingRead(ReadModel):
@@ -34,6 +50,8 @@ class FindingRead(ReadModel):
     rank: int
     loss: float
     signals: dict[str, float]
+    likely_classes: list[ClassShare]
+    """Classes beside the suggested one that are not improbable, the most probable first."""
     verdict: str
     decision: str | None
     decided_label: str | None
@@ -61,6 +79,7 @@ class FindingRead(ReadModel):
             rank=finding.rank,
             loss=finding.loss,
             signals=finding.signals,
+            likely_classes=likely_classes(finding, classes),
             verdict=finding.verdict,
             decision=row.decision,
             decided_label=None if row.decided_label is None else classes[row.decided_label],

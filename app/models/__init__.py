@@ -7,7 +7,7 @@ from app.models.base import Base
 from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
-from app.models.finding import Finding, ResultVersion
+from app.models.finding import FLAGGED, IS_ODD, Finding, ResultVersion
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.job_attempt import AttemptOutcome, JobAttempt
@@ -21,6 +21,8 @@ from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
     "FINAL_STATES",
+    "FLAGGED",
+    "IS_ODD",
     "ApiKey",
     "Artifact",
     "AttemptOutcome",

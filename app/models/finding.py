@@ -2,10 +2,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, HasCreatedAt
+
+_ODD = "verdict NOT IN ('clean', 'mislabeled')"
 
 
 class ResultVersion(HasCreatedAt, Base):
@@ -46,6 +57,15 @@ class Finding(Base):
             postgresql_where=text("flagged"),
         ),
         Index(None, "version_id", "loss", "rank"),
+        # Kinds that few samples are of; the two others are found by the indexes above.
+        Index(
+            "ix_findings_odd",
+            "version_id",
+            "verdict",
+            "rank",
+            sqlite_where=text(_ODD),
+            postgresql_where=text(_ODD),
+        ),
         {"sqlite_with_rowid": False},
     )
 
@@ -68,3 +88,12 @@ class Finding(Base):
     loss: Mapped[float]
     verdict: Mapped[str] = mapped_column(String(24))
     signals: Mapped[dict[str, float]]
+    likely: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Further classes with their probabilities, see `unpack_likely`."""
+
+
+# Written out: SQLite uses the partial index only for these very words, and SQLAlchemy would
+# write `flagged = 1` there.
+FLAGGED: ColumnElement[bool] = literal_column("findings.flagged")
+IS_ODD: ColumnElement[bool] = literal_column(f"findings.{_ODD}")
+"""Neither mislabelled nor clean."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from app.core.ids import format_sample_id
 from app.core.pagination import RowNumber
 from app.core.schemas import InputModel, ReadableText, ReadModel
-from app.findings.query import DecisionFilter
+from app.findings.query import DecisionFilter, Verdict
 from app.models import Decision, Exclusion, StepKind
 from app.reviews.changes import LogRow, Preview, StepRow
 
@@ -75,6 +75,7 @@ class BulkFilter(InputModel):
     label: str | None = None
     suggested_label: str | None = None
     decision: DecisionFilter = DecisionFilter.NONE
+    verdict: Verdict | None = None
 
 
 class BulkWrite(DecisionInput):

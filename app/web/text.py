@@ -177,7 +177,47 @@ def verdict_words(verdict: str) -> str:
     return _VERDICTS.get(verdict, verdict.replace("_", " ").capitalize())
 
 
+_KINDS = {
+    "mislabeled": "Looks mislabelled",
+    "off_topic": "Off-topic",
+    "duplicate": "Shown more than once",
+    "ambiguous": "Ambiguous",
+    "hard": "Hard but right",
+    "clean": "Looks right",
+    "not_judged": "Not judged",
+    "verified": "Verified by a person",
+}
+
+
+def kind_words(verdict: str) -> str:
+    """Say in a word or two what kind of sample it is."""
+    return _KINDS.get(verdict, verdict.replace("_", " ").capitalize())
+
+
+_KAPPA = (
+    (0.8, "People understand the classes alike."),
+    (0.6, "That is good; what they differ on shows which classes need a clearer description."),
+    (0.4, "That is fair: describe the classes that they mix up more clearly."),
+    (0.0, "That is poor: the classes need a clearer description before decisions can be trusted."),
+)
+
+
+def kappa_words(kappa: float | None) -> str:
+    """Say what Cohen's kappa means, in a sentence."""
+    if kappa is None:
+        return "They always said the same one thing, so nothing tells that from chance."
+    if kappa <= 0:
+        return (
+            "That is no more than chance would give (Cohen's kappa of 0 or below): the classes "
+            "need a clearer description before decisions can be trusted."
+        )
+    meaning = next(words for least, words in _KAPPA if kappa >= least)
+    return f"Beyond chance they agree to {kappa:.2f} of 1 (Cohen's kappa). {meaning}"
+
+
 FILTERS = {
+    "kind_words": kind_words,
+    "kappa_words": kappa_words,
     "verdict_words": verdict_words,
     "decision_words": decision_words,
     "signal_words": signal_words,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.scoring.kinds import choose_verdicts, hardness
+from ml.scoring.likely import LikelyClasses
 from ml.scoring.neighbours import find_neighbours
 from ml.scoring.verdict import Detection, judge
 from ml.training.state import TrainState
@@ -57,6 +58,8 @@ class Findings:
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
     fallback: str | None
     """Why no noise matrix could be fitted: a stable name, or None."""
+    likely: LikelyClasses | None = None
+    """What else each sample may be; None where nothing was predicted."""
 
     @classmethod
     def of(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.scoring.kinds import kind_scores
+from ml.scoring.likely import LikelyClasses, likely_classes
 from ml.scoring.noise_model import NoiseModel, fit_noise_model
 from ml.types import BoolArray, FloatArray, IntArray
 
@@ -36,6 +37,8 @@ class Detection:
     """Share of the flagged that is wrong if `p_mislabeled` is right; None where none is flagged."""
     expected_recall: float | None
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
+    likely: LikelyClasses
+    """What else it may be."""
     kind_scores: dict[str, FloatArray]
     """`off_topic` and `ambiguous`, 0 to 1: see `ml.scoring.kinds`."""
     fallback: str | None
@@ -79,6 +82,7 @@ def judge(
         noise_rate_interval=_interval(model, is_judged_N),
         expected_precision=float(num_found / flagged_N.sum()) if flagged_N.any() else None,
         expected_recall=float(num_found / num_expected) if num_expected > 0.0 else None,
+        likely=likely_classes(model.true_class, suggested_N),
         kind_scores=kind_scores(model.prediction, model.true_class),
         fallback=model.fallback,
     )

@@ -2,6 +2,7 @@
 
 import colorsys
 import io
+import struct
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
@@ -9,6 +10,7 @@ from PIL import Image, ImageDraw
 from app.core.clock import utc_now
 from app.core.storage import BlobStore, DataFolder
 from app.models import Dataset, Finding, Job, JobState, ResultVersion, Sample
+from app.models.likely import SCALE
 from tests.browser.rows import Seed
 from tests.support.factories import make_sample
 from tests.support.rows import make_job
@@ -32,7 +34,12 @@ class Suspects:
 
 
 def make_suspects(
-    seed: Seed, num_samples: int, *, num_flagged: int | None = None, **values: object
+    seed: Seed,
+    num_samples: int,
+    *,
+    num_flagged: int | None = None,
+    has_likely: bool = False,
+    **values: object,
 ) -> Suspects:
     """Make samples that are flagged, the first one worst; labels go round the classes."""
     dataset = seed.dataset(**{"num_samples": num_samples, "image_size": 64} | values)
@@ -50,7 +57,15 @@ def make_suspects(
         session.flush()
         limit = num_samples if num_flagged is None else num_flagged
         session.add_all(
-            _finding(version.id, sample, place, num_samples, num_classes, flagged=place < limit)
+            _finding(
+                version.id,
+                sample,
+                place,
+                num_samples,
+                num_classes,
+                flagged=place < limit,
+                has_likely=has_likely,
+            )
             for place, sample in enumerate(samples)
         )
         job.state, job.result_version = JobState.SUCCEEDED, version.id
@@ -64,7 +79,14 @@ def store_images(seed: Seed) -> list[str]:
 
 
 def _finding(
-    version_id: int, sample: Sample, place: int, total: int, num_classes: int, *, flagged: bool
+    version_id: int,
+    sample: Sample,
+    place: int,
+    total: int,
+    num_classes: int,
+    *,
+    flagged: bool,
+    has_likely: bool,
 ) -> Finding:
     return Finding(
         version_id=version_id,
@@ -78,7 +100,14 @@ def _finding(
         loss=5.0 - 4 * place / total,
         verdict=_VERDICTS[place % len(_VERDICTS)] if flagged else "clean",
         signals=_SIGNALS,
+        likely=_pack_likely(sample.given_label, num_classes) if has_likely else None,
     )
+
+
+def _pack_likely(given_label: int, num_classes: int) -> bytes:
+    """The given label and the third one after it: the second one is the suggestion."""
+    pairs = [(given_label, 0.06), ((given_label + 3) % num_classes, 0.03)]
+    return b"".join(struct.pack("<HH", label, round(share * SCALE)) for label, share in pairs)
 
 
 def _picture(number: int) -> bytes:

@@ -37,6 +37,32 @@ def test_one_of_a_thousand_classes_is_found_by_typing(
     assert labels == ["Åland cat", "Åland cat", "species 0001", None]
 
 
+def test_digits_stand_for_the_probable_classes_of_each_sample(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 4, classes=["a", "b", "c", "d", "e", "f"], has_likely=True)
+    page = open_page(suspects.review_path)
+    # Given a, suggested b; d has 3 %, and each class stands there once.
+    keys = page.locator(".class-key:visible")
+    expect(keys).to_have_text(["1b", "2a6 %", "3d3 %", "4c", "5e", "6f"])
+    press(page, "3")
+    expect(keys).to_have_text(["1c", "2b6 %", "3e3 %", "4a", "5d", "6f"])
+    press(page, "3")
+    all_saved(page, service, suspects, 2)
+    assert [entry["to"]["label"] for entry in log_of(service, suspects)] == ["d", "e"]
+
+
+def test_kinds_of_samples_are_a_filter_in_the_address(open_page: OpenPage, seed: Seed) -> None:
+    suspects = make_suspects(seed, 12)
+    page = open_page(suspects.review_path)
+    press(page, "f")
+    page.get_by_label("Kind of sample").select_option("off_topic")
+    page.get_by_role("button", name="Show these").click()
+    page.wait_for_url("**verdict=off_topic**")
+    expect(page.locator(".tile")).to_have_count(3)
+    expect(page.locator(".filters__summary")).to_contain_text("off-topic")
+
+
 def test_columns_and_the_single_view(open_page: OpenPage, seed: Seed, service: Service) -> None:
     suspects = make_suspects(seed, 20)
     page = open_page(suspects.review_path)

@@ -1,6 +1,7 @@
 """Rows of a finished audit, for tests that read them."""
 
 import hashlib
+import struct
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from app.models import (
     Sample,
     Split,
 )
+from app.models.likely import SCALE
 
 
 def sha256_of(text: str) -> str:
@@ -88,8 +90,10 @@ def publish_findings(session: Session, job: Job, samples: list[Sample]) -> Resul
                 flagged=place % 2 == 0,
                 # Some losses are equal, so that the order needs its tie-breaker.
                 loss=float(place // 3),
-                verdict="mislabeled",
+                verdict=("mislabeled", "mislabeled", "mislabeled", "hard")[place % 4],
                 signals={"mixture": 0.5},
+                # The given label: 20 %.
+                likely=struct.pack("<HH", sample.given_label, round(0.2 * SCALE)),
             )
         )
     results = PublishRepository(session, job.tenant_id, job.id)

@@ -1,20 +1,27 @@
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from app.accounts.schemas import Scope
 from app.core.pagination import PageRequest
+from app.findings.query import Verdict
 from app.http.deps import ContextDep, ReadSession
 from app.web.access import PageReader
 from app.web.rendering import render, wants_fragment
 from app.web.views.queue_filters import QueueFilters
 from app.web.views.review_queue import QueuePage
 from app.web.views.sample_detail import SampleDetail
+from app.web.views.share import DifferencesPage, SharePage
 
-router = APIRouter()
+router = APIRouter(prefix="/jobs/{job_id}")
 PAGE_SIZE = 48
 """Whole rows in 1, 2, 3, 4, 6 and 8 columns."""
+_KINDS = [
+    Verdict.MISLABELED, Verdict.OFF_TOPIC, Verdict.DUPLICATE, Verdict.AMBIGUOUS, Verdict.HARD,
+    Verdict.CLEAN, Verdict.NOT_JUDGED, Verdict.VERIFIED,
+]  # fmt: skip
+"""Those that want a look come first."""
 _COLUMNS = range(1, 9)
 _DEFAULT_COLUMNS = 6
 _COLUMNS_COOKIE = "labelaudit_columns"
@@ -23,7 +30,7 @@ FiltersDep = Annotated[QueueFilters, Depends(QueueFilters.read)]
 Cursor = Annotated[str | None, Query(max_length=2000)]
 
 
-@router.get("/jobs/{job_id}/review")
+@router.get("/review")
 def review(
     request: Request,
     caller: PageReader,
@@ -42,18 +49,36 @@ def review(
         filters,
         PageRequest(limit=PAGE_SIZE, cursor=cursor),
     )
-    name = "partials/review_page.html" if wants_fragment(request) else "pages/review.html"
-    return render(
-        request,
-        name,
-        view=view,
-        cursor=cursor,
-        columns=_columns(request),
-        may_review=Scope.REVIEW in caller.scopes,
+    return _board(
+        request, "review", may_review=_may_review(caller), view=view, cursor=cursor, kinds=_KINDS
     )
 
 
-@router.get("/jobs/{job_id}/samples/{sample_id}")
+@router.get("/review/share")
+def share(
+    request: Request, caller: PageReader, session: ReadSession, context: ContextDep, job_id: str
+) -> Response:
+    """Show what the reviewer holds, all of it."""
+    view = SharePage.read(session, caller, context.wake_ups, job_id)
+    return _board(request, "share", may_review=_may_review(caller), view=view)
+
+
+@router.get("/review/differences")
+def differences(
+    request: Request,
+    caller: PageReader,
+    session: ReadSession,
+    context: ContextDep,
+    job_id: str,
+    cursor: Cursor = None,
+) -> Response:
+    """Show the samples that reviewers see differently."""
+    wanted = PageRequest(limit=PAGE_SIZE, cursor=cursor)
+    view = DifferencesPage.read(session, caller, context.wake_ups, job_id, wanted)
+    return _board(request, "differences", may_review=_may_review(caller), view=view, cursor=cursor)
+
+
+@router.get("/samples/{sample_id}")
 def sample(
     request: Request,
     caller: PageReader,
@@ -62,11 +87,24 @@ def sample(
     job_id: str,
     sample_id: str,
     filters: FiltersDep,
+    *,
+    share: bool = False,
 ) -> Response:
-    """Show one sample, large."""
-    view = SampleDetail.read(session, caller, context.wake_ups, job_id, sample_id, filters)
-    may_review = Scope.REVIEW in caller.scopes
-    return render(request, "pages/sample.html", view=view, may_review=may_review)
+    """Show one sample, large; `share` makes its neighbours those that the reviewer holds."""
+    view = SampleDetail.read(
+        session, caller, context.wake_ups, job_id, sample_id, filters, of_share=share
+    )
+    return render(request, "pages/sample.html", view=view, may_review=_may_review(caller))
+
+
+def _board(request: Request, name: str, **values: Any) -> Response:
+    """Show a page with tiles, or only the tiles where a script asks for them."""
+    folder = f"partials/{name}_page" if wants_fragment(request) else f"pages/{name}"
+    return render(request, f"{folder}.html", columns=_columns(request), **values)
+
+
+def _may_review(caller: PageReader) -> bool:
+    return Scope.REVIEW in caller.scopes
 
 
 def _columns(request: Request) -> int:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from app.web.views.heat_map import HeatMap, Pair
 
 _NUM_FIRST = 15
+_ODD_KINDS = ("off_topic", "duplicate", "ambiguous", "hard")
 
 
 class _Part(BaseModel):
@@ -42,6 +43,13 @@ class Accuracy(_Part):
     num_test_samples: int = 0
 
 
+class Structure(_Part):
+    """Whether wrong labels gather in some pairs of classes."""
+
+    is_structured: bool | None
+    unevenness: float | None
+
+
 class AuditReport(_Part):
     """An audit as a whole. Rates are shares from 0 to 1."""
 
@@ -53,6 +61,8 @@ class AuditReport(_Part):
     num_flagged: int
     num_not_judged: int = 0
     accuracy: Accuracy = Accuracy()
+    verdicts: dict[str, int] = {}
+    noise_structure: Structure | None = None
     loss_histogram: LossHistogram | None = None
     per_class: list[ClassRow]
     class_pairs: list[Pair]
@@ -71,6 +81,11 @@ class AuditReport(_Part):
         if self.expected_precision is None:
             return None
         return round(self.expected_precision * self.num_flagged)
+
+    @property
+    def kinds(self) -> list[tuple[str, int]]:
+        """Kinds of samples beside mislabelled and clean ones, with how many there are."""
+        return [(kind, self.verdicts[kind]) for kind in _ODD_KINDS if self.verdicts.get(kind)]
 
     @cached_property
     def classes(self) -> Sequence[ClassRow]:

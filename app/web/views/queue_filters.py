@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from fastapi import Query
 from pydantic import BeforeValidator, Field
 
-from app.findings.query import DecisionFilter, FindingQuery, Sort
-from app.web.text import percent
+from app.findings.query import DecisionFilter, FindingQuery, Sort, Verdict
+from app.web.text import kind_words, percent
 
 
 def _empty_is_none(text: object) -> object:
@@ -21,6 +21,7 @@ _Given = BeforeValidator(_empty_is_none)
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Probability = Annotated[_Share | None, _Given, Query()]
 Label = Annotated[str | None, _Given, Query()]
+Kind = Annotated[Verdict | None, _Given, Query()]
 
 
 class Flagged(StrEnum):
@@ -68,6 +69,7 @@ class QueueFilters:
     label: str | None = None
     suggested_label: str | None = None
     decision: Decided = Decided.NONE
+    verdict: Verdict | None = None
     sort: Sort = Sort.WORST_FIRST
 
     @classmethod
@@ -79,6 +81,7 @@ class QueueFilters:
         label: Label = None,
         suggested_label: Label = None,
         decision: Decided = Decided.NONE,
+        verdict: Kind = None,
         sort: Sort = Sort.WORST_FIRST,
     ) -> Self:
         """Take them from the query of a request; a dependency."""
@@ -89,19 +92,26 @@ class QueueFilters:
             label=label,
             suggested_label=suggested_label,
             decision=decision,
+            verdict=verdict,
             sort=sort,
         )
+
+    @property
+    def all_of_kind(self) -> bool:
+        """Whether the kind alone tells what is flagged: most kinds never are."""
+        return self.verdict not in (None, Verdict.MISLABELED)
 
     def query(self) -> FindingQuery:
         """Ask the findings for it."""
         decision = None if self.decision is Decided.ANY else DecisionFilter(self.decision.value)
         return FindingQuery(
-            flagged=_FLAGGED[self.flagged],
+            flagged=None if self.all_of_kind else _FLAGGED[self.flagged],
             min_p=self.min_p,
             max_p=self.max_p,
             label=self.label,
             suggested_label=self.suggested_label,
             decision=decision,
+            verdict=self.verdict,
             sort=self.sort,
         )
 
@@ -124,7 +134,11 @@ class QueueFilters:
     @property
     def words(self) -> list[str]:
         """Say what is shown, filter by filter."""
-        said = [_DECIDED_WORDS[self.decision], _FLAGGED_WORDS[self.flagged]]
+        said = [_DECIDED_WORDS[self.decision]]
+        if self.verdict is not None:
+            said.append(kind_words(self.verdict).lower())
+        if not self.all_of_kind:
+            said.append(_FLAGGED_WORDS[self.flagged])
         if self.label is not None:
             said.append(f"labelled {self.label}")
         if self.suggested_label is not None:

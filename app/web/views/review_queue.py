@@ -1,5 +1,6 @@
 """What the review queue shows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -9,23 +10,21 @@ from sqlalchemy.orm import Session
 from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
 from app.core.schemas import Page
-from app.datasets.service import DatasetService
 from app.findings.schemas import FindingRead
 from app.findings.service import FindingService
-from app.jobs.service import JobService
 from app.web.views.queue_filters import QueueFilters
+from app.web.views.review_head import ReviewHead
+from app.web.views.tiles import Tile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuePage:
     """One page of suspects."""
 
-    job_id: UUID
-    dataset_id: UUID
-    dataset_name: str
-    num_classes: int
+    head: ReviewHead
     filters: QueueFilters
     page: Page[FindingRead]
+    tiles: Sequence[Tile]
 
     @classmethod
     def read(
@@ -46,13 +45,9 @@ class QueuePage:
             InvalidCursorError: The cursor is of other filters, or of replaced results.
         """
         page = FindingService(session, tenant_id, wake_ups).page(job_id, filters.query(), wanted)
-        job = JobService(session, tenant_id, wake_ups).find(job_id)
-        dataset = DatasetService(session, tenant_id).find(str(job.dataset_id))
         return cls(
-            job_id=job.id,
-            dataset_id=dataset.id,
-            dataset_name=dataset.name,
-            num_classes=len(dataset.classes),
+            head=ReviewHead.read(session, tenant_id, wake_ups, job_id),
             filters=filters,
             page=page,
+            tiles=[Tile.of_finding(finding) for finding in page.items],
         )

@@ -8,15 +8,18 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal
+from app.claims.schemas import ClaimRead
+from app.claims.service import ClaimService
 from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
 from app.datasets.schemas import SampleRead
 from app.datasets.service import DatasetService
-from app.findings.schemas import FindingPlace
+from app.findings.schemas import ClassShare, FindingPlace
 from app.findings.service import FindingService
 from app.reviews.history import History
 from app.reviews.schemas import LogEntryRead, LogOrder
 from app.web.views.queue_filters import QueueFilters
+from app.web.views.tiles import Tile
 
 _NUM_ENTRIES = 50
 
@@ -34,6 +37,24 @@ class SampleDetail:
     """The latest decisions, newest first."""
     has_more_log: bool
     filters: QueueFilters
+    tile: Tile
+    of_share: bool
+    """Whether its neighbours are those that the reviewer holds."""
+
+    @property
+    def chances(self) -> list[ClassShare]:
+        """The classes that it may be of, the suggestion among them, the most probable first."""
+        finding = self.place.finding
+        suggestion = ClassShare(
+            label=finding.suggested_label, probability=finding.suggested_confidence
+        )
+        shares = [suggestion, *finding.likely_classes]
+        return sorted(shares, key=lambda share: -share.probability)
+
+    @property
+    def search(self) -> str:
+        """What is added to the addresses of its neighbours."""
+        return "share=yes" if self.of_share else self.filters.search()
 
     @classmethod
     def read(
@@ -44,6 +65,8 @@ class SampleDetail:
         job_id: str,
         sample_id: str,
         filters: QueueFilters,
+        *,
+        of_share: bool = False,
     ) -> Self:
         """Collect what the slices know.
 
@@ -56,6 +79,10 @@ class SampleDetail:
         datasets = DatasetService(session, caller.tenant_id)
         sample = datasets.read_sample(sample_id)
         dataset_id = str(sample.dataset_id)
+        claims = ClaimService(session, caller, wake_ups)
+        if of_share:
+            place = _among(claims.held(job_id).items, place)
+        claim = claims.held_on(job_id, sample_id)
         log = History(session, caller).log(
             dataset_id,
             PageRequest(limit=_NUM_ENTRIES),
@@ -72,4 +99,16 @@ class SampleDetail:
             log=log.items,
             has_more_log=log.next_cursor is not None,
             filters=filters,
+            tile=Tile.of_finding(place.finding) if claim is None else Tile.of_claim(claim),
+            of_share=of_share,
         )
+
+
+def _among(held: Sequence[ClaimRead], place: FindingPlace) -> FindingPlace:
+    """Return a place whose neighbours are those held that come before and after it."""
+    ids = [claim.sample_id for claim in held]
+    here = place.finding.sample_id
+    at = ids.index(here) if here in ids else 0
+    before = ids[at - 1] if at > 0 else None
+    after = next((other for other in ids[at:] if other != here), None)
+    return FindingPlace(finding=place.finding, previous_id=before, next_id=after)

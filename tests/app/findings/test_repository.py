@@ -8,7 +8,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session
 
 from app.core.db import Database
-from app.findings.query import FindingQuery, Sort
+from app.findings.query import FindingQuery, Sort, Verdict
 from app.findings.repository import FindingRepository
 from app.models import Dataset, ResultVersion
 from tests.support.factories import make_samples, publish_findings
@@ -63,6 +63,8 @@ class TestPage:
             (FindingQuery(), "ix_findings_version_id_rank"),
             (FindingQuery(sort=Sort.BEST_FIRST), "ix_findings_version_id_rank"),
             (FindingQuery(flagged=True), "ix_findings_flagged"),
+            (FindingQuery(verdict=Verdict.HARD), "ix_findings_odd"),
+            (FindingQuery(verdict=Verdict.CLEAN), "ix_findings_version_id_rank"),
             (FindingQuery(sort=Sort.LARGEST_LOSS), "ix_findings_version_id_loss_rank"),
             (FindingQuery(sort=Sort.SMALLEST_LOSS), "ix_findings_version_id_loss_rank"),
         ],

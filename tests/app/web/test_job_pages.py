@@ -75,6 +75,31 @@ def test_figures_are_sentences(signed_in: FakeBrowser, job: Job) -> None:
         assert "Something &lt;odd&gt;." in text
 
 
+@pytest.mark.parametrize(
+    ("is_structured", "unevenness", "words"),
+    [
+        (True, 0.87, "gather in certain pairs of classes (unevenness 87"),
+        (False, 0.1, "spread about evenly over the pairs of classes (unevenness 10"),
+        (None, None, "too few suspects, or classes, to tell"),
+    ],
+)
+def test_where_wrong_labels_come_from_is_a_sentence(
+    signed_in: FakeBrowser,
+    context: AppContext,
+    tenant: Tenant,
+    is_structured: bool | None,  # noqa: FBT001 - a case
+    unevenness: float | None,
+    words: str,
+) -> None:
+    structure = {"is_structured": is_structured, "unevenness": unevenness}
+    kinds = {"verdicts": {"hard": 12, "clean": 3, "off_topic": 0}, "noise_structure": structure}
+    job = _audited(context, tenant.id, REPORT | kinds)
+    html = signed_in.get(f"/jobs/{job.id}").text
+    assert words in _text(html)
+    assert f'href="/jobs/{job.id}/review?verdict=hard"' in html
+    assert "12 hard but right." in _text(html)
+
+
 def test_files_that_are_there_can_be_downloaded(signed_in: FakeBrowser, job: Job) -> None:
     html = signed_in.get(f"/jobs/{job.id}").text
     assert f'href="/v1/jobs/{job.id}/model?format=safetensors"' in html

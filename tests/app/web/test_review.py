@@ -66,18 +66,29 @@ class TestQueue:
             ({"label": "dog"}, 0),  # factories flag every second sample, all of one class
             ({"decision": "keep"}, 1),
             ({"decision": "any", "min_p": "0.9"}, 7),
+            ({"verdict": "hard"}, 30),  # every fourth, whatever is flagged
+            ({"verdict": "hard", "max_p": "0.5"}, 14),
+            ({"verdict": "off_topic"}, 0),
             ({"flagged": "any", "decision": "any", "max_p": "0.1", "label": "dog"}, 5),
         ):
             reply = signed_in.get(f"/jobs/{job.id}/review", params=empty | wanted)
             assert reply.status_code == 200, wanted
             assert len(ids_in(reply.text)) == number, wanted
 
+    def test_tells_the_kind_and_what_else_a_sample_may_be(
+        self, signed_in: FakeBrowser, job: Job
+    ) -> None:
+        html = signed_in.get(f"/jobs/{job.id}/review?verdict=hard").text
+        assert "hard but right</bdi>" in html
+        assert html.count('class="tile__verdict" title="This label looks right, but') == 30
+        assert "[[&#34;dog&#34;, 0.2]]" in html
+
     def test_names_are_escaped(self, signed_in: FakeBrowser, job: Job) -> None:
         html = signed_in.get(f"/jobs/{job.id}/review?label=<i>").text
         html += signed_in.get(f"/jobs/{job.id}/review").text
         assert NAME not in html
         assert "<i>" not in html
-        assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=(?!&)", html)
+        assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=(?![&\\])", html)
 
     def test_is_of_the_own_tenant_and_of_a_finished_audit(
         self, signed_in: FakeBrowser, context: AppContext, job: Job
@@ -124,7 +135,8 @@ class TestSample:
         last = signed_in.get(f"/v1/jobs/{job.id}/samples?sort=p_mislabeled").json()["items"][0]
         html = signed_in.get(f"/jobs/{job.id}/samples/{last['sample_id']}").text
         assert "No image" in html
-        assert "This label looks wrong" in html  # the factory's verdict on every sample
+        assert "hard to learn" in html  # the factory's verdict on every fourth sample
+        assert "20" in html.partition("What else it may be")[2].partition("</section>")[0]
 
     def test_tells_who_decided_what(self, signed_in: FakeBrowser, job: Job) -> None:
         sample = signed_in.get(f"/v1/jobs/{job.id}/samples").json()["items"][0]

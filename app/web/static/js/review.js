@@ -1,4 +1,5 @@
-// The review queue and the page of a sample: from keys and buttons to what they do.
+// The pages of a review, by their mode: everything (`queue`), what is one's own (`share`), where
+// reviewers differ (`differences`), one `sample`. From keys and buttons to what they do.
 import { call } from "./api.js";
 import { showDone, showFailure } from "./toast.js";
 import { Board } from "./review/board.js";
@@ -13,29 +14,30 @@ import { Pager } from "./review/pager.js";
 import { Picker } from "./review/picker.js";
 import { Records } from "./review/records.js";
 import { Neighbours } from "./review/samples.js";
+import { Share } from "./review/share.js";
 import { Tally } from "./review/tally.js";
 import { show, tileOf } from "./review/tiles.js";
 import { relabelTo, valueOf, words } from "./review/values.js";
 import { View } from "./review/view.js";
 
 const root = document.getElementById("review");
-const { job, dataset, search, key } = root.dataset;
+const { job, dataset, search, key, mode } = root.dataset;
 const mayReview = root.dataset.mayReview === "yes";
-const isQueue = document.getElementById("bulk") !== null;
-const placeKey = `labelaudit-place-${job}`;
+const isBoard = mode !== "sample";
+const placeKey = `labelaudit-place-${job}-${mode}`;
 
 const records = new Records();
 const tally = new Tally(job);
 const board = new Board(root, moved);
 const view = new View(board);
-const pager = isQueue ? new Pager(board, shown) : new Neighbours();
+const pager = isBoard ? new Pager(board, shown) : new Neighbours();
 
 let complaint;
 const outbox = new Outbox({
   onChange: (count, isHalted) => {
     tally.setWaiting(count, isHalted);
     if (!isHalted) complaint?.remove();
-    if (!count && !isQueue) refresh();
+    if (!count && !isBoard) refresh();
   },
   onHalt: (error) => {
     const steps = outbox.count === 1 ? "Your last step is" : `Your last ${outbox.count} steps are`;
@@ -47,13 +49,15 @@ const events = {
   changed: (record) => {
     const tile = tileOf(record.id);
     if (tile) show(tile, record);
+    if (mode === "share") share.show(board.tiles);
   },
   decided: (count) => tally.add(count),
   refused: (error, retry) => showFailure(error.detail ?? error.message, retry),
   conflict: (record, mine) => conflicts.add(record, mine),
   reverted,
 };
-const decisions = new Decisions({ records, outbox, dataset, job, key, events });
+const resolves = mode === "differences";
+const decisions = new Decisions({ records, outbox, dataset, job, key, resolves, events });
 const conflicts = new Conflicts(dataset, {
   onUse: (record, mine) => decisions.decide([record.id], () => mine),
   onClose: () => board.current?.focus(),
@@ -67,11 +71,14 @@ const picker = new Picker(classes, (name) => {
   classes.use(name);
   decide((record) => relabelTo(name, record.given));
 });
-const bulk = isQueue ? new Bulk({ dataset, job, make: makeBulk }) : undefined;
+const bulk = mode === "queue" ? new Bulk({ dataset, job, make: makeBulk }) : undefined;
+const share = new Share(job);
 const reasons = document.getElementById("exclude-reason");
 
 function moved(tile) {
-  classKeys?.show(tile && records.get(tile.dataset.sample));
+  const record = tile && records.get(tile.dataset.sample);
+  classKeys?.show(record);
+  root.classList.toggle("has-no-suggestion", Boolean(record) && !record.suggested);
   if (!tile) return;
   view?.enlarge(tile);
   sessionStorage.setItem(placeKey, tile.dataset.sample);
@@ -90,17 +97,23 @@ function decide(choose) {
   board.selectNone();
   board.moveTo(next ?? targets.at(-1));
   const done = words(records.get(targets[0].dataset.sample).value);
-  const rest = next || !isQueue ? "" : " This page is done: N shows the next one.";
+  const more = mode === "share" ? "takes the next ones" : "shows the next one";
+  const rest = next || !isBoard ? "" : ` This page is done: N ${more}.`;
   say(`${targets.length > 1 ? `${targets.length} samples: ` : ""}${done}.${rest}`);
-  root.classList.toggle("is-page-done", !next && isQueue);
+  root.classList.toggle("is-page-done", !next && isBoard);
 }
 
 function chooseClass(digit) {
   const record = board.current && records.get(board.current.dataset.sample);
   if (!record) return;
+  if (record.opinions.length >= digit) {
+    return decide(({ opinions }) => valueOf(opinions[Math.min(digit, opinions.length) - 1]));
+  }
   const label = classes.keysFor(record)[digit - 1];
   // Of several samples, 1 and 2 mean each its own suggestion and its own label.
-  if (digit === 1) decide(({ suggested, given }) => relabelTo(suggested, given));
+  const isBlind = board.targets.some((tile) => !tile.dataset.suggested);
+  if (digit === 1 && isBlind) say("No suggestion is shown here.");
+  else if (digit === 1) decide(({ suggested, given }) => relabelTo(suggested, given));
   else if (digit === 2) decide(() => valueOf({ decision: "keep" }));
   else if (label !== undefined) decide(({ given }) => relabelTo(label, given));
 }
@@ -137,6 +150,7 @@ function refresh() {
 function shown({ place = "first" } = {}) {
   records.bind(board.tiles);
   for (const tile of board.tiles) show(tile, records.get(tile.dataset.sample));
+  if (mode === "share") share.show(board.tiles);
   root.classList.remove("is-page-done");
   view.apply();
   board.moveTo(board.tiles.find((tile) => tile.dataset.sample === place) ?? board.tiles[0]);
@@ -144,7 +158,8 @@ function shown({ place = "first" } = {}) {
 }
 
 async function turn(delta) {
-  if (!isQueue) await outbox.idle();
+  if (mode === "share" && delta > 0) return goOnWithShare();
+  if (!isBoard) await outbox.idle();
   try {
     const isThere = delta > 0 ? await pager.next() : pager.previous();
     if (isThere && delta < 0) board.moveTo(board.tiles.at(-1));
@@ -152,6 +167,48 @@ async function turn(delta) {
   } catch {
     showFailure("The page could not be fetched.", () => turn(delta));
   }
+}
+
+/** Take the next samples for the reviewer alone; from the queue, go to what they hold already. */
+async function takeShare() {
+  if (!mayReview) return;
+  await outbox.idle();
+  try {
+    const hasSome = mode !== "share" && (await share.count()) > 0;
+    const count = hasSome ? 0 : await share.take();
+    if (mode !== "share") return location.assign(`/jobs/${job}/review/share`);
+    if (!count) showDone("There is no sample left that is nobody's.");
+    refresh();
+  } catch (error) {
+    showFailure(error.detail ?? "The service does not answer.", takeShare);
+  }
+}
+
+function goOnWithShare() {
+  const left = board.tiles.find((tile) => !tile.dataset.decision);
+  if (!left) return takeShare();
+  board.moveTo(left);
+  say("This one is still to do. C takes more all the same.");
+}
+
+async function releaseShare() {
+  if (!mayReview) return;
+  await outbox.idle();
+  try {
+    const count = await share.release();
+    showDone(count === 1 ? "1 sample given back." : `${count} samples given back.`);
+    refresh();
+  } catch (error) {
+    showFailure(error.detail ?? "The service does not answer.", releaseShare);
+  }
+}
+
+/** Go to the next of the pages of the review. */
+async function goOn() {
+  await outbox.idle();
+  const tabs = [...document.querySelectorAll(".tabs a")];
+  const here = tabs.findIndex((tab) => tab.ariaCurrent === "page");
+  tabs[(here + 1) % tabs.length]?.click();
 }
 
 function say(text) {
@@ -198,6 +255,11 @@ const actions = {
   undo: () => mayReview && decisions.undo(),
   redo: () => mayReview && decisions.redo(),
   bulk: () => mayReview && bulk.open(),
+  "first-opinion": () => chooseClass(1),
+  "second-opinion": () => chooseClass(2),
+  claim: takeShare,
+  release: releaseShare,
+  "go-on": goOn,
   left: () => go("ArrowLeft"),
   right: () => go("ArrowRight"),
   up: () => go("ArrowUp"),
@@ -228,7 +290,7 @@ document.addEventListener("click", (event) => {
   if (button) actions[button.dataset.action]();
 });
 root.addEventListener("dblclick", (event) => {
-  if (isQueue && event.target.closest(".tile")) openSample();
+  if (isBoard && event.target.closest(".tile")) openSample();
 });
 
 function exclude(button) {

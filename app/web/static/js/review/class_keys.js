@@ -1,4 +1,6 @@
 // The row of buttons that says which class each digit stands for at the current sample.
+import { shortWords, valueOf } from "./values.js";
+
 export class ClassKeys {
   constructor(classes, onChoose) {
     this.classes = classes;
@@ -11,14 +13,26 @@ export class ClassKeys {
 
   /** Show the classes for a sample; without one, nothing. */
   show(record) {
-    const labels = record ? this.classes.keysFor(record) : [];
-    while (this.element.childElementCount < labels.length) this.#add();
+    const texts = record ? this.#texts(record) : [];
+    const chances = new Map(record?.opinions.length ? [] : record?.likely);
+    while (this.element.childElementCount < texts.length) this.#add();
     [...this.element.children].forEach((button, index) => {
-      const label = labels[index];
-      button.hidden = label === undefined;
-      button.lastElementChild.textContent = label ?? "";
-      button.title = label ?? "";
+      const text = texts[index];
+      button.hidden = text === undefined;
+      button.children[1].textContent = text ?? "";
+      button.title = text ?? "";
+      const share = chances.get(text);
+      button.lastElementChild.textContent = share === undefined ? "" : `${Math.round(100 * share)} %`;
     });
+  }
+
+  /** What people think comes first where they differ; else what the audit thinks. */
+  #texts(record) {
+    const labels = this.classes.keysFor(record);
+    record.opinions.slice(0, labels.length).forEach((opinion, index) => {
+      labels[index] = shortWords(valueOf(opinion));
+    });
+    return labels;
   }
 
   #add() {
@@ -30,7 +44,9 @@ export class ClassKeys {
     button.type = "button";
     button.className = "class-key";
     button.dataset.digit = digit;
-    button.append(key, document.createElement("bdi"));
+    const chance = document.createElement("span");
+    chance.className = "class-key__chance";
+    button.append(key, document.createElement("bdi"), chance);
     this.element.append(button);
   }
 }

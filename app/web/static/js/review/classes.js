@@ -2,6 +2,8 @@
 import { call } from "../api.js";
 
 const NUM_SLOTS = 7; // keys 3 to 9; 1 is the suggestion, 2 the given label
+const NUM_KEYS = NUM_SLOTS + 2;
+const NUM_LIKELY = 5; // so that what was picked by search keeps keys too
 const MAX_SHOWN = 50;
 
 export class Classes {
@@ -24,9 +26,20 @@ export class Classes {
     this.ready = call("GET", `/v1/datasets/${dataset}`).then(takeIn, onFail);
   }
 
-  /** The nine labels that the digits stand for at a sample. */
+  /**
+   * The labels that the digits stand for at a sample; a digit may stand for none.
+   *
+   * 1 is the suggestion, 2 the given label. Then come other probable classes, and what this
+   * reviewer picked by search; without probabilities, classes that keep their place.
+   */
   keysFor(record) {
-    return [record.suggested, record.given, ...this.slots];
+    const first = [record.suggested, record.given];
+    if (!record.likely.length) {
+      return [...first, ...this.slots.map((name) => (first.includes(name) ? undefined : name))];
+    }
+    const likely = record.likely.map(([name]) => name).slice(0, NUM_LIKELY);
+    const others = new Set([...likely, ...this.slots]);
+    return [...first, ...[...others].filter((name) => !first.includes(name))].slice(0, NUM_KEYS);
   }
 
   /** Note that a class was picked by search: it gets the key that was not used for the longest. */

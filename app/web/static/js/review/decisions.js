@@ -9,8 +9,8 @@ import { sameValue, toSend, valueOf } from "./values.js";
  * `conflict(record, mine)`, `reverted(kind, ids, count)`.
  */
 export class Decisions {
-  constructor({ records, outbox, dataset, job, key, events }) {
-    Object.assign(this, { records, outbox, job, key, events });
+  constructor({ records, outbox, dataset, job, key, resolves, events }) {
+    Object.assign(this, { records, outbox, job, key, resolves, events });
     this.url = `/v1/datasets/${dataset}/decisions`;
     this.steps = []; // own steps since the page was loaded, for undo
     this.undone = [];
@@ -28,7 +28,9 @@ export class Decisions {
       this.events.changed(record);
     }
     this.events.decided(wanted.length);
-    this.outbox.add(wanted.length === 1 ? this.#one(wanted[0]) : this.#many(wanted, choose));
+    // What settles a difference is said of each sample by itself.
+    if (this.resolves) wanted.forEach((each) => this.outbox.add(this.#one(each)));
+    else this.outbox.add(wanted.length === 1 ? this.#one(wanted[0]) : this.#many(wanted, choose));
   }
 
   #one(wanted) {
@@ -37,7 +39,7 @@ export class Decisions {
     const send = async () => {
       if (round !== record.round) return this.#settle([wanted]); // overtaken by a conflict
       version ??= record.version; // the same on each try: a second one changes nothing twice
-      const body = { ...toSend(value), job_id: this.job };
+      const body = { ...toSend(value), job_id: this.job, ...(this.resolves && { resolves: true }) };
       const url = `/v1/samples/${record.id}/decision`;
       const reply = await call("PUT", url, { body, version, keepalive: true });
       this.steps.push(reply.step_id);
@@ -165,7 +167,11 @@ export class Decisions {
     const query = step.step_id ? `step_id=${step.step_id}` : `step_id=${step.target_step_id}`;
     const { items } = await call("GET", `${this.url}?${query}&limit=500`);
     if (!step.step_id) await this.#look(items.map((each) => each.sample_id));
-    for (const entry of items) this.records.learn(entry.sample_id, entry.version, valueOf(entry.to));
+    for (const entry of items) {
+      // Below a second opinion lies the first one, which is not shown.
+      const isHidden = kind === "undo" && this.records.get(entry.sample_id)?.isSecond;
+      this.records.learn(entry.sample_id, entry.version, valueOf(isHidden ? {} : entry.to));
+    }
     this.events.reverted(
       kind,
       items.map((each) => each.sample_id),

@@ -7,7 +7,10 @@ class SampleRecord {
   constructor(tile) {
     this.id = tile.dataset.sample;
     this.given = tile.dataset.given;
-    this.suggested = tile.dataset.suggested;
+    this.suggested = tile.dataset.suggested || undefined; // hidden from a blind reviewer
+    this.likely = JSON.parse(tile.dataset.likely ?? "[]"); // [class, probability], falling
+    this.opinions = JSON.parse(tile.dataset.opinions ?? "[]"); // of reviewers who differ
+    this.isSecond = tile.dataset.second === "yes"; // what the first one decided is not shown
     this.version = Number(tile.dataset.version);
     this.value = valueOf(tile.dataset);
     this.saved = this.value;

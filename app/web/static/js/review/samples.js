@@ -12,12 +12,12 @@ export class Neighbours {
     return follow("previous-sample");
   }
 
-  /** Show what was decided since. */
+  /** Show what was decided since, and what was hidden until then. */
   async refresh() {
     const reply = await fetch(location, { headers: { Accept: "text/html" } });
     if (!reply.ok) return;
     const parsed = new DOMParser().parseFromString(await reply.text(), "text/html");
-    document.getElementById("history").replaceWith(parsed.getElementById("history"));
+    document.getElementById("story").replaceWith(parsed.getElementById("story"));
   }
 }
 

@@ -1,0 +1,93 @@
+"""A sample as it stands on a board, wherever it comes from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from app.claims.schemas import ClaimRead, ConflictRead
+from app.findings.schemas import ClassShare, FindingRead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """What a reviewer sees of a sample; what is hidden from them is None."""
+
+    sample_id: str
+    path: str
+    version: int
+    given_label: str
+    has_image: bool
+    suggested_label: str | None = None
+    p_mislabeled: float | None = None
+    verdict: str | None = None
+    decision: str | None = None
+    decided_label: str | None = None
+    exclusion: str | None = None
+    is_blind: bool = False
+    is_second: bool = False
+    """Whether another reviewer has decided already, and this one may not see what."""
+    opinions: Sequence[dict[str, Any]] = field(default=())
+
+    likely: Sequence[ClassShare] = field(default=())
+    """Classes that the digits stand for, after the suggestion and the given one."""
+
+    @property
+    def likely_json(self) -> str:
+        """Labels with probabilities, for the script that offers them by key."""
+        return json.dumps([(share.label, share.probability) for share in self.likely])
+
+    @property
+    def opinions_json(self) -> str:
+        """What reviewers think, for the script that offers it by key."""
+        return json.dumps(self.opinions) if self.opinions else ""
+
+    @classmethod
+    def of_finding(cls, finding: FindingRead) -> Self:
+        """Show what an audit says and what is decided."""
+        return cls(
+            sample_id=finding.sample_id,
+            path=finding.path,
+            version=finding.version,
+            given_label=finding.given_label,
+            has_image=finding.has_image,
+            suggested_label=finding.suggested_label,
+            p_mislabeled=finding.p_mislabeled,
+            verdict=finding.verdict,
+            decision=finding.decision,
+            decided_label=finding.decided_label,
+            exclusion=finding.exclusion,
+            likely=finding.likely_classes,
+        )
+
+    @classmethod
+    def of_claim(cls, claim: ClaimRead) -> Self:
+        """Show what is one reviewer's to decide on, as far as they may see it."""
+        return cls(
+            sample_id=claim.sample_id,
+            path=claim.path,
+            version=claim.version,
+            given_label=claim.given_label,
+            has_image=claim.has_image,
+            suggested_label=claim.suggested_label,
+            p_mislabeled=claim.p_mislabeled,
+            verdict=claim.verdict,
+            likely=claim.likely_classes or (),
+            is_blind=claim.blind,
+            is_second=claim.second_opinion,
+        )
+
+    @classmethod
+    def of_conflict(cls, conflict: ConflictRead) -> Self:
+        """Show what reviewers think of a sample, instead of what the audit thinks."""
+        return cls(
+            sample_id=conflict.sample_id,
+            path=conflict.path,
+            version=conflict.version,
+            given_label=conflict.given_label,
+            has_image=conflict.has_image,
+            opinions=[
+                opinion.model_dump(include={"who", "decision", "label", "reason"})
+                for opinion in conflict.opinions
+            ],
+        )
