@@ -20,6 +20,7 @@ from ml.presets import LARGEST_TRAINED, PRESETS, Choice, choose_preset, make_con
 from ml.resizing import resize_images
 from ml.review import Calibration, estimate_remaining, recalibrate, review_curve
 from ml.scoring import (
+    SIGNALS,
     Detection,
     Evaluation,
     Findings,
@@ -48,6 +49,7 @@ __all__ = [
     "NUM_VIEWS",
     "ONNX_HINT",
     "PRESETS",
+    "SIGNALS",
     "BatchProgress",
     "Calibration",
     "Choice",

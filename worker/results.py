@@ -1,6 +1,7 @@
 """What a training leaves behind: findings, report, model and its card."""
 
 import platform
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -41,6 +42,7 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
         data.train_labels,
         results.inputs.features,
         is_copy_N=data.is_copy[data.trained_on],
+        signals=wanted_signals(spec["options"]),
     )
     findings = ml.pin(findings, data.train_labels, data.verified)
     test = None
@@ -56,6 +58,12 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
     write_json(folder / "report.json", report | {"run": run, "decisions": _decided(data)})
     write_findings(folder, findings, data.given_labels[data.trained_on], verified=data.verified)
     write_trajectories(folder / TRAJECTORIES_FILE, state.history.losses.numpy())
+
+
+def wanted_signals(options: dict[str, Any]) -> Collection[str]:
+    """Return the signals of a job's options: all of them unless it names some."""
+    named = options.get("signals")  # younger than the other options
+    return tuple(ml.SIGNALS) if named is None else tuple(named)
 
 
 def _decided(data: TrainingData) -> dict[str, int]:
