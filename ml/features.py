@@ -36,6 +36,7 @@ def extract_features(
     device: torch.device,
     out: FeatureArray,
     on_batch: Callable[[int], None],
+    start: int = 0,
 ) -> None:
     """Write the features of images, of each as it is and mirrored.
 
@@ -47,6 +48,7 @@ def extract_features(
         device: Where to compute.
         out: Where to, float16, shape (N, 2, D); may be a memory map.
         on_batch: Called with the number of images done; may raise to stop.
+        start: Image to begin with, where those before it are done already.
 
     Raises:
         ValueError: When the weights cannot be had, or shapes do not fit.
@@ -62,7 +64,7 @@ def extract_features(
     mean_C, std_C = (
         torch.tensor(values, device=device) for values in expected_input(config.pretrained)
     )
-    for begin in range(0, len(images_NHWC), BATCH_SIZE):
+    for begin in range(start, len(images_NHWC), BATCH_SIZE):
         image_BHWC = np.ascontiguousarray(images_NHWC[begin : begin + BATCH_SIZE])
         image_BCHW = resized(torch.from_numpy(image_BHWC).to(device), config.input_size)
         input_BCHW = to_input(image_BCHW.permute(0, 2, 3, 1), mean_C, std_C)

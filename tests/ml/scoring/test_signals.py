@@ -15,7 +15,7 @@ LOW_IS_WRONG = ("prediction", "neighbour_agreement", "margin")
 def features() -> FeatureArray:
     """Return the mean colours of the images: what a network might see in them."""
     image_NHWC = noisy_run()[0]
-    return image_NHWC.mean(axis=(1, 2)).astype(np.float16)
+    return np.asarray(image_NHWC.mean(axis=(1, 2)), dtype=np.float16)
 
 
 def is_wrong() -> BoolArray:
