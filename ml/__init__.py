@@ -9,7 +9,7 @@ from ml.delivered import (
     write_torchscript,
 )
 from ml.device import useful_threads
-from ml.features import NUM_VIEWS, extract_features, num_features
+from ml.features import NUM_VIEWS, extract_features, num_features, trained_features
 from ml.losses import loss
 from ml.memory import is_out_of_memory
 from ml.methods import METHODS
@@ -89,6 +89,7 @@ __all__ = [
     "score",
     "summarise",
     "train",
+    "trained_features",
     "useful_threads",
     "write_onnx",
     "write_torchscript",
