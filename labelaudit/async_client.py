@@ -198,7 +198,7 @@ class AsyncClient(AsyncModelCalls):
         return await self._run(calls.get_sample(sample_id))
 
     async def start_audit(self, dataset_id: str, **wanted: object) -> JobStarted:
-        """Audit a data set again, with these options (`preset`, `method`, `epochs`, `seed`)."""
+        """Audit a data set again, with these options (`preset`, `method`, `signals`, …)."""
         return await self._run(calls.start_audit(dataset_id, wanted))
 
     def iter_jobs(self, **filters: str) -> AsyncIterator[Job]:

@@ -95,6 +95,10 @@ def audit(  # noqa: PLR0913 - options of the command line
     method: Annotated[str | None, typer.Option(help="Training method, such as m-dyr-h.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.")] = None,
+    signal: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge by this signal, such as prediction; once for each. Else by all."),
+    ] = None,
     path_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
     label_column: Annotated[
         list[str] | None, typer.Option(help="In a table of labels; one for each annotator.")
@@ -115,7 +119,10 @@ def audit(  # noqa: PLR0913 - options of the command line
     from labelaudit.audit import AuditRequest, run_audit
 
     _end_as_by_ctrl_c()
-    given = {"preset": preset, "method": method, "epochs": epochs, "seed": seed}
+    given = {
+        "preset": preset, "method": method, "epochs": epochs, "seed": seed,
+        "signals": signal or None,
+    }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
     labels = label_column or []
     named = {

@@ -140,7 +140,7 @@ class Client(ModelCalls):
         return response.content
 
     def start_audit(self, dataset_id: str, **wanted: object) -> JobStarted:
-        """Audit a data set again, with these options (`preset`, `method`, `epochs`, `seed`)."""
+        """Audit a data set again, with these options (`preset`, `method`, `signals`, …)."""
         return self._run(calls.start_audit(dataset_id, wanted))
 
     def iter_jobs(self, **filters: str) -> Iterator[Job]:

@@ -9,7 +9,7 @@ from ml.delivered import (
     write_torchscript,
 )
 from ml.device import useful_threads
-from ml.features import NUM_VIEWS, extract_features, num_features
+from ml.features import NUM_VIEWS, extract_features, num_features, trained_features
 from ml.losses import loss
 from ml.memory import is_out_of_memory
 from ml.methods import METHODS
@@ -20,6 +20,7 @@ from ml.presets import LARGEST_TRAINED, PRESETS, Choice, choose_preset, make_con
 from ml.resizing import resize_images
 from ml.review import Calibration, estimate_remaining, recalibrate, review_curve
 from ml.scoring import (
+    SIGNALS,
     Detection,
     Evaluation,
     Findings,
@@ -48,6 +49,7 @@ __all__ = [
     "NUM_VIEWS",
     "ONNX_HINT",
     "PRESETS",
+    "SIGNALS",
     "BatchProgress",
     "Calibration",
     "Choice",
@@ -87,6 +89,7 @@ __all__ = [
     "score",
     "summarise",
     "train",
+    "trained_features",
     "useful_threads",
     "write_onnx",
     "write_torchscript",

@@ -1,4 +1,4 @@
-"""What a frozen network sees in images (N samples, D features)."""
+"""What a network sees in images before its last layer (N samples, D features)."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml.device import MEMORY_FORMAT, autocast
+from ml.device import MEMORY_FORMAT, autocast, deterministic
 from ml.networks import build_network, cut_head, to_input
 from ml.resizing import resized
 from ml.training.config import TrainConfig
+from ml.training.learner import network_of
+from ml.training.slices import pass_size
+from ml.training.sources import ImageSource, make_source
 from ml.training.start import expected_input, load_pretrained
+from ml.training.state import TrainState
+from ml.training.tracking import TRACKING_BATCH
 from ml.types import FeatureArray, ImageArray
 
 NUM_VIEWS = 2
@@ -36,6 +41,7 @@ def extract_features(
     device: torch.device,
     out: FeatureArray,
     on_batch: Callable[[int], None],
+    start: int = 0,
 ) -> None:
     """Write the features of images, of each as it is and mirrored.
 
@@ -47,6 +53,7 @@ def extract_features(
         device: Where to compute.
         out: Where to, float16, shape (N, 2, D); may be a memory map.
         on_batch: Called with the number of images done; may raise to stop.
+        start: Image to begin with, where those before it are done already.
 
     Raises:
         ValueError: When the weights cannot be had, or shapes do not fit.
@@ -62,7 +69,7 @@ def extract_features(
     mean_C, std_C = (
         torch.tensor(values, device=device) for values in expected_input(config.pretrained)
     )
-    for begin in range(0, len(images_NHWC), BATCH_SIZE):
+    for begin in range(start, len(images_NHWC), BATCH_SIZE):
         image_BHWC = np.ascontiguousarray(images_NHWC[begin : begin + BATCH_SIZE])
         image_BCHW = resized(torch.from_numpy(image_BHWC).to(device), config.input_size)
         input_BCHW = to_input(image_BCHW.permute(0, 2, 3, 1), mean_C, std_C)
@@ -70,6 +77,41 @@ def extract_features(
         out[rows, 0] = _features(network, input_BCHW)
         out[rows, 1] = _features(network, input_BCHW.flip(3))
         on_batch(rows.stop)
+
+
+def trained_features(
+    state: TrainState, images_NHWC: ImageArray, *, device: torch.device
+) -> FeatureArray:
+    """Return what the averaged network of a training sees in images.
+
+    The mean over an image and its mirror image, where the training mirrors.
+
+    Args:
+        state: A training of a whole network, usually after its last epoch.
+        images_NHWC: The images it was trained on, uint8, shape (N, H, W, 3); may be a memory map.
+        device: Where to compute.
+
+    Returns:
+        Features, float16, shape (N, D).
+
+    Raises:
+        ValueError: When only a head was trained: its features are what it was trained on.
+    """
+    if state.data.num_features is not None:
+        raise ValueError("a head that was trained on features has none of its own")
+    source = make_source(images_NHWC, state.data, state.config, device)
+    mirrors = isinstance(source, ImageSource) and source.flip
+    network = network_of(state, state.average, device).eval()
+    _, num_features = cut_head(network)
+    out_ND = np.empty((len(source), num_features), dtype=np.float16)
+    batch_size = pass_size(state.slice_size, TRACKING_BATCH)
+    views = range(NUM_VIEWS if mirrors else 1)
+    with deterministic(device):
+        for begin in range(0, len(source), batch_size):
+            index_B = np.arange(begin, min(begin + batch_size, len(source)))
+            seen = [_features(network, source.view(index_B, number)) for number in views]
+            out_ND[index_B] = np.mean(seen, axis=0, dtype=np.float32)
+    return out_ND
 
 
 def _network(config: TrainConfig) -> nn.Module:

@@ -1,6 +1,7 @@
 """What a training leaves behind: findings, report, model and its card."""
 
 import platform
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,6 +21,8 @@ from worker.model_files import write_model
 from worker.training_data import Labels, TrainingData
 from worker.training_inputs import TrainingInputs
 
+NEIGHBOURS = "neighbour_agreement"
+"""The one signal that needs features."""
 TRAJECTORIES_FILE = "trajectories.parquet"
 
 
@@ -36,11 +39,13 @@ class Results:
 def write_results(results: Results, spec: dict[str, Any], device: torch.device) -> None:
     """Write findings, report, model, its card and the trajectories into the attempt's folder."""
     state, data, folder = results.state, results.data, Path(spec["out_dir"])
+    signals = wanted_signals(spec["options"])
     findings = ml.score(
         state,
         data.train_labels,
-        results.inputs.features,
+        _features(results, device) if NEIGHBOURS in signals else None,
         is_copy_N=data.is_copy[data.trained_on],
+        signals=signals,
     )
     findings = ml.pin(findings, data.train_labels, data.verified)
     test = None
@@ -56,6 +61,19 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
     write_json(folder / "report.json", report | {"run": run, "decisions": _decided(data)})
     write_findings(folder, findings, data.given_labels[data.trained_on], verified=data.verified)
     write_trajectories(folder / TRAJECTORIES_FILE, state.history.losses.numpy())
+
+
+def _features(results: Results, device: torch.device) -> npt.NDArray[np.float16]:
+    """Return what a network sees in the training samples: the frozen one, or the trained one."""
+    if results.inputs.features is not None:
+        return results.inputs.features
+    return ml.trained_features(results.state, results.inputs.train, device=device)
+
+
+def wanted_signals(options: dict[str, Any]) -> Collection[str]:
+    """Return the signals of a job's options: all of them unless it names some."""
+    named = options.get("signals")  # younger than the other options
+    return tuple(ml.SIGNALS) if named is None else tuple(named)
 
 
 def _decided(data: TrainingData) -> dict[str, int]:

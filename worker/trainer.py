@@ -56,15 +56,15 @@ class Training:
         """Return what to train on, made now if this is the first training that needs it."""
         started = time.monotonic()
 
-        def on_extracted(num_done: int) -> None:
-            seconds = max(time.monotonic() - started, 1e-6)
+        def on_extracted(num_done: int, num_before: int) -> None:
+            seconds, num_here = max(time.monotonic() - started, 1e-6), num_done - num_before
             self._tell(
                 fraction=self._offset * num_done / len(data.labels),
                 epoch=None,
                 epochs=None,
-                images_per_second=num_done / seconds,
+                images_per_second=num_here / seconds,
                 # The training after it is short, and nothing is known of it yet.
-                eta_seconds=seconds * (len(data.labels) - num_done) / num_done,
+                eta_seconds=seconds * (len(data.labels) - num_done) / num_here,
             )
 
         if self._config.frozen:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.core.durable import publish_file
+from worker.shards import Make, make_in_shards
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -127,6 +128,18 @@ class TrainingData:
                 publish_file(temporary, file)
             finally:
                 temporary.unlink(missing_ok=True)
+        return np.memmap(file, dtype=dtype, mode="r", shape=shape)
+
+    def cached_in_shards(
+        self, name: str, *, shape: tuple[int, ...], dtype: npt.DTypeLike, make: Make
+    ) -> Array:
+        """Return an array over all samples from the cache, as `cached`, but for long work.
+
+        What an interrupted run left in whole shards is taken over; `make` goes on after it.
+        """
+        file = self.cache / name
+        if not file.exists():
+            make_in_shards(file, shape=shape, dtype=dtype, make=make)
         return np.memmap(file, dtype=dtype, mode="r", shape=shape)
 
 

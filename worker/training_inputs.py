@@ -8,9 +8,11 @@ import numpy.typing as npt
 import torch
 
 import ml
+from worker.shards import Make
 from worker.training_data import Array, TrainingData
 
 _CHUNK = 4096
+OnExtracted = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +29,7 @@ def prepare_inputs(
     data: TrainingData,
     config: ml.TrainConfig,
     device: torch.device,
-    on_extracted: Callable[[int], None],
+    on_extracted: OnExtracted,
 ) -> TrainingInputs:
     """Return what to train on; features and smaller images are made once for a data set.
 
@@ -35,21 +37,38 @@ def prepare_inputs(
         data: The data set.
         config: What is to be trained.
         device: Where features are computed.
-        on_extracted: Called with the number of images done; may raise to stop.
+        on_extracted: Called with the number of images done, and how many of them an earlier run
+            did; may raise to stop.
     """
     if not config.frozen:
         images = _small_images(data)
         return TrainingInputs(data.train_rows(images), data.test_rows(images), None)
-    features = data.cached(
+    features = data.cached_in_shards(
         f"features-{config.architecture}-{config.input_size}.f16",
         shape=(len(data.labels), ml.NUM_VIEWS, ml.num_features(config)),
         dtype=np.float16,
-        make=lambda out: ml.extract_features(
-            data.images, config, device=device, out=out, on_batch=on_extracted
-        ),
+        make=_extraction(data, config, device, on_extracted),
     )
     train = data.train_rows(features)
     return TrainingInputs(train, data.test_rows(features), _mean_view(train))
+
+
+def _extraction(
+    data: TrainingData,
+    config: ml.TrainConfig,
+    device: torch.device,
+    on_extracted: OnExtracted,
+) -> Make:
+    def extract(out: Array, start: int, on_rows: Callable[[int], None]) -> None:
+        def on_batch(num_done: int) -> None:
+            on_rows(num_done)  # first: the other may stop here
+            on_extracted(num_done, start)
+
+        ml.extract_features(
+            data.images, config, device=device, out=out, on_batch=on_batch, start=start
+        )
+
+    return extract
 
 
 def _small_images(data: TrainingData) -> Array:

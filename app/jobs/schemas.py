@@ -22,6 +22,8 @@ OPTION_CODES = frozenset(
         "unknown_method",
         "invalid_epochs",
         "invalid_seed",
+        "unknown_signal",
+        "no_usable_signal",
         "invalid_audit_options",
     }
 )
@@ -57,6 +59,25 @@ class Method(StrEnum):
     MD_DYR_SH = "md-dyr-sh"
 
 
+class Signal(StrEnum):
+    """What labels are judged by, and what is kept of each sample beside the verdict.
+
+    `prediction` and `neighbour_agreement` make `p_mislabeled`: the averaged network's probabilities
+    over all epochs, and the labels of the most similar images. The others come from the losses of
+    the given label and are for the reader; `disagreement` also makes the verdict `hard`.
+    """
+
+    PREDICTION = "prediction"
+    NEIGHBOUR_AGREEMENT = "neighbour_agreement"
+    POSTERIOR = "posterior"
+    MEAN_LOSS = "mean_loss"
+    DISAGREEMENT = "disagreement"
+    MARGIN = "margin"
+
+
+_DECISIVE = frozenset({Signal.PREDICTION, Signal.NEIGHBOUR_AGREEMENT})
+
+
 def _one_of(choices: type[StrEnum], code: str) -> Callable[[object], object]:
     known = ", ".join(choices)
 
@@ -81,6 +102,24 @@ def _whole_number(low: int, high: int, code: str) -> Callable[[object], object]:
     return check
 
 
+def _usable_signals(value: object) -> object:
+    """Return signals once each, in the order of `Signal`, so that equal choices are equal."""
+    if value is None:
+        return None
+    names = value if isinstance(value, list) else [None]
+    if not all(isinstance(name, str) and name in list(Signal) for name in names):
+        raise PydanticCustomError(
+            "unknown_signal", "Send a list of names out of: {known}.", {"known": ", ".join(Signal)}
+        )
+    if not _DECISIVE & set(names):
+        raise PydanticCustomError(
+            "no_usable_signal",
+            "Labels are judged by {decisive}: name at least one of them.",
+            {"decisive": " and ".join(name for name in Signal if name in _DECISIVE)},
+        )
+    return [name for name in Signal if name in names]
+
+
 class JobOptions(InputModel):
     """What an audit can be told; all of it is kept with the job."""
 
@@ -100,6 +139,8 @@ class JobOptions(InputModel):
         Field(ge=0, le=MAX_SEED),
         BeforeValidator(_whole_number(0, MAX_SEED, "invalid_seed")),
     ] = 0
+    signals: Annotated[list[Signal], BeforeValidator(_usable_signals)] | None = None
+    """Those to use; one that is not named neither weighs in nor is stored. Null means all."""
 
 
 class RecalibrateOptions(InputModel):

@@ -108,6 +108,10 @@ def decision_words(decision: str | None, label: str | None, reason: str | None) 
 
 
 _SIGNALS = {
+    "prediction": (
+        "Given label by the model",
+        "How probable the model called the given label, over the whole training.",
+    ),
     "posterior": (
         "Loss looks wrong",
         "How much its loss looks like that of wrong labels: 0 not at all, 1 fully.",

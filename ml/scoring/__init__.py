@@ -6,10 +6,12 @@ from ml.scoring.export import export_model
 from ml.scoring.findings import Findings, score
 from ml.scoring.pinning import pin
 from ml.scoring.report import build_report
+from ml.scoring.signals import SIGNALS
 from ml.scoring.summary import fitted_histogram, summarise
 from ml.scoring.verdict import Detection
 
 __all__ = [
+    "SIGNALS",
     "Detection",
     "Evaluation",
     "Findings",

@@ -1,5 +1,6 @@
 """Which given labels are wrong, how sure that is, and what they should be."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -7,26 +8,19 @@ from numpy.typing import NDArray
 
 from ml.scoring.kinds import choose_verdicts, hardness
 from ml.scoring.likely import LikelyClasses
-from ml.scoring.neighbours import find_neighbours
+from ml.scoring.signals import SIGNALS, gather
 from ml.scoring.verdict import Detection, judge
 from ml.training.state import TrainState
 from ml.types import BoolArray, FloatArray, IntArray, StrArray
 
-SIGNALS = {
-    "posterior": "probability of the noisy component of the mixture of losses",
-    "mean_loss": "loss of the given label, averaged over the epochs, in nats",
-    "disagreement": "share of the epochs that predicted another class",
-    "margin": "how far the given label's logit is above the best other one, mean over the epochs",
-    "neighbour_agreement": "share of the 30 most similar samples with the same given label",
+SCORES = {
     "off_topic": "how evenly the prediction spreads over the classes, 0 to 1",
     "ambiguous": "how unsure the class is, with and without the given label, 0 to 1",
     "hard": "share of the epochs that predicted another class, times that the label is right",
     "duplicate": "how much nearer the most similar sample is than the next nine, as cosines",
 }
-NEIGHBOUR_WEIGHT = 0.5
-"""Of the neighbours' labels beside the prediction, as logarithms: both saw the same features, so
-they are far from independent. On 20,000 CIFAR-10 images with 20 % wrong labels ROC-AUC is .972 at
-0, .974 at 0.5 and .972 at 1, F1 .838, .847 and .838."""
+"""How strongly each kind of `ml.scoring.kinds` applies; `hard` needs the signal `disagreement`,
+`duplicate` the signal `neighbour_agreement`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -45,7 +39,7 @@ class Findings:
     loss: FloatArray
     """Cross-entropy of the given label after the last epoch, in nats."""
     signals: dict[str, FloatArray]
-    """What else was measured, named in `SIGNALS`."""
+    """What else was measured: those of `ml.scoring.signals.SIGNALS` that are on, and `SCORES`."""
     verdict: StrArray
     """What kind of sample it is, one of `ml.scoring.kinds.KINDS`."""
     noise_rate: float
@@ -77,7 +71,7 @@ class Findings:
             detection: Of the same samples.
             label_N: Given labels.
             loss: Of the given labels, in nats.
-            signals: What else was measured, named in `SIGNALS`.
+            signals: What else was measured.
             is_copy_N: Which samples show the same picture as an earlier one.
         """
         own = {"loss", "signals", "verdict"}
@@ -103,6 +97,7 @@ def score(
     features_ND: NDArray[np.floating] | None = None,
     *,
     is_copy_N: BoolArray | None = None,
+    signals: Collection[str] = tuple(SIGNALS),
 ) -> Findings:
     """Judge every given label from what the training recorded.
 
@@ -113,43 +108,25 @@ def score(
     Args:
         state: A training after its last epoch.
         labels_N: Given labels the training used, shape (N,), integers in [0, C).
-        features_ND: What a network that saw none of the labels sees in each sample, shape (N, D).
-            The labels of the most similar samples then count beside the prediction.
+        features_ND: What a network sees in each sample, shape (N, D). The labels of the most
+            similar samples then count beside the prediction.
         is_copy_N: Which samples show the same picture as an earlier one, shape (N,).
+        signals: Names of those that are on; the others neither weigh in nor are in the findings.
 
     Returns:
         The findings.
 
     Raises:
-        ValueError: When labels or features are not as many as the samples of the training.
+        ValueError: When labels or features are not as many as the samples of the training, or
+            a signal is unknown, or none is left to judge by.
     """
     label_N = np.asarray(labels_N, dtype=np.int64)
     if label_N.shape != (state.data.num_samples,):
         raise ValueError(f"{state.data.num_samples} labels needed, not {label_N.size}")
-    log_prob_NC = state.history.mean_log_prob.double().numpy()
-    signals, share_NC = _signals(state), None
-    if features_ND is not None:
-        if len(features_ND) != len(label_N):
-            raise ValueError(f"features of {len(label_N)} samples needed, not {len(features_ND)}")
-        found = find_neighbours(features_ND, label_N, num_classes=state.data.num_classes)
-        share_NC = found.share
-        log_prob_NC = log_prob_NC + NEIGHBOUR_WEIGHT * np.log(share_NC)
-        signals["neighbour_agreement"] = share_NC[np.arange(len(label_N)), label_N]
-        signals["duplicate"] = found.closeness
-    detection = judge(log_prob_NC, label_N, neighbour_share_NC=share_NC)
-    signals["hard"] = hardness(signals["disagreement"], detection.p_mislabeled)
+    evidence = gather(state, label_N, features_ND, names=signals)
+    detection = judge(evidence.log_prob, label_N, neighbour_share_NC=evidence.neighbour_share)
+    measured = evidence.signals
+    if "disagreement" in measured:
+        measured["hard"] = hardness(measured["disagreement"], detection.p_mislabeled)
     loss_N = state.history.last_loss.double().numpy()
-    return Findings.of(detection, label_N, loss=loss_N, signals=signals, is_copy_N=is_copy_N)
-
-
-def _signals(state: TrainState) -> dict[str, NDArray[np.float64]]:
-    history, num_epochs = state.history, max(int(state.history.num_epochs), 1)
-    posterior_N = np.zeros(state.data.num_samples)
-    if state.mixture is not None:
-        posterior_N = state.mixture.posterior(state.mixture_losses.numpy())
-    return {
-        "posterior": posterior_N,
-        "mean_loss": history.mean_loss.double().numpy(),
-        "disagreement": history.disagreement.double().numpy() / num_epochs,
-        "margin": history.mean_margin.double().numpy(),
-    }
+    return Findings.of(detection, label_N, loss=loss_N, signals=measured, is_copy_N=is_copy_N)

@@ -87,8 +87,21 @@ class TestSuccess:
     def test_leaves_judging_the_options_to_the_service(
         self, service: FakeService, url: str, images: Path, tmp_path: Path
     ) -> None:
-        audit(url, images, "--method", "ce", "--epochs", "0", "--preset", "p", folder=tmp_path)
-        options = json.dumps({"preset": "p", "method": "ce", "epochs": 0}).encode()
+        given = [
+            "--method",
+            "ce",
+            "--epochs",
+            "0",
+            "--preset",
+            "p",
+            "--signal",
+            "a",
+            "--signal",
+            "b",
+        ]
+        audit(url, images, *given, folder=tmp_path)
+        wanted = {"preset": "p", "method": "ce", "epochs": 0, "signals": ["a", "b"]}
+        options = json.dumps(wanted).encode()
         assert options in service.uploads[0]
 
     def test_does_not_send_the_results_of_an_earlier_run(

@@ -1,5 +1,6 @@
 """Small data sets and runs for the tests of `ml`, and the golden data where it is at hand."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,15 @@ def run_training(
         on_batch=lambda _: None,
     )
     return states
+
+
+NOISY_CONFIG = ml.TrainConfig(epochs=6, width=4, batch_size=16, learning_rate=0.05)
+NUM_WRONG = 24
+
+
+@lru_cache(maxsize=1)
+def noisy_run() -> tuple[ImageArray, IntArray, IntArray, ml.TrainState]:
+    """Return 160 images, true labels, given labels and the training on them."""
+    image_NHWC, label_N = colour_images(160)
+    given_N = with_wrong_labels(label_N, num_wrong=NUM_WRONG, num_classes=3)
+    return image_NHWC, label_N, given_N, run_training(image_NHWC, given_N, NOISY_CONFIG)[-1]

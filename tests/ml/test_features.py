@@ -12,7 +12,7 @@ from ml.features import PRETRAINED_CLASSES
 from ml.networks import build_network, cut_head, linear_head, put_head
 from ml.resizing import resized
 from ml.types import FeatureArray, ImageArray
-from tests.ml.support import colour_images, run_training, with_wrong_labels
+from tests.ml.support import colour_images, noisy_run, run_training, with_wrong_labels
 
 CPU = torch.device("cpu")
 
@@ -128,6 +128,39 @@ class TestTrainedHead:
         state = run_training(feature_NVD, label_N, replace(config, epochs=1))[-1]
         with pytest.raises(ValueError, match="features of 20 samples needed, not 19"):
             ml.score(state, label_N, feature_NVD[1:, 0])
+
+
+class TestTrainedFeatures:
+    def test_neighbours_by_the_trained_network_speak_against_wrong_labels(self) -> None:
+        image_NHWC, label_N, given_N, state = noisy_run()
+        feature_ND = ml.trained_features(state, image_NHWC, device=CPU)
+        assert feature_ND.shape == (160, 16)
+        findings = ml.score(state, given_N, feature_ND)
+        is_wrong_N = given_N != label_N
+        assert np.mean(findings.flagged[is_wrong_N]) >= 0.9
+        assert np.mean(is_wrong_N[findings.flagged]) >= 0.9
+        agreement_N = findings.signals["neighbour_agreement"]
+        assert agreement_N[is_wrong_N].mean() < 0.3 < agreement_N[~is_wrong_N].mean()
+
+    @pytest.mark.parametrize("flip", [True, False])
+    def test_an_image_and_its_mirror_image_are_alike_where_training_mirrors(
+        self, *, flip: bool
+    ) -> None:
+        image_NHWC, label_N = colour_images(20)
+        config = ml.TrainConfig(epochs=1, width=4, batch_size=10, flip=flip)
+        state = run_training(image_NHWC, label_N, config)[-1]
+        seen, mirrored = (
+            ml.trained_features(state, np.ascontiguousarray(images), device=CPU)
+            for images in (image_NHWC, image_NHWC[:, :, ::-1])
+        )
+        assert np.allclose(seen, mirrored, rtol=0.02, atol=0.02) == flip
+
+    def test_a_head_has_none(self, config: ml.TrainConfig) -> None:
+        image_NHWC, label_N = colour_images(20)
+        feature_NVD = extract(image_NHWC, config)
+        state = run_training(feature_NVD, label_N, replace(config, epochs=1))[-1]
+        with pytest.raises(ValueError, match="has none of its own"):
+            ml.trained_features(state, image_NHWC, device=CPU)
 
 
 class TestHead:

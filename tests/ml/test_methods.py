@@ -1,13 +1,14 @@
 import pytest
 
 from app.jobs import schemas
-from ml import METHODS, PRESETS
+from ml import METHODS, PRESETS, SIGNALS
 from ml.methods import Correction, Mixing, Target, get_method
 
 
-def test_the_service_offers_exactly_the_methods_and_presets_that_can_be_trained() -> None:
+def test_the_service_offers_exactly_the_methods_presets_and_signals_there_are() -> None:
     assert list(schemas.Method) == list(METHODS)
     assert set(schemas.Preset) == {"auto", *PRESETS}
+    assert list(schemas.Signal) == list(SIGNALS)
 
 
 def test_every_method_of_the_paper_is_there_and_differs_from_the_others() -> None:

@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -12,19 +11,8 @@ from typing_extensions import override
 import ml
 from ml.scoring.noise_model import fit_noise_model
 from ml.scoring.verdict import rank_by, suggest
-from ml.types import ImageArray, IntArray
-from tests.ml.support import colour_images, run_training, with_wrong_labels
-
-CONFIG = ml.TrainConfig(epochs=6, width=4, batch_size=16, learning_rate=0.05)
-NUM_WRONG = 24
-
-
-@lru_cache(maxsize=1)
-def noisy_run() -> tuple[ImageArray, IntArray, IntArray, ml.TrainState]:
-    """Return images, true labels, given labels and the training on them."""
-    image_NHWC, label_N = colour_images(160)
-    given_N = with_wrong_labels(label_N, num_wrong=NUM_WRONG, num_classes=3)
-    return image_NHWC, label_N, given_N, run_training(image_NHWC, given_N, CONFIG)[-1]
+from tests.ml.support import NOISY_CONFIG as CONFIG
+from tests.ml.support import NUM_WRONG, colour_images, noisy_run, run_training
 
 
 class TestFindings:

@@ -5,12 +5,14 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
 from celery import Celery
 from sqlalchemy import select
 
+import ml
 from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
@@ -26,6 +28,7 @@ from app.models import (
     Queue,
     ResultVersion,
 )
+from ml.scoring.findings import SCORES
 from tests.support.engines import on_sqlite
 from tests.support.processes import find_processes
 from tests.support.rows import make_job
@@ -69,9 +72,12 @@ def _queue_audit(
     copies: int = 1,
     preset: str = "standard",
     method: str = "m-dyr-h",
+    signals: list[str] | None = None,
 ) -> list[UUID]:
     dataset = store_tiny_dataset(database, files, num_train=NUM_TRAIN)
-    options = {"preset": preset, "method": method, "epochs": epochs, "seed": 3}
+    options = {
+        "preset": preset, "method": method, "epochs": epochs, "seed": 3, "signals": signals,
+    }  # fmt: skip
     with database.unit_of_work() as session:
         return [make_job(session, dataset, options=options).id for _ in range(copies)]
 
@@ -87,7 +93,7 @@ def _events(database: Database, job_id: UUID) -> list[JobEvent]:
         return list(session.scalars(query))
 
 
-def _findings(database: Database, job: Job) -> list[tuple[object, ...]]:
+def _findings(database: Database, job: Job) -> list[tuple[Any, ...]]:
     with database.read() as session:
         query = select(Finding).where(Finding.version_id == job.result_version)
         return [
@@ -124,6 +130,7 @@ class TestAudit:
         findings = _findings(database, job)
         assert [rank for _, rank, *_ in findings] == list(range(1, NUM_TRAIN + 1))
         assert len({sample_id for sample_id, *_ in findings}) == NUM_TRAIN
+        assert findings[0][-1].keys() == ml.SIGNALS.keys() | SCORES.keys()
         with database.read() as session:
             artifacts = {a.kind: a for a in session.scalars(select(Artifact))}
         assert set(artifacts) == {
@@ -170,7 +177,14 @@ class TestAudit:
         architecture: str,
         kind: str,
     ) -> None:
-        [job_id] = _queue_audit(database, files, epochs=2, preset=preset, method=method)
+        [job_id] = _queue_audit(
+            database,
+            files,
+            epochs=2,
+            preset=preset,
+            method=method,
+            signals=["prediction", "margin"],
+        )
         assert runner.run_next(Queue.GPU)
         job = _job(database, job_id)
         assert (job.state, job.error_detail) == (JobState.SUCCEEDED, None)
@@ -182,6 +196,8 @@ class TestAudit:
         )
         assert (card["architecture"], card["method"]) == (architecture, method)
         assert [row["kind"] for row in report["mixture_per_epoch"]] == [kind, kind]
+        scores = {"off_topic", "ambiguous"}
+        assert _findings(database, job)[0][-1].keys() == {"prediction", "margin", *scores}
 
     def test_goes_on_from_its_checkpoint_after_a_kill_and_ends_with_equal_results(
         self, database: Database, files: DataFolder, runner: JobRunner

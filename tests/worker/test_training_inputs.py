@@ -7,17 +7,22 @@ import pytest
 import torch
 
 import ml
+from worker import shards
 from worker.training_data import TrainingData
 from worker.training_inputs import prepare_inputs
 
 CPU = torch.device("cpu")
 
 
+def ignore(_num_done: int, _num_before: int) -> None:
+    """Be told of progress."""
+
+
 def _data(folder: Path, *, side: int = 8, num_samples: int = 6) -> TrainingData:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (num_samples, side, side, 3), dtype=np.uint8)
     cache, scratch = folder / "cache", folder / "scratch"
-    cache.mkdir()
+    cache.mkdir(parents=True)
     scratch.mkdir()
     none = np.zeros(num_samples, dtype=np.bool_)
     labels = np.arange(num_samples) % 2
@@ -31,7 +36,7 @@ def _data(folder: Path, *, side: int = 8, num_samples: int = 6) -> TrainingData:
 class TestImages:
     def test_a_trained_network_gets_large_images_smaller(self, tmp_path: Path) -> None:
         data = _data(tmp_path, side=100)
-        inputs = prepare_inputs(data, ml.make_config("standard"), CPU, lambda _: None)
+        inputs = prepare_inputs(data, ml.make_config("standard"), CPU, ignore)
         assert inputs.train.shape == (4, 64, 64, 3)
         assert inputs.test.shape == (2, 64, 64, 3)
         assert inputs.features is None
@@ -39,7 +44,7 @@ class TestImages:
 
     def test_small_ones_stay_as_they_are(self, tmp_path: Path) -> None:
         data = _data(tmp_path, side=8)
-        inputs = prepare_inputs(data, ml.make_config("standard"), CPU, lambda _: None)
+        inputs = prepare_inputs(data, ml.make_config("standard"), CPU, ignore)
         assert np.array_equal(inputs.train, data.images[data.is_train])
         assert list(data.cache.iterdir()) == []
 
@@ -48,23 +53,38 @@ class TestFeatures:
     def test_they_are_extracted_once_for_a_data_set(self, tmp_path: Path) -> None:
         data = _data(tmp_path)
         config = ml.make_config("quick", input_size=32)
-        first = prepare_inputs(data, config, CPU, lambda _: None)
+        first = prepare_inputs(data, config, CPU, ignore)
         assert first.train.shape == (4, 2, 1280)
         assert first.features is not None
         assert first.features.shape == (4, 1280)
 
-        def refuse(_: int) -> None:
+        def refuse(_done: int, _before: int) -> None:
             raise AssertionError
 
         again = prepare_inputs(data, config, CPU, refuse)
         assert np.array_equal(again.test, first.test)
 
-    def test_an_interrupted_extraction_leaves_nothing_behind(self, tmp_path: Path) -> None:
-        data = _data(tmp_path)
+    def test_an_interrupted_extraction_goes_on_with_the_same_features(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(shards, "SHARD_ROWS", 64)
+        data = _data(tmp_path, num_samples=150)
+        config = ml.make_config("quick", input_size=32)
+        seen: list[tuple[int, int]] = []
 
-        def stop(_: int) -> None:
-            raise KeyboardInterrupt
+        def stop_after_two(num_done: int, num_before: int) -> None:
+            seen.append((num_done, num_before))
+            if len(seen) == 2:
+                raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            prepare_inputs(data, ml.make_config("quick", input_size=32), CPU, stop)
-        assert list(data.cache.iterdir()) == []
+            prepare_inputs(data, config, CPU, stop_after_two)
+        resumed = prepare_inputs(data, config, CPU, lambda *now: seen.append(now))
+        assert seen == [(64, 0), (128, 0), (150, 128)]
+        assert [file.name for file in data.cache.iterdir()] == [
+            "features-efficientnet-lite0-32.f16"
+        ]
+        at_once = _data(tmp_path / "b", num_samples=150)
+        whole = prepare_inputs(at_once, config, CPU, ignore)
+        assert np.array_equal(resumed.train, whole.train)
+        assert np.array_equal(resumed.test, whole.test)

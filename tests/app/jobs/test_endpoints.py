@@ -44,7 +44,9 @@ class TestCreateJob:
         assert list(reply.json()) == ["job_id"]
         job = client.get(reply.headers["location"]).json()
         assert (job["id"], job["kind"]) == (reply.json()["job_id"], "audit")
-        assert job["options"] == {"preset": "auto", "method": "ce", "epochs": 2, "seed": 0}
+        assert job["options"] == {
+            "preset": "auto", "method": "ce", "epochs": 2, "seed": 0, "signals": None,
+        }  # fmt: skip
         with context.database.read() as session:
             assert session.get_one(Job, UUID(job["id"])).queue == Queue.GPU
         assert wake_ups.queues == ["gpu"]
@@ -79,6 +81,11 @@ class TestCreateJob:
             ({"epochs": 0}, "invalid_epochs"),
             ({"epochs": "3"}, "invalid_epochs"),
             ({"seed": 2**31}, "invalid_seed"),
+            ({"signals": ["prediction", "moods"]}, "unknown_signal"),
+            ({"signals": "prediction"}, "unknown_signal"),
+            ({"signals": [7]}, "unknown_signal"),
+            ({"signals": []}, "no_usable_signal"),
+            ({"signals": ["margin", "posterior"]}, "no_usable_signal"),
             ({"epoch": 3}, "validation_error"),
         ],
     )

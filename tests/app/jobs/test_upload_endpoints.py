@@ -89,6 +89,7 @@ class TestCreateDataset:
             "method": "m-dyr-h",
             "epochs": None,
             "seed": 0,
+            "signals": None,
         }
         assert left_over(context) == [context.folder.upload(UUID(dataset["id"]))]
         assert left_over(context)[0].read_bytes() == ZIP
@@ -96,8 +97,10 @@ class TestCreateDataset:
 
     def test_takes_options_and_a_name(self, client: TestClient) -> None:
         options = {"preset": "standard", "method": "ce", "epochs": 3, "seed": 7}
-        reply = upload(client, name="x.zip", audit=json.dumps(options))
-        assert client.get(reply.headers["location"]).json()["options"] == options
+        signals = {"signals": ["margin", "prediction", "margin"]}
+        reply = upload(client, name="x.zip", audit=json.dumps(options | signals))
+        kept = client.get(reply.headers["location"]).json()["options"]
+        assert kept == options | {"signals": ["prediction", "margin"]}
         named = client.post("/v1/datasets", files={"file": ("x.zip", ZIP)}, data={"name": " Pets "})
         path = f"/v1/datasets/{named.json()['dataset_id']}"
         assert client.get(path).json()["name"] == "Pets"
