@@ -31,6 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ema_decay": 0.0,
         "mixup_alpha": 32.0,
         "mixture_losses": "last",
+        "targets": "live",
         "flip": True,
         "crop_border": "black",
     },

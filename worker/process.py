@@ -14,10 +14,21 @@ import structlog
 Event = dict[str, Any]
 
 _PASSED_ON = (
-    "CUBLAS", "CUDA", "GOMP", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "MKL", "NVIDIA", "OMP",
-    "OPENBLAS", "PATH", "PYTHON", "PYTORCH", "TMPDIR", "TORCH",
+    "CUBLAS", "CUDA", "GOMP", "HOME", "LANG", "LC_", "LD_LIBRARY_PATH", "MALLOC_", "MKL", "NVIDIA",
+    "OMP", "OPENBLAS", "PATH", "PYTHON", "PYTORCH", "TMPDIR", "TORCH",
 )  # fmt: skip
 """Prefixes of the environment that a child gets: none of them holds a secret of ours."""
+_DEFAULTS = {
+    # Threads that spin for long take the cores from whoever they wait for; that sleep at once wake
+    # too late (docs/decisions/0007).
+    "GOMP_SPINCOUNT": "5000",
+    # Memory of one step is used again by the next: given back, every page of it would fault anew
+    # (docs/decisions/0017). The C library's own names and largest values.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+    # CUBLAS is deterministic only with a fixed workspace, set before CUDA starts.
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
 CHILD_LOG = "child.log"
 """Beside the spec: what the child wrote to standard error."""
 _LOG_TAIL_BYTES = 16_000
@@ -40,7 +51,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=_environment(device),
+                env=child_environment(device),
                 start_new_session=True,  # the terminal's Ctrl-C is the supervisor's business
             )
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -122,10 +133,8 @@ def log_tail(file: Path) -> str:
         return ""
 
 
-def _environment(device: str | None) -> dict[str, str]:
+def child_environment(device: str | None) -> dict[str, str]:
+    """Return the environment of a child; `device` as `ChildProcess` takes it."""
     passed = {key: value for key, value in os.environ.items() if key.startswith(_PASSED_ON)}
     chosen = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
-    # Threads that spin for long take the cores from whoever they wait for; that sleep at once wake
-    # too late (docs/decisions/0007).
-    # CUBLAS is deterministic only with a fixed workspace, set before CUDA starts.
-    return {"GOMP_SPINCOUNT": "5000", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"} | passed | chosen
+    return _DEFAULTS | passed | chosen

@@ -10,6 +10,7 @@ from ml.training.schedule import Schedule, nominal_schedule
 MixtureMode = Literal["robust", "faithful"]
 MixtureLosses = Literal["mean", "last"]
 Weights = Literal["stored", "live"]
+Targets = Literal["stored", "live"]
 CropBorder = Literal["mirror", "black"]
 
 
@@ -54,6 +55,9 @@ class TrainConfig:
     weights: Weights = "stored"
     """Whether a label is corrected by its probability after the last epoch, or by the one that the
     present network gives it with the last epoch's noise model."""
+    targets: Targets = "stored"
+    """Towards what a label is corrected: the prediction averaged over the tracked epochs, or the
+    present network's, which costs a forward pass."""
     flip: bool | None = None
     """Mirror images left to right; None: only from 24 pixels on, for below are often glyphs."""
     max_shift: float = 0.125
@@ -89,6 +93,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "mixture_mode": get_args(MixtureMode),
     "mixture_losses": get_args(MixtureLosses),
     "weights": get_args(Weights),
+    "targets": get_args(Targets),
     "crop_border": get_args(CropBorder),
 }
 _BOUNDS: tuple[tuple[str, float, float], ...] = (

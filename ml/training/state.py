@@ -10,7 +10,7 @@ from ml.training.config import TrainConfig
 from ml.training.history import SampleHistory
 from ml.training.progress import EpochReport, Histogram, MixtureSummary
 
-FORMAT = 3
+FORMAT = 4
 WEIGHT_GROUPS = ("network", "average", "momentum")
 
 
@@ -102,7 +102,7 @@ class TrainState:
             average=_group(tensors, "average"),
             momentum=_group(tensors, "momentum"),
             rolled_back_in=metadata["rolled_back_in"],
-            slice_size=metadata.get("slice_size"),  # younger than the format
+            slice_size=metadata["slice_size"],
         )
 
 

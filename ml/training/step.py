@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ml.augment import dynamic_share, mix_inputs
 from ml.device import autocast
@@ -33,6 +33,8 @@ class EpochInput:
     labels: Tensor
     """Given labels, (N,) int64."""
     weights: LabelWeights
+    predictions: Tensor
+    """Log-probabilities of the samples' classes, averaged over the epochs so far, (N, C)."""
     slice_size: int | None
     """Samples that a pass takes at once, where memory does not suffice for a whole batch."""
 
@@ -43,8 +45,8 @@ class Batch:
 
     inputs: Tensor
     """Images (B, C, H, W), or features (B, D)."""
-    plain_logits: Tensor | None
-    """Of the un-mixed images, (B, C), where the method asks for them."""
+    own_logits: Tensor | None
+    """What the network says of the un-mixed images, (B, C), where labels are corrected by it."""
     label: Tensor
     """Given labels, (B,)."""
     p_noisy: Tensor
@@ -62,12 +64,11 @@ def batch_loss(given: EpochInput, learner: Learner, position: int, index_B: IntA
         mixed_B = mix_inputs(batch.inputs, perm_B, delta)
     elif given.method.mixing is Mixing.DYNAMIC:
         mixed_B = mix_inputs(batch.inputs, perm_B, dynamic_share(batch.p_noisy, perm_B))
-    with autocast(batch.inputs.device):
-        mixed_BC = forward_in_slices(learner.network, mixed_B, given.slice_size)
+    mixed_BC = _forward(learner.network, mixed_B, given, learner)
     return step_loss(
         given.method,
-        mixed_BC.float(),
-        batch.plain_logits,
+        mixed_BC,
+        batch.own_logits,
         batch.label,
         perm_B,
         batch.p_noisy,
@@ -82,18 +83,21 @@ def _prepared(given: EpochInput, learner: Learner, position: int, index_B: IntAr
     index = torch.from_numpy(index_B)
     label_B = given.labels[index].to(input_B.device)
     logits_BC = _plain_logits(given, learner, input_B) if _needs_plain_logits(given) else None
+    has_stored_targets = given.config.targets == "stored"
+    stored_BC = given.predictions[index].to(input_B.device) if has_stored_targets else None
     return Batch(
         inputs=input_B,
-        plain_logits=logits_BC,
+        own_logits=stored_BC if has_stored_targets else logits_BC,
         label=label_B,
         p_noisy=given.weights.of_batch(index, logits_BC, label_B),
     )
 
 
 def _needs_plain_logits(given: EpochInput) -> bool:
-    method = given.method
-    is_live = given.config.weights == "live" and method.uses_noise_model
-    return method.correction is not Correction.NONE or is_live
+    method, config = given.method, given.config
+    has_live_weights = config.weights == "live" and method.uses_noise_model
+    has_live_targets = config.targets == "live" and method.correction is not Correction.NONE
+    return has_live_weights or has_live_targets
 
 
 @torch.no_grad()
@@ -103,5 +107,12 @@ def _plain_logits(given: EpochInput, learner: Learner, input_B: Tensor) -> Tenso
     The averaged weights give them, in eval mode: they are the better labeller, and no second
     regime of batch statistics touches the trained network.
     """
+    return _forward(learner.average.network, input_B, given, learner)
+
+
+def _forward(network: nn.Module, input_B: Tensor, given: EpochInput, learner: Learner) -> Tensor:
+    """Return a network's logits of a batch, (B, C) float32: one's own part, and that of peers."""
+    own_B = input_B[learner.peers.part(len(input_B))]
     with autocast(input_B.device):
-        return forward_in_slices(learner.average.network, input_B, given.slice_size)
+        own_BC = forward_in_slices(network, own_B, given.slice_size)
+    return learner.peers.joined(own_BC.float(), len(input_B))

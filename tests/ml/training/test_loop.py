@@ -56,7 +56,7 @@ class TestResume:
             run_training(image_NHWC, label_N, replace(TINY, seed=1), state=state)
 
     def test_a_state_of_another_format_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="format 3"):
+        with pytest.raises(ValueError, match="format 4"):
             ml.TrainState.from_tensors({}, {"format": 0})
 
     @pytest.mark.parametrize("weights", ["stored", "live"])
