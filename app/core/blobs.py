@@ -37,7 +37,7 @@ class Blobs(Protocol):
         """Move a finished file into the store, durably; return its SHA-256 and size."""
 
     def local_path(self, sha256: str) -> Path | None:
-        """Return the file of a blob, where it is one on this machine."""
+        """Return the file of a blob, where it has one of its own on this machine."""
 
     def num_bytes(self, sha256: str) -> int:
         """Return a blob's size.
@@ -57,6 +57,9 @@ class Blobs(Protocol):
 
     def remove(self, sha256s: Sequence[str]) -> None:
         """Forget blobs that no row points to; those that are gone already are no error."""
+
+    def tidy(self) -> None:
+        """Remove what a killed writer left half-written; nobody may be writing."""
 
 
 def open_blobs(

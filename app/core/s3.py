@@ -73,10 +73,11 @@ class S3Blobs:
 
     def take_in(self, inbox: Path, on_batch: Callable[[], None]) -> None:
         """Send all files, several at once; what is there already is sent again, to be sure."""
-        files = (path for path in inbox.rglob("*") if path.is_file())
+        brought = BlobStore(inbox)
         with ThreadPoolExecutor(_NUM_THREADS) as pool:
-            for batch in batches(files, _BATCH_FILES):
-                list(pool.map(self._put, batch))
+            for batch in batches(brought.names(), _BATCH_FILES):
+                contents = [brought.local_path(name) or brought.load(name) for name in batch]
+                list(pool.map(self._put, batch, contents))
                 on_batch()
 
     def bring(self, sha256s: Iterable[str], folder: Path, on_batch: Callable[[], None]) -> Path:
@@ -131,6 +132,9 @@ class S3Blobs:
         with _away_told():
             obstore.delete(self._store, [_key(sha256) for sha256 in sha256s])
 
+    def tidy(self) -> None:
+        """Do nothing: an object is there as a whole or not at all."""
+
     def _fetch(self, target: BlobStore, sha256: str) -> None:
         path = target.path(sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,9 +142,9 @@ class S3Blobs:
             for chunk in obstore.get(self._store, _key(sha256)).stream(_CHUNK_BYTES):
                 file.write(chunk)
 
-    def _put(self, file: Path) -> None:
+    def _put(self, sha256: str, content: Path | bytes) -> None:
         with _away_told():
-            obstore.put(self._store, _key(file.name), file)
+            obstore.put(self._store, _key(sha256), content)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from app.core.durable import publish_file
 from app.core.errors import NoSpaceError
+from app.core.packs import Packs
 from app.core.settings import Settings
 
 _CHUNK_BYTES = 1024**2
@@ -78,14 +79,18 @@ class DataFolder:
 
 
 class BlobStore:
-    """Content-addressed files of one tenant. Putting the same bytes twice is harmless."""
+    """Content-addressed files of one tenant. Putting the same bytes twice is harmless.
+
+    A blob is a file of its own, or stands with many others in a pack.
+    """
 
     def __init__(self, root: Path) -> None:
         """Keep blobs below `root`."""
         self.root = root
+        self.packs = Packs(root / "packs")
 
     def path(self, sha256: str) -> Path:
-        """Return where the blob of this name lies, or would lie."""
+        """Return where the blob of this name lies, or would lie, as a file of its own."""
         return self.root / sha256[:2] / sha256
 
     def put(self, data: bytes) -> str:
@@ -130,24 +135,48 @@ class BlobStore:
         """Do nothing: all is here and was synced by the child."""
 
     def local_path(self, sha256: str) -> Path | None:
-        """Return the blob's file."""
-        return self.path(sha256)
+        """Return the blob's file, if it has one of its own."""
+        path = self.path(sha256)
+        return path if path.exists() else None
 
     def num_bytes(self, sha256: str) -> int:
-        """Return the file's size."""
-        return self.path(sha256).stat().st_size
+        """Return the size."""
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError:
+            found = self.packs.find(sha256)
+            if found is None:
+                raise
+            return found[1].num_bytes
 
     def read(self, sha256: str, start: int, end: int) -> Iterator[bytes]:
-        """Yield a part of the file."""
-        with self.path(sha256).open("rb") as file:
+        """Yield a part of the blob."""
+        path = self.local_path(sha256)
+        if path is None:
+            yield self.load(sha256)[start:end]
+            return
+        with path.open("rb") as file:
             file.seek(start)
             while start < end and (chunk := file.read(min(_CHUNK_BYTES, end - start))):
                 start += len(chunk)
                 yield chunk
 
+    def load(self, sha256: str) -> bytes:
+        """Return a whole blob that is known to be small enough for that.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        found = self.packs.find(sha256)
+        if found is None:
+            return self.path(sha256).read_bytes()
+        pack, extent = found
+        return pack.read(extent.start, extent.num_bytes)
+
     def names(self) -> Iterator[str]:
         """Walk the folder."""
         yield from (path.name for path in self.root.glob("??/[!.]*"))
+        yield from self.packs.names()
 
     def signed_url(self, _sha256: str, _lifetime: timedelta) -> str | None:
         """Say that files have no URL of their own."""
@@ -157,6 +186,13 @@ class BlobStore:
         """Forget blobs that no row points to."""
         for sha256 in sha256s:
             self.path(sha256).unlink(missing_ok=True)
+        self.packs.remove(sha256s)
+
+    def tidy(self) -> None:
+        """Remove what a killed writer left half-written."""
+        for path in self.root.glob("??/.*.tmp"):
+            path.unlink(missing_ok=True)
+        self.packs.tidy()
 
     @staticmethod
     def sync() -> None:

@@ -20,6 +20,10 @@ def collect_garbage(database: Database, blobs: Blobs, tenant_id: UUID) -> int:
     Ends early where a job waits or runs: it may have put blobs that it does not point to yet.
     """
     num_removed = 0
+    with database.unit_of_work() as session:
+        if not BlobRepository(session, tenant_id).lock_against_new_jobs():
+            return 0
+        blobs.tidy()
     for names in batches(blobs.names(), _BATCH):
         with database.unit_of_work() as session:
             unused = remove_unused(session, blobs, tenant_id, names)

@@ -115,7 +115,7 @@ class ExportJob:
         """Return a sample's image as it was uploaded."""
         if row.sha256 is None:
             raise ValueError(f"sample {row.sample_id} has no image")
-        return self.blobs.path(row.sha256).read_bytes()
+        return self.blobs.load(row.sha256)
 
     def _resolve(self, raw: dict[str, Any]) -> Row:
         sample_id = format_sample_id(raw.pop("id"))

@@ -62,7 +62,7 @@ class EarlierVersion:
         blobs = BlobStore(self.blob_dir)
         for sample in self.samples():
             safe_point()
-            data = blobs.path(sample.sha256).read_bytes()
+            data = blobs.load(sample.sha256)
             target.write(decode_image(data, image_size=self.image_size, max_pixels=max_pixels).row)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from worker.ingest.limits import SafePoint
+from worker.ingest.pixel_file import PixelFile
 
 _NUM_FREQUENCIES = 8
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -24,10 +25,11 @@ _MIN_CORRELATION = 0.97
 """Of 10,000 CIFAR-10 images 2 pairs reach it; of their JPEG copies at quality 75 all do."""
 _MIN_CONTRAST = 4.0
 """Standard deviation in grey levels: nothing can be said of what is flatter."""
-_BLOCK_ROWS = 4096
+_BLOCK_PIXELS = 4 * 1024**2
+"""Looked at together, some 100 MB as floating point."""
 
 Hashes = npt.NDArray[np.uint64]
-Pixels = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8] | PixelFile
 """One decoded picture a row, (N, side * side * 3); may lie on disk."""
 Pairs = npt.NDArray[np.int64]
 
@@ -37,7 +39,7 @@ def find_near_duplicates(pixels: Pixels, side: int, safe_point: SafePoint) -> Pa
     hashes = perceptual_hashes(pixels, side, safe_point)
     found = [np.empty((0, 2), np.int64), *_close_hashes(hashes, safe_point)]
     candidates = np.unique(np.concatenate(found), axis=0)
-    alike = [candidates[:0], *_alike(candidates, pixels, safe_point)]
+    alike = [candidates[:0], *_alike(candidates, pixels, side, safe_point)]
     return np.concatenate(alike)
 
 
@@ -45,14 +47,19 @@ def perceptual_hashes(pixels: Pixels, side: int, safe_point: SafePoint) -> Hashe
     """Return 64 bits a picture: which of its lowest frequencies are above their median (pHash)."""
     cosines = _cosines(side)
     hashes = np.empty(len(pixels), np.uint64)
-    for start in range(0, len(pixels), _BLOCK_ROWS):
+    num_rows = _block_rows(side)
+    for start in range(0, len(pixels), num_rows):
         safe_point()
-        rows = pixels[start : start + _BLOCK_ROWS].reshape(-1, side, side, 3)
+        rows = pixels[start : start + num_rows].reshape(-1, side, side, 3)
         frequencies = cosines @ (rows @ _GREY) @ cosines.T
         flat = frequencies.reshape(len(rows), -1)
         bits = np.packbits(flat > np.median(flat, axis=1, keepdims=True), axis=1)
         hashes[start : start + len(rows)] = bits.view(">u8").ravel()
     return hashes
+
+
+def _block_rows(side: int) -> int:
+    return max(1, _BLOCK_PIXELS // (side * side))
 
 
 def _cosines(side: int) -> npt.NDArray[np.float32]:
@@ -78,13 +85,14 @@ def _close_hashes(hashes: Hashes, safe_point: SafePoint) -> Iterator[Pairs]:
             yield np.sort(np.stack([order[at], order[at + shift]], axis=1), axis=1)
 
 
-def _alike(candidates: Pairs, pixels: Pixels, safe_point: SafePoint) -> Iterator[Pairs]:
-    for start in range(0, len(candidates), _BLOCK_ROWS):
+def _alike(candidates: Pairs, pixels: Pixels, side: int, safe_point: SafePoint) -> Iterator[Pairs]:
+    num_rows = _block_rows(side)
+    for start in range(0, len(candidates), num_rows):
         safe_point()
-        pairs = candidates[start : start + _BLOCK_ROWS]
+        pairs = candidates[start : start + num_rows]
         first, second = _centred(pixels[pairs[:, 0]]), _centred(pixels[pairs[:, 1]])
         strength = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-        has_contrast = strength >= _MIN_CONTRAST**2 * pixels.shape[1]
+        has_contrast = strength >= _MIN_CONTRAST**2 * first.shape[1]
         product = (first * second).sum(axis=1)
         yield pairs[has_contrast & (product >= _MIN_CORRELATION * strength)]
 

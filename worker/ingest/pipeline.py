@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from app.core.storage import BlobStore
 from worker.ingest.archive import open_archive
+from worker.ingest.blob_writer import BlobWriter, writing_blobs
 from worker.ingest.columns import Columns
 from worker.ingest.earlier import EarlierVersion, avoid_names
 from worker.ingest.errors import RefusedFileError
 from worker.ingest.limits import Limits, SafePoint
 from worker.ingest.members import Selection, Source, reject
 from worker.ingest.near_duplicates import find_near_duplicates
+from worker.ingest.pixel_file import PixelFile
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
 from worker.ingest.samples import SampleReader
@@ -70,17 +70,25 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
     archive_of = open_archive(
         spec.archive, spec.limits, scratch=spec.out_dir, safe_point=safe_point
     )
-    with warnings.catch_warnings(), archive_of as archive:
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
-        outcome = _read_all(archive, spec, safe_point=safe_point, progress=progress)
-    write_report(spec.out_dir, outcome)
-    BlobStore.sync()
+    with writing_blobs(BlobStore(spec.blob_dir)) as blobs:
+        with warnings.catch_warnings(), archive_of as archive:
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
+            outcome = _read_all(archive, spec, blobs, safe_point=safe_point, progress=progress)
+        write_report(spec.out_dir, outcome)
+        blobs.finish()
 
 
 def _read_all(
-    archive: Source, spec: Spec, *, safe_point: SafePoint, progress: ProgressMeter
+    archive: Source,
+    spec: Spec,
+    blobs: BlobWriter,
+    *,
+    safe_point: SafePoint,
+    progress: ProgressMeter,
 ) -> Outcome:
-    selection, reader = _select(archive, spec), _reader(archive, spec)
+    selection = _select(archive, spec)
+    archive_bytes = spec.archive.stat().st_size
+    reader = SampleReader(archive, blobs, spec.limits, archive_bytes=archive_bytes)
     image_size = spec.wanted_image_size or reader.choose_image_size(selection.candidates)
     samples = [] if spec.earlier is None else list(spec.earlier.samples())
     num_before = len(samples)
@@ -110,11 +118,6 @@ def _read_all(
     )
 
 
-def _reader(archive: Source, spec: Spec) -> SampleReader:
-    num_bytes = spec.archive.stat().st_size
-    return SampleReader(archive, BlobStore(spec.blob_dir), spec.limits, archive_bytes=num_bytes)
-
-
 def _select(archive: Source, spec: Spec) -> Selection:
     is_part = spec.earlier is not None
     selection = sort_out(archive, spec.limits, spec.columns, is_part=is_part)
@@ -131,6 +134,6 @@ def _write_earlier(spec: Spec, cache: BinaryIO, safe_point: SafePoint) -> None:
 
 
 def _near_pairs(cache: Path, image_size: int, safe_point: SafePoint) -> list[tuple[int, int]]:
-    pixels = np.memmap(cache, np.uint8, "r").reshape(-1, image_size * image_size * 3)
+    pixels = PixelFile(cache, image_size)
     pairs: list[tuple[int, int]] = find_near_duplicates(pixels, image_size, safe_point).tolist()
     return pairs

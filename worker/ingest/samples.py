@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from app.core.storage import BlobStore
+from worker.ingest.blob_writer import BlobWriter
 from worker.ingest.errors import RefusedFileError
 from worker.ingest.images import decode_image, longer_side
 from worker.ingest.layout import Place
@@ -40,7 +40,7 @@ class SampleReader:
     """Reads one file at a time: into the blob store, and into the cache of decoded images."""
 
     def __init__(
-        self, archive: Archive, store: BlobStore, limits: Limits, *, archive_bytes: int
+        self, archive: Archive, store: BlobWriter, limits: Limits, *, archive_bytes: int
     ) -> None:
         self._archive = archive
         self._store = store

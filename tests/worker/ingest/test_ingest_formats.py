@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from app.core.storage import BlobStore
 from tests.worker.ingest.formats import (
     CLASSES,
     FORMATS,
@@ -77,7 +78,7 @@ class TestFormats:
         assert result.paths[0] == "train_images/00000000.png"
         first = next(i for i in images() if i.split == "train")
         sha256 = result.samples[0]["sha256"]
-        stored = Image.open(result.blob_dir / sha256[:2] / sha256)
+        stored = Image.open(io.BytesIO(BlobStore(result.blob_dir).load(sha256)))
         assert np.array_equal(np.asarray(stored), pixels([first])[0])
 
     def test_an_npz_may_be_grey_and_have_numbers_for_classes(self, archive: Path) -> None:
