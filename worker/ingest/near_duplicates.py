@@ -97,7 +97,7 @@ def _alike(candidates: Pairs, pixels: Pixels, side: int, safe_point: SafePoint) 
         yield pairs[has_contrast & (product >= _MIN_CORRELATION * strength)]
 
 
-def _centred(rows: Pixels) -> npt.NDArray[np.float32]:
+def _centred(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Take the mean colour away: a copy may be lighter or warmer."""
     values = rows.reshape(len(rows), -1, 3).astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
