@@ -29,6 +29,7 @@ from labelaudit.schemas import (
     Upload,
     Webhook,
 )
+from labelaudit.waiting import wait_for_job
 
 
 class Client(ModelCalls):
@@ -157,9 +158,7 @@ class Client(ModelCalls):
         Raises:
             LabelAuditError: It failed or was cancelled, or the service is gone.
         """
-        from labelaudit.waiting import wait_for_job  # noqa: PLC0415 - which needs this class
-
-        return wait_for_job(self, job_id, show=on_progress)
+        return wait_for_job(self.get_job, job_id, show=on_progress)
 
     def cancel(self, job_id: str) -> None:
         """Ask for the end of a job; it stops within seconds."""

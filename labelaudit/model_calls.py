@@ -1,6 +1,5 @@
 """The client's calls for what an audit leaves: model, files with their hashes, predictions."""
 
-import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,14 +9,13 @@ import httpx2
 
 from labelaudit import calls
 from labelaudit.connection import answer, as_text, reachable
-from labelaudit.errors import job_error
 from labelaudit.link import Connection
 from labelaudit.schemas import Artifact, Predictions, SigningKey
+from labelaudit.waiting import wait_for_job
 
 ModelForm: TypeAlias = Literal["safetensors", "card", "torchscript", "onnx"]
 SUMS_NAME = "SHA256SUMS"
 _MAX_WAIT_SECONDS = 30
-_PAUSE_SECONDS = 1
 _PREDICT_TIMEOUT = httpx2.Timeout(connect=10, read=90, write=60, pool=10)
 
 
@@ -60,11 +58,7 @@ class ModelCalls(Connection):
         if "items" in started:
             return cast("Predictions", started)
         predict_id = started["job_id"]
-        while (job := self._run(calls.get_job(predict_id)))["state"] in {"queued", "running"}:
-            time.sleep(_PAUSE_SECONDS)
-        if job["state"] != "succeeded":
-            problem = job["error"] or {"code": "cancelled", "detail": "it was cancelled"}
-            raise job_error(problem["code"], problem["detail"])
+        wait_for_job(lambda of_job: self._run(calls.get_job(of_job)), predict_id)
         return self.get_predictions(predict_id)
 
     def start_predict(

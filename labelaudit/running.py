@@ -83,7 +83,7 @@ def follow(service: Service, job_id: str) -> Job:
     note(f"job {job_id}")
     try:
         with job_progress() as show:
-            return wait_for_job(service.client, job_id, show=show, check=service.check)
+            return wait_for_job(service.client.get_job, job_id, show=show, check=service.check)
     except KeyboardInterrupt:
         note("cancelling the job")
         with suppress(LabelAuditError):  # it may have ended meanwhile

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 
-from labelaudit.client import Client
 from labelaudit.errors import LabelAuditError, is_transient, job_error
 from labelaudit.schemas import Job
 
@@ -13,10 +12,10 @@ FINAL_STATES = frozenset({"succeeded", "failed", "cancelled"})
 
 
 def wait_for_job(
-    client: Client,
+    get_job: Callable[[str], Job],
     job_id: str,
     *,
-    show: Callable[[Job], None],
+    show: Callable[[Job], None] = lambda _job: None,
     check: Callable[[], None] = lambda: None,
     silence_seconds: float = SILENCE_SECONDS,
 ) -> Job:
@@ -25,7 +24,7 @@ def wait_for_job(
     The job does not depend on us: a service that is silent for a while is asked again.
 
     Args:
-        client: The service that runs the job.
+        get_job: Asks the service that runs the job.
         job_id: The job.
         show: Called with each state seen.
         check: Called before each question; raises where waiting on is useless.
@@ -38,7 +37,7 @@ def wait_for_job(
     while True:
         check()
         try:
-            job = client.get_job(job_id)
+            job = get_job(job_id)
         except LabelAuditError as error:
             if not is_transient(error) or time.monotonic() - answered > silence_seconds:
                 raise

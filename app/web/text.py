@@ -82,7 +82,7 @@ _STAGES = {
 
 def stage_words(stage: str) -> str:
     """Say what a job is doing; a stage without words of its own is shown as it is called."""
-    return _STAGES.get(stage, stage.replace("_", " ").capitalize())
+    return _STAGES.get(stage) or _as_called(stage)
 
 
 _EXCLUDED = {
@@ -161,7 +161,7 @@ _SIGNALS = {
 
 def signal_words(name: str) -> tuple[str, str]:
     """Return a signal's name and a hint; one without words of its own is shown as it is called."""
-    return _SIGNALS.get(name, (name.replace("_", " ").capitalize(), ""))
+    return _SIGNALS.get(name) or (_as_called(name), "")
 
 
 _VERDICTS = {
@@ -178,7 +178,7 @@ _VERDICTS = {
 
 def verdict_words(verdict: str) -> str:
     """Say what an audit makes of a sample; an unknown verdict is shown as it is called."""
-    return _VERDICTS.get(verdict, verdict.replace("_", " ").capitalize())
+    return _VERDICTS.get(verdict) or _as_called(verdict)
 
 
 _KINDS = {
@@ -195,7 +195,7 @@ _KINDS = {
 
 def kind_words(verdict: str) -> str:
     """Say in a word or two what kind of sample it is."""
-    return _KINDS.get(verdict, verdict.replace("_", " ").capitalize())
+    return _KINDS.get(verdict) or _as_called(verdict)
 
 
 _KAPPA = (
@@ -235,3 +235,8 @@ FILTERS = {
     "ago": ago,
     "utc": utc,
 }
+
+
+def _as_called(name: str) -> str:
+    """Show what has no words of its own."""
+    return name.replace("_", " ").capitalize()

@@ -24,7 +24,9 @@ def test_a_service_that_is_away_for_a_moment_is_asked_again() -> None:
     client = flaky(service, [problem(503, "busy", "Later."), problem(429, "slow_down", "Later.")])
     seen: list[str] = []
     with client:
-        done = waiting.wait_for_job(client, "j1", show=lambda now: seen.append(now["state"]))
+        done = waiting.wait_for_job(
+            client.get_job, "j1", show=lambda now: seen.append(now["state"])
+        )
     assert done["state"] == "succeeded"
     assert seen == ["running", "succeeded"]
 
@@ -33,17 +35,17 @@ def test_a_service_that_stays_away_is_given_up() -> None:
     service = FakeService(jobs=[job("succeeded")])
     client = flaky(service, [problem(503, "busy", "Later.")] * 200)
     with client, pytest.raises(ApiError):
-        waiting.wait_for_job(client, "j1", show=lambda _: None, silence_seconds=0.05)
+        waiting.wait_for_job(client.get_job, "j1", show=lambda _: None, silence_seconds=0.05)
 
 
 def test_a_job_that_is_gone_is_no_reason_to_wait() -> None:
     client = flaky(FakeService(), [problem(404, "not_found", "No such job.")])
     with client, pytest.raises(ApiError, match="No such job"):
-        waiting.wait_for_job(client, "j1", show=lambda _: None)
+        waiting.wait_for_job(client.get_job, "j1", show=lambda _: None)
 
 
 def test_a_job_that_somebody_else_cancelled_is_no_success() -> None:
     client = flaky(FakeService(jobs=[job("cancelled")]), [])
     with client, pytest.raises(ServiceError) as caught:
-        waiting.wait_for_job(client, "j1", show=lambda _: None)
+        waiting.wait_for_job(client.get_job, "j1", show=lambda _: None)
     assert (caught.value.code, caught.value.exit_code) == ("cancelled", 1)

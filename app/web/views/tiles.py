@@ -28,7 +28,7 @@ class Tile:
     is_second: bool = False
     """Whether another reviewer has decided already, and this one may not see what."""
     opinions: Sequence[dict[str, Any]] = field(default=())
-
+    """What reviewers think, where they differ."""
     likely: Sequence[ClassShare] = field(default=())
     """Classes that the digits stand for, after the suggestion and the given one."""
 
