@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import httpx2
 import pytest
 
@@ -49,3 +51,19 @@ def test_a_job_that_somebody_else_cancelled_is_no_success() -> None:
     with client, pytest.raises(ServiceError) as caught:
         waiting.wait_for_job(client.get_job, "j1", show=lambda _: None)
     assert (caught.value.code, caught.value.exit_code) == ("cancelled", 1)
+
+
+def test_a_prediction_waits_through_a_moment_without_answer(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(b"pixels")
+    replies = {
+        "/v1/jobs/a1/predict": [httpx2.Response(202, json={"job_id": "j1"})],
+        "/v1/jobs/j1": [
+            httpx2.Response(200, json=job("running")),
+            problem(503, "busy", "Later."),
+            httpx2.Response(200, json=job("succeeded")),
+        ],
+        "/v1/jobs/j1/predictions": [httpx2.Response(200, json={"items": []})],
+    }
+    transport = httpx2.MockTransport(lambda request: replies[request.url.path].pop(0))
+    with Client("http://x", KEY, retries=0, transport=transport) as client:
+        assert client.predict("a1", [tmp_path / "cat.png"])["items"] == []
