@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from ml.scoring.checks import check_features, check_given_label, check_pred_probs
 from ml.scoring.neighbours import find_neighbours
+from ml.scoring.sharpness import least_rate
 from ml.scoring.verdict import Detection, judge
 
 MIN_PROBABILITY = 1e-8
@@ -40,9 +41,10 @@ def detect(
     num_samples, num_classes = prob_NC.shape
     label_N = check_given_label(given_label, shape=(num_samples, num_classes))
     log_prob_NC = np.log(np.maximum(prob_NC, MIN_PROBABILITY, out=prob_NC), out=prob_NC)
-    share_NC = None
+    share_NC, min_rate = None, 0.0
     if features is not None:
         feature_ND = check_features(features, num_samples=num_samples)
         share_NC = find_neighbours(feature_ND, label_N, num_classes=num_classes).share
+        min_rate = least_rate(log_prob_NC, share_NC, label_N)
         log_prob_NC += np.log(share_NC)
-    return judge(log_prob_NC, label_N, neighbour_share_NC=share_NC)
+    return judge(log_prob_NC, label_N, neighbour_share_NC=share_NC, min_rate=min_rate)

@@ -124,7 +124,12 @@ def score(
     if label_N.shape != (state.data.num_samples,):
         raise ValueError(f"{state.data.num_samples} labels needed, not {label_N.size}")
     evidence = gather(state, label_N, features_ND, names=signals)
-    detection = judge(evidence.log_prob, label_N, neighbour_share_NC=evidence.neighbour_share)
+    detection = judge(
+        evidence.log_prob,
+        label_N,
+        neighbour_share_NC=evidence.neighbour_share,
+        min_rate=evidence.min_rate,
+    )
     measured = evidence.signals
     if "disagreement" in measured:
         measured["hard"] = hardness(measured["disagreement"], detection.p_mislabeled)

@@ -40,7 +40,11 @@ class NoiseModel:
 
 
 def fit_noise_model(
-    log_prob_NC: FloatArray, label_N: IntArray, neighbour_share_NC: FloatArray | None = None
+    log_prob_NC: FloatArray,
+    label_N: IntArray,
+    neighbour_share_NC: FloatArray | None = None,
+    *,
+    min_rate: float = 0.0,
 ) -> NoiseModel:
     """Fit the noise matrix and the posterior of the true class, without any true label.
 
@@ -48,6 +52,7 @@ def fit_noise_model(
         log_prob_NC: Class log-probabilities of each sample, in nats, finite.
         label_N: Given labels.
         neighbour_share_NC: Shares of labels among the nearest other samples, where there are.
+        min_rate: A noise rate that is surely reached, 0 to 1.
 
     Returns:
         The fitted model.
@@ -55,7 +60,7 @@ def fit_noise_model(
     prob_NC, mean_log_likelihood = calibrate(log_prob_NC, label_N)
     if not _is_informative(mean_log_likelihood, label_N, prob_NC.shape[1]):
         return _unfitted(log_prob_NC, label_N)
-    clear = look_at_clear(prob_NC, label_N, neighbour_share_NC)
+    clear = look_at_clear(prob_NC, label_N, neighbour_share_NC, min_rate)
     largest = max_sharpness(clear)
     prior_NC, transition_CC = _fit_at(prob_NC, label_N, sharpness=largest**0.5)
     row_N = np.arange(len(label_N))

@@ -23,6 +23,8 @@ labels are wrong on hard images mostly, or, by more than all disagreement, on cl
 RATE_ERROR = 0.07
 """Relative error of the rate among clear images that is not their number's: the network errs on
 some of them too."""
+NUM_HIDDEN = 2.0
+"""Errors that network and neighbours share, at most, for each sample on which they disagree."""
 MIN_RATE = 1e-6
 MIN_WEIGHT = 0.01
 """A sharpness that counts less does not count."""
@@ -39,19 +41,42 @@ class ClearImages:
     """Of how often all images disagree; under noise that does not ask for the image, up to 1."""
 
 
+def least_rate(log_prob_NC: FloatArray, neighbour_share_NC: FloatArray, label_N: IntArray) -> float:
+    """Return a noise rate that is surely reached: nearly the whole of it for strong networks.
+
+    Labels that network and neighbours contradict alike are wrong, or both err. How often both err
+    is not seen; how often one of them errs alone is, and both do so twice as often at most. Where
+    the two hardly ever disagree, what they contradict is wrong.
+
+    Args:
+        log_prob_NC: What the network alone predicts.
+        neighbour_share_NC: Shares of labels among the nearest other samples.
+        label_N: Given labels.
+    """
+    predicted_N, by_others_N = log_prob_NC.argmax(axis=1), neighbour_share_NC.argmax(axis=1)
+    agree_N = predicted_N == by_others_N
+    contradicted = float((agree_N & (predicted_N != label_N)).mean())
+    return max(0.0, contradicted - NUM_HIDDEN * float((~agree_N).mean()))
+
+
 def look_at_clear(
-    prob_NC: FloatArray, label_N: IntArray, neighbour_share_NC: FloatArray | None
+    prob_NC: FloatArray,
+    label_N: IntArray,
+    neighbour_share_NC: FloatArray | None,
+    min_rate: float = 0.0,
 ) -> ClearImages:
     """Return how often the clearest images disagree with their labels.
 
     A network that saw the labels is surest where it agrees with them, so that its own clear images
     show a tenth too little noise. The neighbours of an image tell nothing of its own label, but
     choose less well, and show about a tenth too much: with both, the geometric mean is taken.
+    Surest in a small data set are those whose labels it remembers, and half the noise is not seen.
 
     Args:
         prob_NC: Calibrated predictions.
         label_N: Given labels.
         neighbour_share_NC: Shares of labels among the nearest other samples.
+        min_rate: That of `least_rate`, where there are neighbours.
     """
     differs_N = prob_NC.argmax(axis=1) != label_N
     is_clear_N = find_clear(prob_NC)
@@ -59,6 +84,7 @@ def look_at_clear(
     if neighbour_share_NC is not None:
         by_others_N = neighbour_share_NC.argmax(axis=1) != label_N
         rate = float(np.sqrt(own * by_others_N[find_clear(neighbour_share_NC)].mean()))
+    rate, own = max(rate, min_rate), max(own, min_rate)
     share = own / float(differs_N.mean()) if differs_N.any() else 0.0
     return ClearImages(rate=rate, num_samples=int(is_clear_N.sum()), share=share)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.scoring.neighbours import find_neighbours
+from ml.scoring.sharpness import least_rate
 from ml.training.state import TrainState
 from ml.types import FloatArray, IntArray
 
@@ -43,6 +44,8 @@ class Evidence:
     neighbour_share: FloatArray | None
     """Shares of labels among the most similar other samples, (N, C), where nothing that finds them
     saw any label."""
+    min_rate: float
+    """A noise rate that is surely reached, 0 to 1, by `least_rate`."""
     signals: dict[str, FloatArray]
     """Those of `SIGNALS` that are on, and `duplicate` where neighbours are; each (N,)."""
 
@@ -85,17 +88,21 @@ def gather(
     if feature_ND is None or "neighbour_agreement" not in names:
         if "prediction" not in names:
             raise ValueError("there are no features to find neighbours by")
-        return Evidence(log_prob=log_prob_NC, neighbour_share=None, signals=signals)
+        return Evidence(log_prob=log_prob_NC, neighbour_share=None, min_rate=0.0, signals=signals)
     if len(feature_ND) != len(label_N):
         raise ValueError(f"features of {len(label_N)} samples needed, not {len(feature_ND)}")
     found = find_neighbours(feature_ND, label_N, num_classes=state.data.num_classes)
     signals["neighbour_agreement"] = found.share[np.arange(len(label_N)), label_N]
     signals["duplicate"] = found.closeness
-    log_share_NC = np.log(found.share)
-    weight = FROZEN_WEIGHT if state.config.frozen else TRAINED_WEIGHT
-    joined_NC = log_prob_NC + weight * log_share_NC if "prediction" in names else log_share_NC
+    joined_NC, min_rate = np.log(found.share), 0.0
+    if "prediction" in names:
+        weight = FROZEN_WEIGHT if state.config.frozen else TRAINED_WEIGHT
+        joined_NC = log_prob_NC + weight * joined_NC
+        min_rate = least_rate(log_prob_NC, found.share, label_N)
     share_NC = found.share if state.config.frozen else None
-    return Evidence(log_prob=joined_NC, neighbour_share=share_NC, signals=signals)
+    return Evidence(
+        log_prob=joined_NC, neighbour_share=share_NC, min_rate=min_rate, signals=signals
+    )
 
 
 def _measured(state: TrainState, label_N: IntArray) -> dict[str, FloatArray]:

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from ml.scoring.sharpness import SHARPNESSES, ClearImages, look_at_clear, max_sharpness, weigh
+from ml.scoring.sharpness import (
+    SHARPNESSES,
+    ClearImages,
+    least_rate,
+    look_at_clear,
+    max_sharpness,
+    weigh,
+)
 
 RATES = np.linspace(0.1, 0.3, len(SHARPNESSES))
 
@@ -44,6 +51,27 @@ class TestClearImages:
         both = look_at_clear(memorised_NC, label_N, prob_NC).rate
         assert own < 0.1
         assert both == pytest.approx(np.sqrt(own * 0.2), abs=0.02)
+
+    def test_show_no_less_noise_than_is_sure(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2)
+        memorised_NC = 0.7 * prob_NC + 0.3 * np.eye(4)[label_N]
+        assert look_at_clear(memorised_NC, label_N, None).rate < 0.18
+        clear = look_at_clear(memorised_NC, label_N, None, 0.18)
+        assert clear.rate == 0.18
+        assert clear.share == pytest.approx(0.18 / (memorised_NC.argmax(axis=1) != label_N).mean())
+
+
+class TestLeastRate:
+    def test_is_nearly_the_noise_where_network_and_neighbours_agree(self) -> None:
+        label_N = np.repeat([0, 1], 50)
+        seen_NC = np.eye(2)[np.concatenate([np.zeros(40, int), np.ones(60, int)])]
+        others_NC = seen_NC.copy()
+        others_NC[0] = others_NC[0, ::-1]
+        assert least_rate(seen_NC, others_NC, label_N) == pytest.approx(0.10 - 2 * 0.01)
+
+    def test_is_zero_where_they_often_disagree(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2)
+        assert least_rate(prob_NC, np.roll(prob_NC, 1, axis=0), label_N) == 0.0
 
 
 def _predictions(*, noise: float) -> tuple[np.ndarray, np.ndarray]:
