@@ -118,7 +118,7 @@ def _look_at_database(settings: "Settings") -> Check:
         return Check("database", f"{file} is made on first use")
     try:
         with open_database(settings) as database:
-            current = is_current(database.engine)
+            current = is_current(database)
     except LabelAuditError as error:
         return Check("database", error.detail, "check LABELAUDIT_DATABASE_URL and its server")
     if current:
@@ -151,7 +151,7 @@ def _look_at_jobs(settings: "Settings") -> Check:
         return Check("jobs", "none yet")
     try:
         with open_database(settings) as database:
-            if not is_current(database.engine):
+            if not is_current(database):
                 return Check("jobs", "unknown until the schema is the newest")
             return _look_at_queues(database)
     except LabelAuditError:

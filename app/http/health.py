@@ -54,7 +54,7 @@ def get_readiness(context: ContextDep, response: Response) -> Readiness:
 def _readiness(context: AppContext) -> Readiness:
     settings = context.settings
     checks: dict[str, CheckState] = {
-        "database": _check(lambda: is_current(context.database.engine), "failed"),
+        "database": _check(lambda: is_current(context.database), "failed"),
         "disk": _check(lambda: free_bytes(settings.data_dir) >= settings.min_free_bytes, "failed"),
         # Jobs wait in their table: the sweeper sends the wake-ups once the broker is back.
         "broker": _check(lambda: _broker_answers(context.celery), "degraded"),

@@ -58,7 +58,7 @@ class Load:
 def _assert_is_whole(url: str, settings: Settings, job_id: UUID) -> None:
     """Whole transactions only, the newest schema, and the running job goes on."""
     restored = Database(make_engine(url))
-    assert is_current(restored.engine)
+    assert is_current(restored)
     with restored.read() as session:
         num_rows = session.query(RejectedFile).count()
     assert num_rows % ROWS_PER_COMMIT == 0
