@@ -71,12 +71,23 @@ def test_16_a_request_sent_200_times_at_once_makes_one_job(house: House, say: Sa
     def post(_number: int = 0, **options: object) -> httpx2.Response:
         return house.client.http.post("/v1/jobs", json=body | options, headers=headers)
 
+    def num_jobs() -> int:
+        return len(house.client.http.get("/v1/jobs", params={"limit": 200}).json()["items"])
+
+    num_before = num_jobs()
     with ThreadPoolExecutor(20) as crowd:
         replies = list(crowd.map(post, range(200)))
-    assert {reply.status_code for reply in replies} == {202}
-    [job_id] = {reply.json()["job_id"] for reply in replies}
+    taken = [reply for reply in replies if reply.status_code == 202]
+    twins = [reply for reply in replies if reply.status_code != 202]
+    assert {reply.json()["code"] for reply in twins} <= {"idempotency_in_flight"}
+    assert all(int(reply.headers["Retry-After"]) >= 1 for reply in twins)
+    [job_id] = {reply.json()["job_id"] for reply in [*taken, post()]}
+    assert num_jobs() == num_before + 1
     assert post(seed=99).json()["code"] == "idempotency_mismatch"
     house.stack.end("api")
     house.restore()
     assert post().json()["job_id"] == job_id
-    say("16: 200 requests with one key: one job; another body 422; the same reply after a restart")
+    say(
+        f"16: 200 requests with one key: one job, {len(twins)} told that a twin is in flight; "
+        "another body 422; the same reply after a restart"
+    )
