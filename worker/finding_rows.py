@@ -10,6 +10,9 @@ import numpy.typing as npt
 from app.models.likely import LEAST_PROBABILITY, MAX_LABEL, MAX_STORED, SCALE
 
 FINDINGS_FILE = "findings.npz"
+EVIDENCE_FILE, CLASS_LOSSES_FILE = "evidence.npy", "class-losses.npy"
+"""What stays beside the rows: of each sample, and of each class."""
+NPY_TYPE = "application/x-npy"
 SIGNAL = "signal_"
 """Before the names of the arrays that are signals."""
 VERIFIED = "verified"

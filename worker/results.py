@@ -16,6 +16,7 @@ import torch
 
 import ml
 from app.core.durable import write_json
+from worker.evidence_files import Judged, write_class_losses, write_evidence
 from worker.finding_rows import FINDINGS_FILE, SIGNAL, VERIFIED
 from worker.model_files import write_model
 from worker.training_data import Labels, TrainingData
@@ -40,10 +41,11 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
     """Write findings, report, model, its card and the trajectories into the attempt's folder."""
     state, data, folder = results.state, results.data, Path(spec["out_dir"])
     signals = wanted_signals(spec["options"])
+    features = _features(results, device) if NEIGHBOURS in signals else None
     findings = ml.score(
         state,
         data.train_labels,
-        _features(results, device) if NEIGHBOURS in signals else None,
+        features,
         is_copy_N=data.is_copy[data.trained_on],
         signals=signals,
     )
@@ -60,7 +62,7 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
     report["warnings"] += missing
     write_json(folder / "report.json", report | {"run": run, "decisions": _decided(data)})
     write_findings(folder, findings, data.given_labels[data.trained_on], verified=data.verified)
-    write_trajectories(folder / TRAJECTORIES_FILE, state.history.losses.numpy())
+    _write_losses(folder, results, findings, features)
 
 
 def _features(results: Results, device: torch.device) -> npt.NDArray[np.float16]:
@@ -83,6 +85,26 @@ def _decided(data: TrainingData) -> dict[str, int]:
         "num_relabelled": int((data.labels != data.given_labels)[data.trained_on].sum()),
         "num_excluded": int((data.is_excluded & data.is_train).sum()),
     }
+
+
+def _write_losses(
+    folder: Path,
+    results: Results,
+    findings: ml.Findings,
+    features: npt.NDArray[np.float16] | None,
+) -> None:
+    """Write the losses of every epoch, for programs and for the pages of single samples."""
+    data, losses = results.data, results.state.history.losses.numpy()
+    write_trajectories(folder / TRAJECTORIES_FILE, losses)
+    judged = Judged(
+        findings=findings,
+        given_label=data.given_labels[data.trained_on],
+        label=data.train_labels,
+        position=data.trained_on,
+        num_positions=len(data.labels),
+    )
+    write_class_losses(folder, judged, losses, num_classes=data.num_classes)
+    write_evidence(folder, judged, losses=losses, features=features)
 
 
 def write_findings(

@@ -13,7 +13,7 @@ from app.core.bulk import batches
 from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.models import DatasetState, Split
-from worker.finding_rows import finding_rows
+from worker.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows
 from worker.process import Event
 from worker.publisher import Publisher
 from worker.scores.outputs import LABELS, REPORT, SUMMARY
@@ -51,7 +51,9 @@ class ScoreStage(Stage):
         sample_ids = self._write_samples(folder, lease)
         publisher = Publisher(self._context, lease)
         publisher.add_findings(finding_rows(folder, sample_ids, publisher.version))
-        report = publisher.store(folder / REPORT, "report", "application/json")
+        artifacts = [publisher.store(folder / REPORT, "report", "application/json")]
+        if (folder / EVIDENCE_FILE).exists():
+            artifacts.append(publisher.store(folder / EVIDENCE_FILE, "evidence", NPY_TYPE))
         with self._context.database.unit_of_work() as session:
             self._intake(session).set_state(
                 DatasetState.READY,
@@ -61,7 +63,7 @@ class ScoreStage(Stage):
                 content_hash=summary["content_hash"],
                 ingest_report={"warnings": summary["warnings"], "duplicates": []},
             )
-            publisher.finish(session, [report])
+            publisher.finish(session, artifacts)
         self._context.files.upload(self._attempt.dataset_id).unlink(missing_ok=True)
 
     def _write_samples(self, folder: Path, lease: Lease) -> list[int]:

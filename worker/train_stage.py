@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from app.datasets.intake_repository import IntakeRepository
-from worker.finding_rows import finding_rows
+from worker.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE, NPY_TYPE, finding_rows
 from worker.frozen_decisions import FrozenDecisions
 from worker.process import Event
 from worker.publisher import Publisher
@@ -21,6 +21,8 @@ ARTIFACTS = {
     "onnx": ("model.onnx", "application/octet-stream"),
     "report": ("report.json", "application/json"),
     "trajectories": ("trajectories.parquet", "application/vnd.apache.parquet"),
+    "evidence": (EVIDENCE_FILE, NPY_TYPE),
+    "class_losses": (CLASS_LOSSES_FILE, NPY_TYPE),
 }
 """Kind of each file that the trainer leaves: its name and media type."""
 _MAY_BE_MISSING = frozenset({"torchscript", "onnx"})

@@ -1,6 +1,6 @@
 """Data sets, their samples and what was rejected, of one tenant."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -163,6 +163,16 @@ class SampleRepository:
             .where(Sample.id == sample_id, Sample.tenant_id == self._tenant_id)
         ).one_or_none()
         return None if row is None else (row[0], row[1])
+
+    def at(self, dataset_id: UUID, positions: Collection[int]) -> Sequence[Sample]:
+        """Return the samples at these places, in any order."""
+        return self._session.scalars(
+            select(Sample).where(
+                Sample.dataset_id == dataset_id,
+                Sample.position.in_(positions),
+                Sample.tenant_id == self._tenant_id,
+            )
+        ).all()
 
     def by_position(
         self,

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from uuid import UUID
@@ -169,6 +169,11 @@ class DatasetService:
         if found is None:
             raise not_found("sample")
         return found
+
+    def samples_at(self, dataset_id: UUID, positions: Collection[int]) -> dict[int, Sample]:
+        """Return the samples at these few places of a data set, by their places."""
+        rows = self._samples.at(dataset_id, positions)
+        return {row.position: row for row in rows}
 
     def read_sample(self, sample_id: str) -> SampleRead:
         """Describe a sample."""

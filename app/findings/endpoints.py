@@ -22,8 +22,9 @@ from app.findings.errors import (
     NotFinishedError,
     UnknownSortError,
 )
+from app.findings.evidence_service import EvidenceService
 from app.findings.query import DecisionFilter, FindingQuery, Sort, Verdict
-from app.findings.schemas import ArtifactRead, FindingRead, ModelFormat
+from app.findings.schemas import ArtifactRead, EvidenceRead, FindingRead, ModelFormat
 from app.findings.service import FindingService
 from app.http.deps import ContextDep, ReadSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
@@ -99,6 +100,12 @@ class FileSender:
         return blob_response(self._request, self._blobs, artifact, disposition=disposition)
 
 
+def _evidence(caller: Reader, session: ReadSession, context: ContextDep) -> EvidenceService:
+    tenant_id = caller.tenant_id
+    return EvidenceService(session, tenant_id, context.wake_ups, context.blobs(tenant_id))
+
+
+EvidenceDep = Annotated[EvidenceService, Depends(_evidence)]
 ServiceDep = Annotated[FindingService, Depends(_service)]
 QueryDep = Annotated[FindingQuery, Depends(_query)]
 SenderDep = Annotated[FileSender, Depends()]
@@ -125,6 +132,20 @@ def list_findings(
     combined.
     """
     return paging.reply(service.page(job_id, query, paging.wanted))
+
+
+@router.get(
+    "/samples/{sample_id}/evidence",
+    summary="Get how one sample was learned, and which samples are most like it",
+    responses=problems(NotFinishedError, NoFindingsError, StoreUnavailableError),
+)
+def get_evidence(job_id: str, sample_id: str, evidence: EvidenceDep) -> EvidenceRead:
+    """So far as the job has kept it.
+
+    Audits of older releases have kept nothing; uploaded scores have no epochs, and similar samples
+    only where the upload had features.
+    """
+    return evidence.read(job_id, sample_id)
 
 
 @router.get("/artifacts", summary="List the files that the job made")

@@ -97,6 +97,41 @@ class FindingPlace(ReadModel):
     next_id: str | None
 
 
+class LossQuartiles(ReadModel):
+    """Quartiles of the losses of a class after each epoch, in nats."""
+
+    lower: list[float]
+    median: list[float]
+    upper: list[float]
+
+
+class Lookalike(ReadModel):
+    """A training sample that is like another one for the network."""
+
+    sample_id: str
+    path: str
+    given_label: str
+    similarity: float
+    """Cosine of the features, less what all samples share: 1 is the same, 0 unrelated."""
+    has_image: bool
+
+
+class EvidenceRead(ReadModel):
+    """What the training saw of one sample, so far as the job has kept it."""
+
+    sample_id: str
+    label: str
+    """What was trained on: the given label, unless a person had decided otherwise before."""
+    losses: list[float] | None
+    """Of that label after each epoch, in nats; null where nothing was trained or kept."""
+    class_losses: LossQuartiles | None
+    """Of the samples with that label that are not flagged; null where there are none."""
+    like_given: list[Lookalike]
+    """The most similar samples of the given class that are not flagged, the nearest first."""
+    like_suggested: list[Lookalike]
+    """The same of the suggested class; empty where that is the given one."""
+
+
 class ArtifactRead(ReadModel):
     """A file that an audit made."""
 

@@ -19,7 +19,7 @@ from app.findings.errors import (
     NoModelError,
     NotFinishedError,
 )
-from app.findings.query import FindingQuery
+from app.findings.query import FindingQuery, FindingRow
 from app.findings.repository import FindingRepository
 from app.findings.schemas import ArtifactRead, FindingPlace, FindingRead, ModelFormat
 from app.jobs.service import JobService
@@ -76,11 +76,9 @@ class FindingService:
             NotFoundError: The tenant has no such job, or the job judged no such sample.
             NotFinishedError: It has not succeeded.
         """
-        job, version_id = self._published(job_id)
+        job, row = self.judged(job_id, sample_id)
+        version_id = row.finding.version_id
         classes = self._datasets.find(str(job.dataset_id)).classes
-        row = self._findings.get(version_id, parse_sample_id(sample_id))
-        if row is None:
-            raise not_found("sample")
         key = (row.finding.loss, row.finding.rank)
         beside = [
             self._findings.page(version_id, each, classes=classes, after=key, limit=1)
@@ -91,6 +89,20 @@ class FindingService:
         )
         finding = FindingRead.of(row, classes)
         return FindingPlace(finding=finding, previous_id=previous_id, next_id=next_id)
+
+    def judged(self, job_id: str, sample_id: str) -> tuple[Job, FindingRow]:
+        """Return a job and what it says of one sample.
+
+        Raises:
+            NotFoundError: The tenant has no such job, or the job judged no such sample.
+            NotFinishedError: It has not succeeded.
+            NoFindingsError: It judged no labels.
+        """
+        job, version_id = self._published(job_id)
+        row = self._findings.get(version_id, parse_sample_id(sample_id))
+        if row is None:
+            raise not_found("sample")
+        return job, row
 
     def count_flagged(self, job_id: str, *, at_most: int) -> int:
         """Count a job's suspects, but no further than `at_most`.

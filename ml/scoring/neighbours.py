@@ -40,14 +40,14 @@ def find_neighbours(
     num_samples = len(feature_ND)
     mean_D = feature_ND.mean(axis=0, dtype=np.float64).astype(np.float32)
     reference_R = np.sort(np.random.default_rng(0).permutation(num_samples)[:MAX_REFERENCES])
-    reference_RD = _unit(feature_ND[reference_R], mean_D)
+    reference_RD = unit(feature_ND[reference_R], mean_D)
     num_neighbours = min(NUM_NEIGHBOURS, len(reference_R) - 1)
     count_NC = np.full((num_samples, num_classes), 1.0 / num_classes)
     closeness_N = np.zeros(num_samples)
     num_rows = max(MAX_SIMILARITIES // len(reference_R), 1)
     for start in range(0, num_samples if num_neighbours else 0, num_rows):
         row_M = np.arange(start, min(start + num_rows, num_samples))
-        similarity_MR = _unit(feature_ND[row_M], mean_D) @ reference_RD.T
+        similarity_MR = unit(feature_ND[row_M], mean_D) @ reference_RD.T
         _leave_out_itself(similarity_MR, row_M, reference_R)
         nearest_MK = np.argpartition(-similarity_MR, num_neighbours - 1, axis=1)[:, :num_neighbours]
         np.add.at(count_NC, (row_M[:, None], label_N[reference_R[nearest_MK]]), 1.0)
@@ -64,7 +64,7 @@ def _closeness(similarity_MK: NDArray[np.float32]) -> FloatArray:
     return np.asarray(np.clip(excess_M, 0.0, 1.0), dtype=np.float64)
 
 
-def _unit(feature_MD: NDArray[np.floating], mean_D: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(feature_MD: NDArray[np.floating], mean_D: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return what differs from the mean, with length 1."""
     centred_MD = feature_MD.astype(np.float32) - mean_D
     norm_M1 = np.maximum(np.linalg.norm(centred_MD, axis=1, keepdims=True), MIN_NORM)

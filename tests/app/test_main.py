@@ -58,6 +58,7 @@ class TestOpenApi:
             "POST /v1/jobs/{job_id}/retry",
             "GET /v1/jobs/{job_id}/events",
             "GET /v1/jobs/{job_id}/samples",
+            "GET /v1/jobs/{job_id}/samples/{sample_id}/evidence",
             "GET /v1/jobs/{job_id}/artifacts",
             "GET /v1/jobs/{job_id}/artifacts/SHA256SUMS",
             "GET /v1/jobs/{job_id}/artifacts/SHA256SUMS.sig",

@@ -20,6 +20,12 @@ from app.models import (
 )
 from app.models.likely import SCALE
 
+_NAMES = {
+    "safetensors": "model.safetensors",
+    "evidence": "evidence.npy",
+    "class_losses": "class-losses.npy",
+}
+
 
 def sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
@@ -111,7 +117,7 @@ def make_artifact(session: Session, job: Job, kind: str, content: bytes) -> Arti
         version_id=job.result_version,
         job_id=job.id,
         kind=kind,
-        name="model.safetensors" if is_model else f"{kind}.json",
+        name=_NAMES.get(kind, f"{kind}.json"),
         sha256=hashlib.sha256(content).hexdigest(),
         num_bytes=len(content),
         media_type="application/octet-stream" if is_model else "application/json",

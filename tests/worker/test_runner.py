@@ -134,7 +134,8 @@ class TestAudit:
         with database.read() as session:
             artifacts = {a.kind: a for a in session.scalars(select(Artifact))}
         assert set(artifacts) == {
-            "safetensors", "card", "torchscript", "onnx", "report", "trajectories",
+            "safetensors", "card", "torchscript", "onnx", "report", "trajectories", "evidence",
+            "class_losses",
         }  # fmt: skip
         store = BlobStore(files.blobs(job.tenant_id))
         report = json.loads(store.path(artifacts["report"].sha256).read_text())

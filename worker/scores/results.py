@@ -12,6 +12,7 @@ import numpy as np
 
 import ml
 from app.core.durable import write_json
+from worker.evidence_files import Judged, write_evidence
 from worker.ingest.classes import listed
 from worker.results import write_findings
 from worker.scores.arrays import Scores
@@ -29,6 +30,8 @@ def write_results(folder: Path) -> None:
     report = build_report(scores, findings, mixture)
     digest = content_hash(scores)
     write_findings(folder, findings, scores.label)
+    if scores.feature is not None:
+        _write_lookalikes(folder, scores, findings)
     write_json(folder / REPORT, report | {"run": _run_facts(scores, digest)})
     summary = {
         "classes": scores.class_names,
@@ -36,6 +39,19 @@ def write_results(folder: Path) -> None:
         "warnings": _left_out_warnings(scores),
     }
     write_json(folder / SUMMARY, summary)
+
+
+def _write_lookalikes(folder: Path, scores: Scores, findings: ml.Findings) -> None:
+    rows = np.arange(len(scores.label))
+    judged = Judged(
+        findings=findings,
+        given_label=scores.label,
+        label=scores.label,
+        position=rows,
+        num_positions=len(rows),
+    )
+    no_epochs = np.empty((0, len(rows)), dtype=np.float16)
+    write_evidence(folder, judged, losses=no_epochs, features=scores.feature)
 
 
 def content_hash(scores: Scores) -> str:

@@ -77,6 +77,7 @@ CROSSINGS: dict[str, Crossing] = {
     "POST /v1/jobs/{job_id}/cancel": Crossing(_TRAIN, ids={"job_id": "waiting_job_id"}),
     "POST /v1/jobs/{job_id}/retry": Crossing(_TRAIN, ids={"job_id": "failed_job_id"}),
     "GET /v1/jobs/{job_id}/samples": Crossing(_READ),
+    "GET /v1/jobs/{job_id}/samples/{sample_id}/evidence": Crossing(_READ),
     "GET /v1/jobs/{job_id}/report": Crossing(_READ, owner_gets=500),
     "GET /v1/jobs/{job_id}/model": Crossing(_READ, owner_gets=404),
     "GET /v1/jobs/{job_id}/artifacts": Crossing(_READ),
