@@ -12,7 +12,8 @@ from app.core.storage import BlobStore, DataFolder
 from app.models import Dataset, Finding, Job, JobState, ResultVersion, Sample
 from app.models.likely import SCALE
 from tests.browser.rows import Seed
-from tests.support.factories import make_sample
+from tests.support.evidence import class_losses_file, evidence_file
+from tests.support.factories import make_artifact, make_sample
 from tests.support.rows import make_job
 
 NUM_IMAGES = 12
@@ -70,6 +71,38 @@ def make_suspects(
         )
         job.state, job.result_version = JobState.SUCCEEDED, version.id
         return Suspects(dataset, job, [sample.id for sample in samples])
+
+
+def keep_evidence(seed: Seed, suspects: Suspects, num_epochs: int = 30) -> None:
+    """Add what a training leaves of single samples: each is like those that come after it."""
+    num_samples, num_classes = len(suspects.sample_ids), len(suspects.dataset.classes)
+    labels = {place: place % num_classes for place in range(num_samples)}
+    falling = [2.3 * 0.85**epoch for epoch in range(num_epochs)]
+    near = {
+        place: [(place + step * num_classes) % num_samples for step in (1, 2, 3, 4)]
+        for place in labels
+    }
+    files = {
+        "evidence": evidence_file(
+            num_samples,
+            {place: [2.0 + 0.4 * loss for loss in reversed(falling)] for place in labels},
+            label=labels,
+            like_given=near,
+            like_suggested={
+                place: [(other + 1) % num_samples for other in others]
+                for place, others in near.items()
+            },
+        ),
+        "class_losses": class_losses_file(
+            [tuple([part * loss for loss in falling] for part in (0.4, 0.7, 1.0))] * num_classes
+        ),
+    }
+    blobs = BlobStore(DataFolder(seed.data_dir).blobs(seed.tenant_id))
+    with seed.database.unit_of_work() as session:
+        job = session.get_one(Job, suspects.job.id)
+        for kind, content in files.items():
+            make_artifact(session, job, kind, content)
+            blobs.put(content)
 
 
 def store_images(seed: Seed) -> list[str]:

@@ -12,7 +12,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.pictures import Shots
 from tests.browser.reports import histogram
 from tests.browser.rows import Seed
-from tests.browser.suspects import make_suspects
+from tests.browser.suspects import keep_evidence, make_suspects
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
@@ -62,6 +62,12 @@ def _review_done(seed: Seed) -> str:
 
 
 def _sample(seed: Seed) -> str:
+    suspects = make_suspects(seed, 60, classes=CLASSES, name="cifar-10")
+    keep_evidence(seed, suspects)
+    return f"/jobs/{suspects.job.id}/samples/s{suspects.sample_ids[1]:016x}"
+
+
+def _sample_of_an_older_audit(seed: Seed) -> str:
     suspects = make_suspects(seed, 4, classes=CLASSES, name="cifar-10")
     return f"/jobs/{suspects.job.id}/samples/s{suspects.sample_ids[1]:016x}"
 
@@ -105,6 +111,7 @@ PAGES: dict[str, Callable[[Seed], str]] = {
     "review-filtered": _review_filtered,
     "review-done": _review_done,
     "sample": _sample,
+    "sample-older": _sample_of_an_older_audit,
     "not-found": _missing,
 }
 

@@ -12,6 +12,7 @@ from app.web.rendering import render, wants_fragment
 from app.web.views.queue_filters import QueueFilters
 from app.web.views.review_queue import QueuePage
 from app.web.views.sample_detail import SampleDetail
+from app.web.views.sample_evidence import SampleEvidence
 from app.web.views.share import DifferencesPage, SharePage
 
 router = APIRouter(prefix="/jobs/{job_id}")
@@ -94,7 +95,12 @@ def sample(
     view = SampleDetail.read(
         session, caller, context.wake_ups, job_id, sample_id, filters, of_share=share
     )
-    return render(request, "pages/sample.html", view=view, may_review=_may_review(caller))
+    evidence = None
+    if not view.tile.is_blind:
+        blobs = context.blobs(caller.tenant_id)
+        evidence = SampleEvidence.read(session, caller, context.wake_ups, blobs, job_id, sample_id)
+    may_review = _may_review(caller)
+    return render(request, "pages/sample.html", view=view, evidence=evidence, may_review=may_review)
 
 
 def _board(request: Request, name: str, **values: Any) -> Response:

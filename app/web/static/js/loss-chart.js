@@ -1,50 +1,24 @@
 // <loss-chart data-histogram="…">: draws the losses and the two groups that were fitted to them,
 // again whenever the attribute changes.
-import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { Chart, uPlot } from "./chart.js";
 
-const HEIGHT = 260;
 const SQUARE_ROOT = { distr: 100, fwd: Math.sqrt, inv: (root) => root * root };
 
-class LossChart extends HTMLElement {
+class LossChart extends Chart {
   static observedAttributes = ["data-histogram"];
+  height = 260;
 
-  connectedCallback() {
-    this.resizing = new ResizeObserver(() => this.fit());
-    this.resizing.observe(this);
-    this.redraw = () => this.draw();
-    document.addEventListener("themechange", this.redraw);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", this.redraw);
-    this.draw();
-  }
-
-  disconnectedCallback() {
-    this.resizing.disconnect();
-    document.removeEventListener("themechange", this.redraw);
-    matchMedia("(prefers-color-scheme: dark)").removeEventListener("change", this.redraw);
-    this.plot?.destroy();
-  }
-
-  attributeChangedCallback() {
-    if (this.isConnected) this.draw();
-  }
-
-  fit() {
-    if (this.plot && this.clientWidth) this.plot.setSize({ width: this.clientWidth, height: HEIGHT });
-  }
-
-  draw() {
-    this.plot?.destroy();
+  plotNow() {
     const { edges, counts, expected_counts: expected } = JSON.parse(this.dataset.histogram);
     const middles = counts.map((_, bin) => (edges[bin] + edges[bin + 1]) / 2);
     const data = [middles, counts];
     if (expected.clean.length) data.push(expected.clean, expected.noisy);
     const most = Math.max(...data.slice(1).flat());
-    this.plot = new uPlot(this.options(data.length, most), data, this);
+    return new uPlot(this.options(data.length, most), data, this);
   }
 
   options(numRows, most) {
-    const ink = this.colour("--muted");
-    const axis = { stroke: ink, grid: { stroke: this.colour("--line"), width: 1 }, ticks: { show: false } };
+    const axis = this.axis();
     const lines = [
       { stroke: this.colour("--good"), width: 2.5 },
       { stroke: this.colour("--bad"), width: 2.5, dash: [6, 3] },
@@ -52,10 +26,7 @@ class LossChart extends HTMLElement {
     const bars = { fill: this.colour("--line-strong"), paths: uPlot.paths.bars({ size: [0.9] }) };
     const series = [{}, bars, ...lines].slice(0, numRows);
     return {
-      width: this.clientWidth || 600,
-      height: HEIGHT,
-      legend: { show: false },
-      cursor: { show: false },
+      ...this.frame(),
       scales: { x: { time: false }, y: { ...SQUARE_ROOT, range: [0, most || 1] } },
       axes: [
         { ...axis, label: "Loss", labelSize: 22, size: 34 },
@@ -63,15 +34,6 @@ class LossChart extends HTMLElement {
       ],
       series: series.map((row) => ({ points: { show: false }, ...row })),
     };
-  }
-
-  /** A token's colour as it is now: custom properties themselves still read `light-dark(…)`. */
-  colour(token) {
-    const before = this.style.color;
-    this.style.color = `var(${token})`;
-    const { color } = getComputedStyle(this);
-    this.style.color = before;
-    return color;
   }
 }
 
