@@ -5,9 +5,10 @@
 
 Starts the real service on SQLite, puts rows and twelve images into its store, and drives the
 system's Chromium. Measured in the page: from the start of a navigation (thumbnails cached) to the
-frame after the last image in view is complete; from the key for the next page to the frame that
-shows it with its images; from a key to the frame that shows the decision. Then so many decisions
-are made by keyboard, one after the other, and compared with the log.
+frame after the last image in view is complete, of the whole queue and of a kind that one sample in
+5,000 is of; from the key for the next page to the frame that shows it with its images; from a key
+to the frame that shows the decision. Then so many decisions are made by keyboard, one after the
+other, and compared with the log.
 """
 
 import argparse
@@ -35,6 +36,8 @@ from tests.support.rows import make_job
 from tests.support.service import Service, running_service
 
 CLASSES = [f"class {number:04d}" for number in range(1000)]
+HARD_EVERY = 5000
+"""One sample in so many was hard to learn: the rarest kind that is looked at."""
 KEYS = {"a": "relabel", "s": "keep", "d": "unsure"}
 _SEEN = """() => new Promise(done => {
     const look = () => {
@@ -83,7 +86,7 @@ def main() -> None:
 
 
 def fill(service: Service, num_findings: int) -> Job:
-    """Put an audited data set, every label flagged, into the service's database."""
+    """Put an audited data set, nearly every label flagged, into the service's database."""
     database = Database(make_engine(f"sqlite:///{service.data_dir / 'labelaudit.db'}"))
     with database.unit_of_work() as session:
         tenant_id = session.scalars(select(Tenant.id).where(Tenant.name == DEFAULT_TENANT)).one()
@@ -132,6 +135,8 @@ def _samples(
 
 def _findings(version_id: int, first: int, count: int) -> Iterator[dict[str, Any]]:
     for place in range(count):
+        # From the last one back: in a small run, too, one is hard.
+        is_hard = (count - 1 - place) % HARD_EVERY == 0
         yield {
             "version_id": version_id,
             "sample_id": first + place,
@@ -140,9 +145,9 @@ def _findings(version_id: int, first: int, count: int) -> Iterator[dict[str, Any
             "suggested_label": (place + 1) % len(CLASSES),
             "suggested_confidence": 0.9,
             "p_mislabeled": 0.99 * (1 - place / count),
-            "flagged": True,
+            "flagged": not is_hard,
             "loss": 5.0 - 4 * place / count,
-            "verdict": "mislabeled",
+            "verdict": "hard" if is_hard else "mislabeled",
             "signals": {"posterior": 0.97, "mean_loss": 3.2, "disagreement": 0.8, "margin": -2.5},
         }
 
@@ -157,10 +162,11 @@ def measure(
     path = f"/jobs/{job.id}/review"
     page.goto(path)
     page.evaluate(_SEEN)
-    first_ms, next_ms, decision_ms = [], [], []
-    for _ in range(options.repeats):
-        page.goto(path)
-        first_ms.append(page.evaluate(_SEEN))
+    first_ms = _visits(page, path, options.repeats)
+    hard_ms = _visits(page, f"{path}?verdict=hard", options.repeats)
+    next_ms, decision_ms = [], []
+    page.goto(path)
+    page.evaluate(_SEEN)
     for _ in range(options.repeats):
         page.wait_for_timeout(1000)  # a reviewer looks at the page; the next one is fetched
         next_ms.append(page.evaluate(_PRESS, {"key": "n", "shown": "page"}))
@@ -171,10 +177,20 @@ def measure(
         decision_ms.append(page.evaluate(_PRESS, {"key": "s", "shown": "decision"}))
     return {
         "first_page_ms": _summary(first_ms),
+        "first_page_of_a_rare_kind_ms": _summary(hard_ms),
         "next_page_ms": _summary(next_ms),
         "decision_ms": _summary(decision_ms),
         "keyboard": press_many(page, service, job, options.decisions, made=options.repeats),
     }
+
+
+def _visits(page: Page, path: str, count: int) -> list[float]:
+    """Return how long a page took to be seen, each time, in milliseconds."""
+    times = []
+    for _ in range(count):
+        page.goto(path)
+        times.append(page.evaluate(_SEEN))
+    return times
 
 
 def press_many(page: Page, service: Service, job: Job, count: int, *, made: int) -> dict[str, Any]:

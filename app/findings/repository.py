@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, false, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.core.clock import utc_now
-from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Sort, Verdict
+from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Verdict
 from app.models import FLAGGED, IS_ODD, Artifact, Finding, ResultVersion, Sample
 
 SUPERSEDED_KEPT = timedelta(hours=24)
@@ -37,7 +37,7 @@ class FindingRepository:
     ) -> list[FindingRow]:
         """Return findings in the wanted order, after the key (loss, rank)."""
         statement = self._rows(version_id).where(*_conditions(query, classes)).limit(limit)
-        rows = self._session.execute(_ordered(statement, query.sort, after))
+        rows = self._session.execute(_ordered(statement, query, after))
         return [FindingRow(*row) for row in rows]
 
     def get(self, version_id: int, sample_id: int) -> FindingRow | None:
@@ -112,8 +112,8 @@ class FindingRepository:
         ).all()
 
 
-def _ordered(statement: _Rows, sort: Sort, after: tuple[float, int] | None) -> _Rows:
-    columns = (Finding.loss, Finding.rank) if sort.by_loss else (Finding.rank,)
+def _ordered(statement: _Rows, query: FindingQuery, after: tuple[float, int] | None) -> _Rows:
+    sort, columns = query.sort, _columns(query)
     if after is not None:
         # Columns of one index in one direction: a row comparison seeks straight to the place.
         key = tuple_(*columns)
@@ -122,6 +122,16 @@ def _ordered(statement: _Rows, sort: Sort, after: tuple[float, int] | None) -> _
     return statement.order_by(
         *(column.asc() if sort.ascending else column.desc() for column in columns)
     )
+
+
+def _columns(query: FindingQuery) -> tuple[SQLColumnExpression[Any], ...]:
+    """Return what decides the order."""
+    if not query.sort.by_loss:
+        return (Finding.rank,)
+    # Few samples are of an odd kind: found by it, then sorted. By its index of losses SQLite would
+    # walk the whole job to meet them: 0.4 s for 200,000 findings, where this takes 2 ms.
+    loss = Finding.loss + 0.0 if _is_odd(query.verdict) else Finding.loss
+    return (loss, Finding.rank)
 
 
 def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[bool]]:
@@ -145,9 +155,16 @@ def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[b
 
 def _of_kind(verdict: Verdict) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [Finding.verdict == verdict.value]
-    if verdict not in (Verdict.CLEAN, Verdict.MISLABELED):
-        conditions.append(IS_ODD)  # follows from the other one, but SQLite's planner must be told
+    if _is_odd(verdict):
+        # Both follow from the rest, but SQLite's planner must be told: that its partial index
+        # holds them all, and that three of its columns are bounded.
+        conditions += [IS_ODD, Finding.rank > 0]
     return conditions
+
+
+def _is_odd(verdict: Verdict | None) -> bool:
+    """Tell whether a kind is one that few samples are of."""
+    return verdict not in (None, Verdict.CLEAN, Verdict.MISLABELED)
 
 
 def _names(

@@ -86,6 +86,27 @@ class TestPage:
         assert "TEMP B-TREE" not in plan
         assert "Sort" not in plan
 
+    @pytest.mark.parametrize("sort", [Sort.LARGEST_LOSS, Sort.SMALLEST_LOSS])
+    @pytest.mark.parametrize("after", [None, (1.5, 5)])
+    def test_of_a_rare_kind_only_its_samples_are_read_in_any_order(
+        self,
+        session: Session,
+        version: ResultVersion,
+        sort: Sort,
+        after: tuple[float, int] | None,
+    ) -> None:
+        findings = FindingRepository(session, version.tenant_id)
+        query = FindingQuery(verdict=Verdict.HARD, sort=sort)
+        plan = explain(
+            session,
+            lambda: findings.page(version.id, query, classes=CLASSES, after=after, limit=3),
+        )
+        assert "ix_findings_odd" in plan, plan
+        rows = findings.page(version.id, query, classes=CLASSES, after=after, limit=3)
+        expected = [(1.0, 4), (2.0, 8)] if sort.ascending else [(2.0, 8), (1.0, 4)]
+        expected = expected if after is None else expected[1:]
+        assert [(row.finding.loss, row.finding.rank) for row in rows] == expected
+
     def test_of_another_tenant_is_empty(self, session: Session, version: ResultVersion) -> None:
         other = make_tenant(session, "theirs")
         findings = FindingRepository(session, other.id)
