@@ -51,6 +51,10 @@ def report(classes: list[str], **values: Any) -> dict[str, Any]:
         "accuracy": {"train_given_labels": 0.982, "test": 0.934, "num_test_samples": 10_000},
         "loss_histogram": histogram(), "per_class": rows,
         "class_pairs": sorted(pairs, key=lambda pair: -pair["count"]),
+        "noise_structure": {"is_structured": True, "unevenness": 0.72},
+        "verdicts": {
+            "clean": 49_000, "off_topic": 12, "duplicate": 31, "ambiguous": 140, "hard": 265,
+        },
         "fallbacks": [], "warnings": [], "epochs": [{"epoch": 1}] * 30, "mixture_per_epoch": [],
         "converged": True,
         "run": {

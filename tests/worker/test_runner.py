@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from celery import Celery
 from sqlalchemy import select
@@ -140,6 +141,9 @@ class TestAudit:
         store = BlobStore(files.blobs(job.tenant_id))
         report = json.loads(store.path(artifacts["report"].sha256).read_text())
         assert report["accuracy"]["num_test_samples"] == 30
+        evidence = np.load(store.path(artifacts["evidence"].sha256), allow_pickle=False)
+        assert evidence["losses"].shape == (NUM_TRAIN + 30, 6)
+        assert (evidence["like_given"][:, 0] >= 0).sum() == NUM_TRAIN
         assert {row["label"] for row in report["per_class"]} == {"red", "green", "blue"}
         assert not files.job(job_id).exists()
         assert runner.run_next(Queue.GPU) is False
