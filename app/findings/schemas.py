@@ -112,7 +112,7 @@ class Lookalike(ReadModel):
     path: str
     given_label: str
     similarity: float
-    """Cosine of the features, less what all samples share: 1 is the same, 0 unrelated."""
+    """Cosine of the features, less what all samples share: 1 is the same, 0 or less unrelated."""
     has_image: bool
 
 

@@ -19,7 +19,7 @@ class LossCurve extends Chart {
     const isShort = data[0].length < 3;
     const series = [
       {},
-      { stroke: this.colour("--bad"), width: 2.5, points: { show: isShort } },
+      { stroke: this.colour("--ink"), width: 2.5, points: { show: isShort } },
       { stroke: "transparent" },
       { stroke: "transparent" },
       { stroke: good, width: 2, dash: [6, 3] },
