@@ -2,7 +2,10 @@
 
 from playwright.sync_api import Page, expect
 
+from app.models import Sample
+from tests.browser.axe import assert_accessible
 from tests.browser.conftest import OpenPage
+from tests.browser.pictures import Shots
 from tests.browser.rows import Seed
 from tests.browser.suspects import Suspects, keep_evidence, make_suspects
 from tests.browser.test_review_queue import press
@@ -39,3 +42,18 @@ def test_the_curve_is_drawn_again_after_a_decision(open_page: OpenPage, seed: Se
     press(page, "s")
     expect(page.locator(".history__entry")).to_contain_text("Kept")
     expect(page.locator("loss-curve canvas")).to_have_count(1)
+
+
+def test_rows_of_scores_are_compared_by_their_names(
+    open_page: OpenPage, seed: Seed, shots: Shots
+) -> None:
+    suspects = make_suspects(seed, 8)
+    keep_evidence(seed, suspects, num_epochs=0)
+    with seed.database.unit_of_work() as session:
+        for sample_id in suspects.sample_ids:
+            session.get_one(Sample, sample_id).sha256 = None
+    page = _open_sample(open_page, suspects, 0)
+    expect(page.locator(".alike__name")).to_have_count(8)
+    expect(page.locator("loss-curve, .alike__image")).to_have_count(0)
+    shots.take(page, "sample-scores")
+    assert_accessible(page)

@@ -121,6 +121,20 @@ class TestScoreJob:
         assert runner.run_next(Queue.GPU) is False
 
     @on_sqlite
+    def test_keeps_who_is_like_whom_where_there_are_features(
+        self, database: Database, files: DataFolder, runner: JobRunner, upload: Path
+    ) -> None:
+        features = np.eye(3)[PLANTED.label] + 0.01 * np.arange(240)[:, None] % 0.07
+        write_npz(upload, good_arrays() | {"features": features})
+        runner.run_next(Queue.CPU)
+        with database.read() as session:
+            kept = session.scalars(select(Artifact).where(Artifact.kind == "evidence")).one()
+        file = BlobStore(files.blobs(kept.tenant_id)).path(kept.sha256)
+        evidence = np.load(file, allow_pickle=False)
+        assert evidence["losses"].shape == (240, 0)
+        assert (PLANTED.label[evidence["like_given"][:, 0]] == PLANTED.label).all()
+
+    @on_sqlite
     def test_has_the_report_of_an_audit_without_its_epochs(
         self, database: Database, files: DataFolder, runner: JobRunner, upload: Path
     ) -> None:
