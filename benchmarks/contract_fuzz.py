@@ -13,18 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
+from benchmarks.api_process import running_api
 from benchmarks.machine import facts
 from tests.support.archives import write_tiny_zip
-from tests.support.ports import free_port
 from tests.support.service import running_service
-from tests.support.waiting import wait_for
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
@@ -38,7 +33,8 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         key = _prepare(Path(folder))
-        with _api(Path(folder)) as url:
+        data_dir = str(Path(folder) / "labelaudit-data")
+        with running_api(Path(folder) / "api.log", LABELAUDIT_DATA_DIR=data_dir) as url:
             code = _fuzz(url, key, Path(folder), options.seconds, options.seed)
         result = _result(Path(folder) / "report.ndjson", options.seconds) | {"exit_code": code}
         log = (Path(folder) / "api.log").read_text()
@@ -59,33 +55,6 @@ def _prepare(folder: Path) -> str:
         reply = service.upload(archive, audit=wanted).raise_for_status().json()
         assert service.wait(reply["job_id"])["state"] == "succeeded"
         return (service.data_dir / "api-key").read_text().strip()
-
-
-@contextmanager
-def _api(folder: Path) -> Iterator[str]:
-    """The API process alone: what is queued stays queued, no training takes the cores."""
-    port = free_port()
-    settings = {"LABELAUDIT_DATA_DIR": str(folder / "labelaudit-data")}
-    with (folder / "api.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "labelaudit", "api", "--host", "127.0.0.1",
-             "--port", str(port)],
-            stdout=log, stderr=log, env=os.environ | settings,
-        )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: _answers(url), seconds=60, what="the API starts")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz", timeout=2).is_success
-    except httpx2.TransportError:
-        return False
 
 
 def _fuzz(url: str, key: str, folder: Path, seconds: int, seed: int | None) -> int:
