@@ -16,7 +16,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from benchmarks.api_process import running_api
+from benchmarks.contract_hooks import OWN_IDS
 from benchmarks.machine import facts
 from tests.support.archives import write_tiny_zip
 from tests.support.service import running_service
@@ -67,8 +70,18 @@ def _fuzz(url: str, key: str, folder: Path, seconds: int, seed: int | None) -> i
     ]  # fmt: skip
     if seed is not None:
         command += ["--seed", str(seed)]
-    hooks = os.environ | {"SCHEMATHESIS_HOOKS": "benchmarks.contract_hooks"}
+    hooks = os.environ | {
+        "SCHEMATHESIS_HOOKS": "benchmarks.contract_hooks",
+        OWN_IDS: ",".join(_own_ids(url, key)),
+    }
     return subprocess.run(command, cwd=folder, env=hooks, check=False).returncode
+
+
+def _own_ids(url: str, key: str) -> list[str]:
+    """Return the ids of the key, as it has them in its middle, and of its tenant."""
+    usage = httpx2.get(f"{url}/v1/tenants", headers={"Authorization": f"Bearer {key}"})
+    tenants = usage.raise_for_status().json()["items"]
+    return [key.split("_")[2], *(tenant["id"] for tenant in tenants)]
 
 
 def _result(report: Path, seconds: int) -> dict[str, Any]:
