@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic_core import to_json
 from sqlalchemy import JSON, Boolean, Column, Dialect, LargeBinary, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 ROWS_PER_TRANSACTION = 50_000
@@ -75,10 +76,18 @@ def insert_missing(session: Session, table: Table, rows: Sequence[Mapping[str, A
 
 
 def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    cursor = session.connection().connection.cursor()
-    with cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    connection = session.connection()
+    driver = connection.dialect.loaded_dbapi
+    cursor = connection.connection.cursor()
+    try:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except driver.Error as error:
+        # SQLAlchemy does not see this statement, and callers know only its errors.
+        raise DBAPIError.instance(
+            statement, None, error, driver.Error, dialect=connection.dialect
+        ) from error
 
 
 def _written(column: Column[Any], values: Sequence[Any], dialect: Dialect) -> Iterable[Any]:

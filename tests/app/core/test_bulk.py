@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Table, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from app.core.bulk import as_columns, insert_rows
 from app.core.clock import utc_now
@@ -70,3 +71,13 @@ def test_times_and_ids_keep_their_form(database: Database) -> None:
     with database.read() as session:
         query = select(tenants.c.id, tenants.c.created_at).where(tenants.c.name == "many")
         assert session.execute(query).one() == (tenant_id, moment)
+
+
+def test_an_error_of_the_database_is_told_as_every_other_statement_tells_it(
+    database: Database,
+) -> None:
+    with database.unit_of_work() as session:
+        first, _ = rows_of(make_dataset(session, make_tenant(session).id))
+        with pytest.raises(IntegrityError):
+            insert_rows(session, SAMPLES, as_columns([first, first]))
+        session.rollback()
