@@ -13,18 +13,16 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from benchmarks.api_process import running_api
+from benchmarks.contract_hooks import OWN_IDS
 from benchmarks.machine import facts
 from tests.support.archives import write_tiny_zip
-from tests.support.ports import free_port
 from tests.support.service import running_service
-from tests.support.waiting import wait_for
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
@@ -38,7 +36,8 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         key = _prepare(Path(folder))
-        with _api(Path(folder)) as url:
+        data_dir = str(Path(folder) / "labelaudit-data")
+        with running_api(Path(folder) / "api.log", LABELAUDIT_DATA_DIR=data_dir) as url:
             code = _fuzz(url, key, Path(folder), options.seconds, options.seed)
         result = _result(Path(folder) / "report.ndjson", options.seconds) | {"exit_code": code}
         log = (Path(folder) / "api.log").read_text()
@@ -61,33 +60,6 @@ def _prepare(folder: Path) -> str:
         return (service.data_dir / "api-key").read_text().strip()
 
 
-@contextmanager
-def _api(folder: Path) -> Iterator[str]:
-    """The API process alone: what is queued stays queued, no training takes the cores."""
-    port = free_port()
-    settings = {"LABELAUDIT_DATA_DIR": str(folder / "labelaudit-data")}
-    with (folder / "api.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "labelaudit", "api", "--host", "127.0.0.1",
-             "--port", str(port)],
-            stdout=log, stderr=log, env=os.environ | settings,
-        )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: _answers(url), seconds=60, what="the API starts")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz", timeout=2).is_success
-    except httpx2.TransportError:
-        return False
-
-
 def _fuzz(url: str, key: str, folder: Path, seconds: int, seed: int | None) -> int:
     command: list[str | Path] = [
         sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIG, "run",
@@ -98,8 +70,18 @@ def _fuzz(url: str, key: str, folder: Path, seconds: int, seed: int | None) -> i
     ]  # fmt: skip
     if seed is not None:
         command += ["--seed", str(seed)]
-    hooks = os.environ | {"SCHEMATHESIS_HOOKS": "benchmarks.contract_hooks"}
+    hooks = os.environ | {
+        "SCHEMATHESIS_HOOKS": "benchmarks.contract_hooks",
+        OWN_IDS: ",".join(_own_ids(url, key)),
+    }
     return subprocess.run(command, cwd=folder, env=hooks, check=False).returncode
+
+
+def _own_ids(url: str, key: str) -> list[str]:
+    """Return the ids of the key, as it has them in its middle, and of its tenant."""
+    usage = httpx2.get(f"{url}/v1/tenants", headers={"Authorization": f"Bearer {key}"})
+    tenants = usage.raise_for_status().json()["items"]
+    return [key.split("_")[2], *(tenant["id"] for tenant in tenants)]
 
 
 def _result(report: Path, seconds: int) -> dict[str, Any]:

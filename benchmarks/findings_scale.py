@@ -11,26 +11,24 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx2
 import numpy as np
-from sqlalchemy import event, func, select, text
+from sqlalchemy import Table, event, func, select, text
 
 from app.accounts.schemas import Scope
 from app.accounts.secrets import load_pepper
 from app.accounts.service import AccountService
-from app.core.bulk import batches, insert_rows
+from app.core.bulk import ROWS_PER_TRANSACTION, Columns, insert_rows
 from app.core.db import Database, make_engine
 from app.core.migrate import upgrade
 from app.core.pagination import Cursors
@@ -41,11 +39,11 @@ from app.findings.repository import FindingRepository
 from app.findings.service import PLACE
 from app.http.pagination import CursorSeal
 from app.models import Dataset, Finding, Job, JobState, Sample
+from benchmarks.api_process import running_api
 from benchmarks.machine import facts
-from tests.support.ports import free_port
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.servers import running_postgres
-from tests.support.waiting import wait_for
+from worker.finding_rows import FINDINGS_FILE, finding_rows
 
 PAGE = 100
 WALK_PAGE = 500
@@ -58,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], required=True)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--rerun-rows", type=int, default=None)
+    parser.add_argument("--ranks", choices=["scattered", "rising"], default="scattered")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="labelaudit-scale-"))
@@ -67,21 +65,28 @@ def main() -> None:
             url = f"sqlite:///{folder / 'scale.db'}"
             if options.engine == "postgresql":
                 url = stack.enter_context(running_postgres())
-            result = _measure(folder, url, options.rows, options.rerun_rows or options.rows)
+            result = _measure(folder, url, options.rows, options.ranks)
     finally:
         shutil.rmtree(folder)
-    result = {"engine": options.engine, "rows": options.rows, **result, "machine": facts()}
+    result = {
+        "engine": options.engine,
+        "rows": options.rows,
+        "ranks": options.ranks,
+        **result,
+        "machine": facts(),
+    }
     options.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
-def _measure(folder: Path, url: str, num_rows: int, num_again: int) -> dict[str, Any]:
+def _measure(folder: Path, url: str, num_rows: int, ranks: str) -> dict[str, Any]:
     upgrade(url)
     settings = Settings.model_validate({"data_dir": folder / "data", "database_url": url})
     database = Database(make_engine(url))
     key, job_id = _prepare(database, settings, num_rows)
+    _write_findings(folder, num_rows, ranks)
     start = time.monotonic()
-    version = _publish(database, job_id, num_rows)
+    version = _publish(database, job_id, folder, num_rows)
     result: dict[str, Any] = {"load_seconds": _since(start), "load_average": os.getloadavg()[0]}
     print(result, flush=True)
     with database.read() as session:
@@ -98,10 +103,15 @@ def _measure(folder: Path, url: str, num_rows: int, num_again: int) -> dict[str,
         return cursor
 
     def again() -> None:
-        _publish(database, job_id, num_again, is_reversed=True)
+        _write_findings(folder, num_rows, ranks, is_reversed=True)
+        _publish(database, job_id, folder, num_rows)
 
     with (
-        _api(folder, settings, url) as base,
+        running_api(
+            folder / "api.log",
+            LABELAUDIT_DATA_DIR=str(settings.data_dir),
+            LABELAUDIT_DATABASE_URL=url,
+        ) as base,
         httpx2.Client(
             base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=60
         ) as client,
@@ -121,30 +131,38 @@ def _prepare(database: Database, settings: Settings, num_rows: int) -> tuple[str
         job = make_job(session, dataset)
         accounts = AccountService(session, load_pepper(settings))
         _, key = accounts.create_key(tenant.id, name="scale", scopes=list(Scope))
-    for batch in batches(_samples(dataset, num_rows)):
+    for batch in _samples(dataset, num_rows):
         with database.unit_of_work() as session:
-            insert_rows(session, Sample.__table__, batch)  # type: ignore[arg-type]
+            insert_rows(session, cast("Table", Sample.__table__), batch)
     print("samples are in", flush=True)
     return key, job.id
 
 
-def _samples(dataset: Dataset, num_rows: int) -> Iterator[dict[str, Any]]:
-    for position in range(num_rows):
+def _samples(dataset: Dataset, num_rows: int) -> Iterator[Columns]:
+    same = {
+        "tenant_id": dataset.tenant_id, "dataset_id": dataset.id, "split": "train",
+        "thumb_sha256": None, "media_type": "image/png", "width": 8, "height": 8,
+        "decision": None, "version": 1,
+    }  # fmt: skip
+    for first in range(0, num_rows, ROWS_PER_TRANSACTION):
+        positions = range(first, min(first + ROWS_PER_TRANSACTION, num_rows))
         yield {
-            "id": position + 1, "tenant_id": dataset.tenant_id, "dataset_id": dataset.id,
-            "position": position, "path": f"cat/{position:08d}.png", "split": "train",
-            "given_label": position % 2, "sha256": f"{position:064x}", "thumb_sha256": None,
-            "media_type": "image/png", "width": 8, "height": 8, "decision": None, "version": 1,
-        }  # fmt: skip
+            "id": [position + 1 for position in positions],
+            "position": positions,
+            "path": [f"cat/{position:08d}.png" for position in positions],
+            "given_label": [position % 2 for position in positions],
+            "sha256": [f"{position:064x}" for position in positions],
+            **{name: [value] * len(positions) for name, value in same.items()},
+        }
 
 
-def _publish(database: Database, job_id: UUID, num_rows: int, *, is_reversed: bool = False) -> int:
-    """Stage and publish, as `worker.publisher` does."""
+def _publish(database: Database, job_id: UUID, folder: Path, num_rows: int) -> int:
+    """Stage and publish what the child left, as `worker.publisher` does."""
     with database.unit_of_work() as session:
         job = session.get_one(Job, job_id)
         results = PublishRepository(session, job.tenant_id, job_id)
         version = results.stage(attempt=1)
-    for batch in batches(_findings(version, num_rows, is_reversed=is_reversed)):
+    for batch in finding_rows(folder, range(1, num_rows + 1), version):
         with database.unit_of_work() as session:
             PublishRepository(session, job.tenant_id, job_id).add_findings(batch)
     with database.unit_of_work() as session:
@@ -157,17 +175,24 @@ def _publish(database: Database, job_id: UUID, num_rows: int, *, is_reversed: bo
     return version
 
 
-def _findings(version: int, num_rows: int, *, is_reversed: bool) -> Iterator[dict[str, Any]]:
-    signals = {"mixture": 0.5, "margin": 0.25}
-    for place in range(num_rows):
-        p = 1.0 - place / num_rows
-        yield {
-            "version_id": version, "rank": place + 1,
-            "sample_id": num_rows - place if is_reversed else place + 1,
-            "given_label": place % 2, "suggested_label": 1 - place % 2,
-            "suggested_confidence": 0.75, "p_mislabeled": p, "flagged": p > 0.5,
-            "loss": 4 * p, "verdict": "mislabeled", "signals": signals,
-        }  # fmt: skip
+def _write_findings(folder: Path, num_rows: int, ranks: str, *, is_reversed: bool = False) -> None:
+    """Write the arrays of a finished training.
+
+    A worker's ranks are scattered over the samples; rising ones show what that costs.
+    """
+    rng = np.random.default_rng(1)
+    rank = (rng.permutation(num_rows) if ranks == "scattered" else np.arange(num_rows)) + 1
+    rank = rank[::-1] if is_reversed else rank
+    given = np.arange(num_rows) % 2
+    p = 1 - (rank - 1) / num_rows
+    np.savez(
+        folder / FINDINGS_FILE, rank=rank, p_mislabeled=p, flagged=p > 0.5, given_label=given,
+        suggested_label=1 - given, suggested_confidence=np.full(num_rows, 0.75),
+        loss=4 * p, verdict=np.where(p > 0.5, "mislabeled", "clean"),
+        verified=np.zeros(num_rows, dtype=np.bool_), signal_mixture=rng.random(num_rows),
+        signal_margin=rng.random(num_rows), likely_label=given[:, None],
+        likely_probability=np.full((num_rows, 1), 0.2),
+    )  # fmt: skip
 
 
 def _plan(session: Any, version: int) -> dict[str, Any]:
@@ -192,35 +217,6 @@ def _plan(session: Any, version: int) -> dict[str, Any]:
     lines = [row[3 if is_sqlite else 0] for row in rows]
     text = "\n".join(lines)
     return {"lines": lines, "sorts": "TEMP B-TREE" in text or "Sort" in text}
-
-
-@contextmanager
-def _api(folder: Path, settings: Settings, url: str) -> Iterator[str]:
-    port = free_port()
-    environment = {
-        "LABELAUDIT_DATA_DIR": str(settings.data_dir),
-        "LABELAUDIT_DATABASE_URL": url,
-    }
-    with (folder / "api.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "labelaudit", "api", "--host", "127.0.0.1",
-             "--port", str(port)],
-            stdout=log, stderr=log, env=os.environ | environment,
-        )  # fmt: skip
-    base = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: _is_up(base), seconds=60, what="the API starts")
-        yield base
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _is_up(base: str) -> bool:
-    try:
-        return httpx2.get(f"{base}/healthz", timeout=2).is_success
-    except httpx2.TransportError:
-        return False
 
 
 def _pages(

@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page
 from sqlalchemy import Table, func, select
 
 from app.accounts.service import DEFAULT_TENANT
-from app.core.bulk import batches, insert_rows
+from app.core.bulk import as_columns, batches, insert_rows
 from app.core.db import Database, make_engine
 from app.models import Finding, Job, JobState, ResultVersion, Sample, Split, Tenant
 from benchmarks.machine import facts
@@ -103,10 +103,10 @@ def fill(service: Service, num_findings: int) -> Job:
     owner = {"tenant_id": tenant_id, "dataset_id": dataset.id}
     for rows in batches(_samples(owner, images, first, num_findings)):
         with database.unit_of_work() as session:
-            insert_rows(session, cast("Table", Sample.__table__), rows)
+            insert_rows(session, cast("Table", Sample.__table__), as_columns(rows))
     for rows in batches(_findings(version_id, first, num_findings)):
         with database.unit_of_work() as session:
-            insert_rows(session, cast("Table", Finding.__table__), rows)
+            insert_rows(session, cast("Table", Finding.__table__), as_columns(rows))
     with database.unit_of_work() as session:
         row = session.get_one(Job, job.id)
         row.state, row.result_version = JobState.SUCCEEDED, version_id

@@ -1,4 +1,4 @@
-"""The findings table between two processes: arrays that the child wrote, rows for the database."""
+"""The findings between two processes: arrays that the child wrote, columns for the database."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.core.bulk import ROWS_PER_TRANSACTION, Columns
 from app.models.likely import LEAST_PROBABILITY, MAX_LABEL, MAX_STORED, SCALE
 
 FINDINGS_FILE = "findings.npz"
@@ -19,35 +20,37 @@ VERIFIED = "verified"
 """Array of what people decided before, and the verdict on it."""
 
 
-def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Iterator[dict[str, Any]]:
-    """Yield one row per training sample from the arrays in the attempt's folder."""
+def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Iterator[Columns]:
+    """Yield one row per training sample from the arrays in the attempt's folder, in batches."""
     with np.load(folder / FINDINGS_FILE, allow_pickle=False) as file:
-        columns: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
-    signals = {
-        name.removeprefix(SIGNAL): columns.pop(name)
-        for name in [*columns]
-        if name.startswith(SIGNAL)
+        arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
+    num_rows = len(arrays["rank"])
+    if len(sample_ids) != num_rows:
+        raise RuntimeError(f"{num_rows} findings for {len(sample_ids)} samples")
+    arrays["verdict"] = np.where(arrays.pop(VERIFIED), VERIFIED, arrays["verdict"])
+    for first in range(0, num_rows, ROWS_PER_TRANSACTION):
+        batch = slice(first, first + ROWS_PER_TRANSACTION)
+        yield _columns(
+            {name: array[batch] for name, array in arrays.items()}, sample_ids[batch], version
+        )
+
+
+def _columns(
+    arrays: dict[str, npt.NDArray[Any]], sample_ids: Sequence[int], version: int
+) -> Columns:
+    names = [name for name in arrays if name.startswith(SIGNAL)]
+    signals = zip(*(arrays.pop(name).tolist() for name in names), strict=True)
+    likely = _pack_likely(arrays.pop("likely_label", None), arrays.pop("likely_probability", None))
+    keys = [name.removeprefix(SIGNAL) for name in names]
+    return {
+        "version_id": [version] * len(sample_ids),
+        "sample_id": sample_ids,
+        **{name: array.tolist() for name, array in arrays.items()},
+        # NaN: not enough to judge.
+        "p_mislabeled": [None if p != p else p for p in arrays["p_mislabeled"].tolist()],  # noqa: PLR0124
+        "signals": [dict(zip(keys, values, strict=True)) for values in signals],
+        "likely": [likely(row) for row in range(len(sample_ids))],
     }
-    if len(sample_ids) != len(columns["rank"]):
-        raise RuntimeError(f"{len(columns['rank'])} findings for {len(sample_ids)} samples")
-    verified = columns.pop(VERIFIED).tolist()
-    likely = _pack_likely(
-        columns.pop("likely_label", None), columns.pop("likely_probability", None)
-    )
-    lists = {name: column.tolist() for name, column in columns.items()}
-    signal_lists = {name: column.tolist() for name, column in signals.items()}
-    for i, sample_id in enumerate(sample_ids):
-        row = {name: values[i] for name, values in lists.items()}
-        judged = row["p_mislabeled"] == row["p_mislabeled"]  # NaN: not enough to judge
-        yield {
-            "version_id": version,
-            "sample_id": sample_id,
-            **row,
-            "p_mislabeled": row["p_mislabeled"] if judged else None,
-            "verdict": VERIFIED if verified[i] else row["verdict"],
-            "signals": {name: values[i] for name, values in signal_lists.items()},
-            "likely": likely(i),
-        }
 
 
 def _pack_likely(

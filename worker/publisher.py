@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.core.bulk import batches
+from app.core.bulk import Columns
 from app.datasets.intake_repository import IntakeRepository
 from app.findings.publish_repository import PublishRepository
 from app.jobs.lease_repository import LeaseRepository
@@ -29,9 +29,9 @@ class Publisher:
             LeaseRepository(session).write(lease.fence, stage="publish")
             self.version = self._results(session).stage(attempt=lease.fence.attempt)
 
-    def add_findings(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Stage findings, each with this `version`."""
-        for batch in batches(rows):
+    def add_findings(self, batches: Iterable[Columns]) -> None:
+        """Stage findings, each with this `version`, in a transaction for each batch."""
+        for batch in batches:
             with self._context.database.unit_of_work() as session:
                 LeaseRepository(session).renew(self._lease.fence, lease_seconds=self._lease.seconds)
                 self._results(session).add_findings(batch)

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from app.claims.opinions import disputed
 from app.claims.repository import ClaimRepository
+from app.core.bulk import Columns, as_columns
 from app.core.storage import BlobStore
 from app.datasets.service import DatasetService
 from app.findings.repository import FindingRepository
@@ -86,17 +87,20 @@ class RecalibrateStage(Stage):
                     "results_changed", "the audit's results changed meanwhile; try again"
                 )
 
-    def _rows(self, folder: Path, version: int) -> Iterator[dict[str, Any]]:
+    def _rows(self, folder: Path, version: int) -> Iterator[Columns]:
         """Yield the audit's rows as they are now, with new probabilities and flags."""
         with np.load(folder / RESULTS, allow_pickle=False) as file:
             p, flagged = file["p_mislabeled"].tolist(), file["flagged"].tolist()
         with self._context.database.read() as session:
             rows = LearningRepository(session, self._attempt.tenant_id)
-            place = 0
+            learned = zip(p, flagged, strict=True)
             for batch in rows.rows(self._version_id):
-                for row in batch:
-                    yield _learned(row, version, p[place], is_flagged=flagged[place])
-                    place += 1
+                yield as_columns(
+                    [
+                        _learned(row, version, p_now, is_flagged=is_flagged)
+                        for row, (p_now, is_flagged) in zip(batch, learned, strict=False)
+                    ]
+                )
 
     def _published_version(self, session: Session) -> int:
         audit = JobRepository(session, self._attempt.tenant_id).get(self._audit_id)

@@ -15,7 +15,7 @@ from app.models import ApiKey
 _MAX_OVERLAP_SECONDS = 30 * 24 * 3600
 _DAY_SECONDS = 24 * 3600
 Name = Annotated[ReadableText, Field(min_length=1, max_length=100)]
-Limit = Annotated[int | None, Field(ge=0, lt=2**63)]
+Limit = Annotated[int | None, Field(strict=True, ge=0, lt=2**63)]
 
 
 class Scope(StrEnum):
@@ -65,7 +65,9 @@ class KeyCreate(InputModel):
 class KeyRotate(InputModel):
     """How a key is to be replaced."""
 
-    overlap_seconds: Annotated[int, Field(ge=0, le=_MAX_OVERLAP_SECONDS)] = _DAY_SECONDS
+    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=_MAX_OVERLAP_SECONDS)] = (
+        _DAY_SECONDS
+    )
     """How long the old key stays good."""
 
 
@@ -107,7 +109,7 @@ class TenantQuotas(InputModel):
     max_running_jobs: Limit = None
     max_gpu_minutes: Limit = None
     """In a calendar month, UTC."""
-    max_requests_per_minute: Annotated[int | None, Field(ge=1, lt=2**31)] = None
+    max_requests_per_minute: Annotated[int | None, Field(strict=True, ge=1, lt=2**31)] = None
 
 
 class TenantCreate(TenantQuotas):

@@ -6,7 +6,7 @@ from pydantic import Field
 from app.claims.opinions import Agreement, Disputed, Opinion
 from app.claims.rows import ClaimedRow
 from app.core.ids import format_sample_id
-from app.core.schemas import InputModel, ReadModel
+from app.core.schemas import Flag, InputModel, ReadModel
 from app.findings.schemas import ClassShare, likely_classes
 
 MAX_CLAIMED = 500
@@ -16,12 +16,12 @@ MAX_CLAIMED = 500
 class ClaimWrite(InputModel):
     """How many samples a reviewer takes, and how they are shown."""
 
-    count: Annotated[int, Field(ge=1, le=MAX_CLAIMED)] = 50
-    minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
+    count: Annotated[int, Field(strict=True, ge=1, le=MAX_CLAIMED)] = 50
+    minutes: Annotated[int, Field(strict=True, ge=1, le=24 * 60)] = 30
     """After so long without a decision, others get them."""
-    blind: bool = False
+    blind: Flag = False
     """Show no suggestion and no probability, so that they cannot lead the reviewer."""
-    overlap: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    overlap: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
     """Share of the samples handed out here that a second reviewer shall decide on too."""
 
 

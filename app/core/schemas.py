@@ -2,7 +2,7 @@
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Strict
 
 T = TypeVar("T")
 
@@ -13,6 +13,7 @@ def _readable(text: str) -> str:
     return text.strip()
 
 
+Flag = Annotated[bool, Strict()]
 ReadableText = Annotated[str, AfterValidator(_readable)]
 """What people write: the databases take no NUL, and JSON no half of a character."""
 
@@ -24,7 +25,10 @@ class ReadModel(BaseModel):
 
 
 class InputModel(BaseModel):
-    """What a caller sends: a field we do not know is a mistake, not noise."""
+    """What a caller sends: a field we do not know is a mistake, not noise.
+
+    Numbers and flags are declared strict: `true` is no number to a caller, nor is a text.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Table, delete, select, update
 from sqlalchemy.orm import Session
 
-from app.core.bulk import insert_missing, insert_rows
+from app.core.bulk import as_columns, insert_missing, insert_rows
 from app.core.clock import utc_now
 from app.models import Blob, Dataset, DatasetState, DecisionStep, RejectedFile, Sample, Split
 
@@ -34,29 +34,31 @@ class IntakeRepository:
         insert_rows(
             self._session,
             cast("Table", Sample.__table__),
-            [
-                {
-                    **owner,
-                    "position": position,
-                    "path": row["path"],
-                    "split": row["split"],
-                    "given_label": row["label"],
-                    "sha256": row["sha256"],
-                    "thumb_sha256": row["thumb_sha256"],
-                    "media_type": row["media_type"],
-                    "width": row["width"],
-                    "height": row["height"],
-                    "duplicate_group": row.get("duplicate_group"),
-                    "duplicate_kind": row.get("duplicate_kind"),
-                    "conflicting": row.get("conflicting", False),
-                    "leaking": row.get("leaking", False),
-                    "annotations": row.get("annotations"),
-                    "agreement": row.get("agreement"),
-                    "tied": row.get("tied", False),
-                    "version": 1,
-                }
-                for position, row in enumerate(rows, start=first_position)
-            ],
+            as_columns(
+                [
+                    {
+                        **owner,
+                        "position": position,
+                        "path": row["path"],
+                        "split": row["split"],
+                        "given_label": row["label"],
+                        "sha256": row["sha256"],
+                        "thumb_sha256": row["thumb_sha256"],
+                        "media_type": row["media_type"],
+                        "width": row["width"],
+                        "height": row["height"],
+                        "duplicate_group": row.get("duplicate_group"),
+                        "duplicate_kind": row.get("duplicate_kind"),
+                        "conflicting": row.get("conflicting", False),
+                        "leaking": row.get("leaking", False),
+                        "annotations": row.get("annotations"),
+                        "agreement": row.get("agreement"),
+                        "tied": row.get("tied", False),
+                        "version": 1,
+                    }
+                    for position, row in enumerate(rows, start=first_position)
+                ]
+            ),
         )
 
     def add_blobs(self, sizes: Mapping[str, int]) -> None:
@@ -82,10 +84,12 @@ class IntakeRepository:
         insert_rows(
             self._session,
             cast("Table", RejectedFile.__table__),
-            [
-                {**owner, "path": row["path"], "code": row["code"], "detail": row["detail"]}
-                for row in rows
-            ],
+            as_columns(
+                [
+                    {**owner, "path": row["path"], "code": row["code"], "detail": row["detail"]}
+                    for row in rows
+                ]
+            ),
         )
 
     def set_state(self, state: DatasetState, **values: Any) -> None:

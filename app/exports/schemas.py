@@ -69,7 +69,7 @@ class ExportOptions(InputModel):
 
     format: ExportFormat
     labels: LabelChoice = LabelChoice.DECISIONS
-    min_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    min_p: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
     """Take suggestions from this `p_mislabeled` on."""
     job_id: str | None = None
     """The audit to take findings from; by default the newest that has succeeded."""

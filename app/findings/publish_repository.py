@@ -1,6 +1,5 @@
 """Results on their way in: staged under a version that nobody sees until it is published."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CursorResult, Table, delete, select, update
 from sqlalchemy.orm import Session
 
-from app.core.bulk import insert_rows
+from app.core.bulk import Columns, insert_rows
 from app.core.clock import utc_now
 from app.models import Artifact, Finding, Job, JobState, ResultVersion
 
@@ -29,7 +28,7 @@ class PublishRepository:
         self._session.flush()
         return version.id
 
-    def add_findings(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def add_findings(self, rows: Columns) -> None:
         """Add findings, each with its `version_id`."""
         insert_rows(self._session, cast("Table", Finding.__table__), rows)
 

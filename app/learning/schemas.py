@@ -15,9 +15,9 @@ MAX_DRAWN = 5_000
 class RandomSampleWrite(InputModel):
     """How many samples are to be drawn by chance alone."""
 
-    count: Annotated[int, Field(ge=1, le=MAX_DRAWN)] = 200
+    count: Annotated[int, Field(strict=True, ge=1, le=MAX_DRAWN)] = 200
     """In all: asking for more later prolongs the same list."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] | None = None
     """By default one is chosen; it is kept, and draws the same samples again."""
 
 

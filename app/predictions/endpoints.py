@@ -129,7 +129,7 @@ async def create_predictions(
     "/predictions",
     summary="Read the answer of a predict job",
     response_model=PredictionsRead,
-    responses=problems(NoPredictionsError, NotFinishedError),
+    responses=problems(NotFoundError, NoPredictionsError, NotFinishedError),
 )
 def get_predictions(job_id: str, receiver: ReceiverDep) -> Response:
     """What the first request would have been answered, had it waited."""

@@ -3,11 +3,11 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 
 from app.core.ids import format_sample_id
 from app.core.pagination import RowNumber
-from app.core.schemas import InputModel, ReadableText, ReadModel
+from app.core.schemas import Flag, InputModel, ReadableText, ReadModel
 from app.findings.query import DecisionFilter, Verdict
 from app.models import Decision, Exclusion, StepKind
 from app.reviews.changes import LogRow, Preview, StepRow
@@ -17,7 +17,7 @@ MAX_SELECTED = 20_000
 
 
 Comment = Annotated[ReadableText, Field(max_length=500)]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
 
 class LogOrder(StrEnum):
@@ -49,7 +49,7 @@ class DecisionInput(InputModel):
 class DecisionWrite(DecisionInput):
     """A decision on one sample."""
 
-    resolves: bool = False
+    resolves: Flag = False
     """Settle what two reviewers see differently: this decision holds."""
 
     @model_validator(mode="after")
@@ -63,13 +63,13 @@ class SampleVersion(InputModel):
     """A sample as the reviewer saw it."""
 
     sample_id: str
-    version: RowNumber
+    version: Annotated[RowNumber, Strict()]
 
 
 class BulkFilter(InputModel):
     """The filters of an audit's findings. Without `decision`, only undecided samples are met."""
 
-    flagged: bool | None = None
+    flagged: Flag | None = None
     min_p: Probability | None = None
     max_p: Probability | None = None
     label: str | None = None
@@ -83,11 +83,11 @@ class BulkWrite(DecisionInput):
 
     samples: Annotated[list[SampleVersion], Field(max_length=MAX_SELECTED)] | None = None
     filter: BulkFilter | None = None
-    accept_suggestion: bool = False
+    accept_suggestion: Flag = False
     """Relabel each sample to what the audit suggests for it."""
-    dry_run: bool = False
+    dry_run: Flag = False
     """Change nothing; tell how many samples would change and show some, drawn at random."""
-    expected_count: Annotated[int, Field(ge=0)] | None = None
+    expected_count: Annotated[int, Field(strict=True, ge=0)] | None = None
     """Refuse (412) if not this many samples would change: the count of the dry run."""
 
     @model_validator(mode="after")
@@ -111,8 +111,8 @@ class BulkWrite(DecisionInput):
 class StepChoice(InputModel):
     """Which step to undo or redo; by default the last one."""
 
-    step_id: RowNumber | None = None
-    mine: bool = False
+    step_id: Annotated[RowNumber, Strict()] | None = None
+    mine: Flag = False
     """By default, look for the last step of anybody; else of this key."""
 
 

@@ -1,6 +1,8 @@
 """What README, guide and notebook show is run as it stands, or says why not.
 
-A block that cannot be run here has `<!-- not run: REASON -->` above it; its syntax is checked.
+A block that cannot be run here has `<!-- not run: REASON -->` above it; its syntax is checked. One
+that another test runs as it stands has `<!-- run by: FILE -->`. What all pages take for granted is
+in `_known`: the address, a key, a finished audit with a few decisions, some images.
 """
 
 import ast
@@ -10,10 +12,13 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from labelaudit import Client
 from tests.support.archives import write_tiny_zip
 from tests.support.service import Service
 
@@ -21,7 +26,9 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
 NOTEBOOK = ROOT / "docs" / "notebooks" / "first_audit.ipynb"
 RUN = {"bash", "python"}
-_BLOCK = re.compile(r"(?:<!-- not run: (.+?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"(?:<!-- (not run|run by): (.+?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+_SAYS = {"python": ("noise rate", "404 not_found"), "data-in": (), "model": ()}
+"""What the Python lines of a page print."""
 
 README_ELSEWHERE = {
     "make demo": "installs into .venv; tests/e2e/test_cli.py runs the demo",
@@ -41,37 +48,56 @@ README_ELSEWHERE = {
 class Block:
     language: str
     text: str
+    mark: str
     reason: str
 
 
 def _blocks(page: Path) -> list[Block]:
     found = _BLOCK.findall(page.read_text())
-    return [Block(language, text, reason) for reason, language, text in found]
+    return [Block(language, text, mark, reason) for mark, reason, language, text in found]
 
 
 def _source(page: Path, language: str) -> str:
     """Return what is to be run of a page, as one script."""
     blocks = _blocks(page)
-    return "\n".join(b.text for b in blocks if b.language == language and not b.reason)
+    return "\n".join(b.text for b in blocks if b.language == language and not b.mark)
 
 
 @pytest.fixture(scope="module")
 def folder(service: Service) -> Path:
     folder = service.data_dir.parent
     write_tiny_zip(folder / "photos.zip", num_train=120)
+    write_tiny_zip(folder / "more.zip", num_train=130)
+    Image.new("RGB", (16, 16), "red").save(folder / "cat.jpg")
+    Image.new("RGB", (16, 16), "blue").save(folder / "dog.png")
     return folder
 
 
-def _run(command: list[str], folder: Path, service: Service, **environment: str) -> str:
-    binaries = Path(sys.executable).parent
-    known = {
+@pytest.fixture(scope="module")
+def known(folder: Path, service: Service) -> dict[str, str]:
+    """Audit a data set and decide on some samples; return what the pages call by name."""
+    key = (service.data_dir / "api-key").read_text().strip()
+    with Client(service.url, key) as client:
+        options = {"preset": "standard", "epochs": 4}
+        started = client.upload_dataset(folder / "photos.zip", options=options)
+        client.wait(started["job_id"])
+        for finding in islice(client.iter_findings(started["job_id"]), 5):
+            client.decide(finding["sample_id"], "keep", version=finding["version"])
+    return {
         "LABELAUDIT_URL": service.url,
-        "LABELAUDIT_API_KEY": (service.data_dir / "api-key").read_text().strip(),
-        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "LABELAUDIT_API_KEY": key,
+        "URL": service.url,
+        "AUTH": f"Authorization: Bearer {key}",
+        "DATASET": started["dataset_id"],
+        "JOB": started["job_id"],
     }
+
+
+def _run(command: list[str], folder: Path, known: dict[str, str], **more: str) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | known | environment,
+        env=os.environ | known | {"PATH": path} | more,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -81,22 +107,23 @@ class TestGuide:
     @pytest.mark.parametrize(
         "page", [page for page in GUIDE if _source(page, "bash")], ids=lambda page: page.stem
     )
-    def test_shell_lines_run(self, page: Path, folder: Path, service: Service) -> None:
-        script = _source(page, "bash").replace("http://127.0.0.1:8000", service.url)
-        _run(["/bin/bash", "-euo", "pipefail", "-c", script], folder, service)
+    def test_shell_lines_run(self, page: Path, folder: Path, known: dict[str, str]) -> None:
+        script = _source(page, "bash").replace("http://127.0.0.1:8000", known["URL"])
+        _run(["/bin/bash", "-euo", "pipefail", "-c", script], folder, known)
 
     @pytest.mark.parametrize(
         "page", [page for page in GUIDE if _source(page, "python")], ids=lambda page: page.stem
     )
-    def test_python_runs(self, page: Path, folder: Path, service: Service) -> None:
-        out = _run([sys.executable, "-c", _source(page, "python")], folder, service)
-        assert "noise rate" in out
-        assert "404 not_found" in out
+    def test_python_runs(self, page: Path, folder: Path, known: dict[str, str]) -> None:
+        out = _run([sys.executable, "-c", _source(page, "python")], folder, known)
+        assert all(text in out for text in _SAYS[page.stem])
 
     @pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
     def test_what_is_not_run_is_well_formed_and_says_why(self, page: Path) -> None:
         for block in _blocks(page):
-            assert not block.reason or len(block.reason) > 10
+            assert not block.mark or len(block.reason) > 10
+            if block.mark == "run by":
+                assert page.name in (ROOT / block.reason).read_text()
             if block.language == "bash":
                 subprocess.run(["/bin/bash", "-n", "-c", block.text], check=True)
             elif block.language == "python":
@@ -114,11 +141,11 @@ def test_every_block_of_the_readme_is_run_somewhere() -> None:
             subprocess.run(["/bin/bash", "-n", "-c", block.text], check=True)
 
 
-def test_the_notebook_runs_from_top_to_bottom(folder: Path, service: Service) -> None:
+def test_the_notebook_runs_from_top_to_bottom(folder: Path, known: dict[str, str]) -> None:
     notebook = json.loads(NOTEBOOK.read_text())
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(not cell["outputs"] for cell in cells), "commit it without outputs"
     source = "\n\n".join("".join(cell["source"]) for cell in cells)
-    out = _run([sys.executable, "-c", source], folder, service, EPOCHS="2")
+    out = _run([sys.executable, "-c", source], folder, known, EPOCHS="2")
     assert re.search(r"\d+ flags, \d+% of them right", out)
     assert "labels corrected" in out

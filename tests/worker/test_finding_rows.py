@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from app.findings.query import Verdict
 from app.models.likely import MAX_STORED, unpack_likely
@@ -25,13 +26,32 @@ def test_likely_classes_are_packed_as_they_are_unpacked(tmp_path: Path) -> None:
         "likely_probability": np.array(PROBABILITIES, dtype=np.float32),
     }  # fmt: skip
     np.savez(tmp_path / FINDINGS_FILE, **columns)  # type: ignore[arg-type]  # numpy types only its flag
-    rows = list(finding_rows(tmp_path, [7, 8, 9], 1))
-    first, second, third = (unpack_likely(row["likely"]) for row in rows)
+    [rows] = finding_rows(tmp_path, [7, 8, 9], 1)
+    first, second, third = map(unpack_likely, rows["likely"])
     assert [label for label, _ in first] == LABELS[0][:MAX_STORED]
     assert np.allclose([share for _, share in first], PROBABILITIES[0][:MAX_STORED], atol=1e-5)
     assert second == []  # no place for such a label, and nothing after it either
-    assert rows[1]["likely"] is None
+    assert rows["likely"][1] is None
     assert [label for label, _ in third] == [1]  # below half a percent is left out
+
+
+def test_rows_come_in_batches_that_each_are_one_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.finding_rows.ROWS_PER_TRANSACTION", 2)
+    columns = {
+        VERIFIED: np.array([False, False, True]), "rank": np.array([3, 1, 2]),
+        "p_mislabeled": np.array([0.5, np.nan, 0.1]), "verdict": np.full(3, "hard"),
+        "signal_margin": np.array([0.25, 0.5, 1.0]),
+    }  # fmt: skip
+    np.savez(tmp_path / FINDINGS_FILE, **columns)  # type: ignore[arg-type]  # numpy types only its flag
+    first, second = finding_rows(tmp_path, [7, 8, 9], 5)
+    assert first == {
+        "version_id": [5, 5], "sample_id": [7, 8], "rank": [3, 1], "p_mislabeled": [0.5, None],
+        "verdict": ["hard", "hard"], "signals": [{"margin": 0.25}, {"margin": 0.5}],
+        "likely": [None, None],
+    }  # fmt: skip
+    assert (second["sample_id"], second["verdict"]) == ([9], ["verified"])
 
 
 def test_kinds_of_samples_are_those_that_can_be_asked_for() -> None:

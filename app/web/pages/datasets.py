@@ -1,9 +1,9 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.core.pagination import PageRequest
 from app.http.deps import ContextDep, ReadSession
 from app.web.access import HOME, PageReader
+from app.web.paging import CursorDep
 from app.web.rendering import render, wants_fragment
 from app.web.views.dataset_list import DatasetList
 
@@ -17,15 +17,22 @@ def list_datasets(
     caller: PageReader,
     session: ReadSession,
     context: ContextDep,
-    cursor: str | None = None,
+    cursor: CursorDep,
 ) -> Response:
     """Show the data sets, newest first; a part of the page where only that is wanted."""
     view = DatasetList.read(
         session,
         caller.tenant_id,
         context.wake_ups,
-        PageRequest(limit=_PAGE_SIZE, cursor=cursor),
+        cursor.wanted(_PAGE_SIZE),
     )
     name = "partials/dataset_list.html" if wants_fragment(request) else "pages/datasets.html"
     origin = str(request.base_url).rstrip("/")
-    return render(request, name, view=view, is_first_page=cursor is None, origin=origin)
+    return render(
+        request,
+        name,
+        view=view,
+        next_cursor=cursor.following(view.next_cursor),
+        is_first_page=cursor.text is None,
+        origin=origin,
+    )

@@ -1,13 +1,13 @@
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from app.accounts.schemas import Scope
-from app.core.pagination import PageRequest
 from app.findings.query import Verdict
 from app.http.deps import ContextDep, ReadSession
 from app.web.access import PageReader
+from app.web.paging import CursorDep
 from app.web.rendering import render, wants_fragment
 from app.web.views.queue_filters import QueueFilters
 from app.web.views.review_queue import QueuePage
@@ -28,7 +28,6 @@ _DEFAULT_COLUMNS = 6
 _COLUMNS_COOKIE = "labelaudit_columns"
 
 FiltersDep = Annotated[QueueFilters, Depends(QueueFilters.read)]
-Cursor = Annotated[str | None, Query(max_length=2000)]
 
 
 @router.get("/review")
@@ -39,7 +38,7 @@ def review(
     context: ContextDep,
     job_id: str,
     filters: FiltersDep,
-    cursor: Cursor = None,
+    cursor: CursorDep,
 ) -> Response:
     """Show the queue from where a cursor points; one page of it where only that is wanted."""
     view = QueuePage.read(
@@ -48,10 +47,16 @@ def review(
         context.wake_ups,
         job_id,
         filters,
-        PageRequest(limit=PAGE_SIZE, cursor=cursor),
+        cursor.wanted(PAGE_SIZE),
     )
     return _board(
-        request, "review", may_review=_may_review(caller), view=view, cursor=cursor, kinds=_KINDS
+        request,
+        "review",
+        may_review=_may_review(caller),
+        view=view,
+        cursor=cursor.text,
+        next_cursor=cursor.following(view.page.next_cursor),
+        kinds=_KINDS,
     )
 
 
@@ -71,12 +76,19 @@ def differences(
     session: ReadSession,
     context: ContextDep,
     job_id: str,
-    cursor: Cursor = None,
+    cursor: CursorDep,
 ) -> Response:
     """Show the samples that reviewers see differently."""
-    wanted = PageRequest(limit=PAGE_SIZE, cursor=cursor)
+    wanted = cursor.wanted(PAGE_SIZE)
     view = DifferencesPage.read(session, caller, context.wake_ups, job_id, wanted)
-    return _board(request, "differences", may_review=_may_review(caller), view=view, cursor=cursor)
+    return _board(
+        request,
+        "differences",
+        may_review=_may_review(caller),
+        view=view,
+        cursor=cursor.text,
+        next_cursor=cursor.following(view.next_cursor),
+    )
 
 
 @router.get("/samples/{sample_id}")

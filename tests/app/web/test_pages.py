@@ -131,6 +131,31 @@ class TestDatasets:
         names = re.findall(r"<bdi>((?:not-)?ours[^<]*)</bdi>", first + second)
         assert sorted(names) == sorted(f"ours-{number}" for number in range(21))
 
+    def test_a_cursor_that_was_not_given_here_is_an_error_page(
+        self, signed_in: FakeBrowser, app: FastAPI, context: AppContext, tenant: Tenant
+    ) -> None:
+        with context.database.unit_of_work() as session:
+            other = make_tenant(session, "theirs")
+            dataset = make_dataset(session, tenant.id)
+            audit = make_job(session, dataset)
+            publish_findings(session, audit, make_samples(session, dataset, 97))
+            for _ in range(21):
+                make_dataset(session, tenant.id)
+                make_dataset(session, other.id)
+        stranger = FakeBrowser(app, context)
+        stranger.sign_in(other.id)
+        text = stranger.get("/datasets").text
+        foreign = re.findall(r'href="/datasets\?cursor=([^"]+)"', text)
+        for path, field in ((f"/jobs/{audit.id}/review", "data-next"), ("/datasets", "href")):
+            shown = signed_in.get(path).text
+            [cursor] = re.findall(rf'{field}="{path}\?(?:[^"]*;)?cursor=([^"&]+)', shown)
+            assert signed_in.get(f"{path}?cursor={cursor}").status_code == 200, path
+            unsigned = cursor.rpartition(".")[0]
+            for other_one in ("", "x", unsigned, f"A{cursor[1:]}", f"{cursor}A", *foreign):
+                reply = signed_in.get(f"{path}?cursor={other_one}")
+                assert reply.status_code == 422, (path, other_one)
+                assert reply.headers["content-type"].startswith("text/html")
+
 
 class TestAssets:
     def test_of_another_release_are_not_kept(self, anonymous: TestClient) -> None:
