@@ -12,7 +12,7 @@ from worker.ingest.archive import open_archive
 from worker.ingest.blob_writer import BlobWriter, writing_blobs
 from worker.ingest.columns import Columns
 from worker.ingest.decoder_pool import decoding
-from worker.ingest.decoding import Decode, Decoder
+from worker.ingest.decoding import Decode, DecodedFile, Decoder
 from worker.ingest.earlier import EarlierVersion, avoid_names
 from worker.ingest.errors import RefusedFileError
 from worker.ingest.limits import Limits, SafePoint, cpu_budget_seconds
@@ -21,7 +21,7 @@ from worker.ingest.near_duplicates import find_near_duplicates
 from worker.ingest.pixel_file import PixelFile
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
-from worker.ingest.samples import SampleReader
+from worker.ingest.samples import Sample, SampleReader
 from worker.ingest.selection import sort_out
 
 _CACHE_BUFFER_BYTES = 1024**2
@@ -103,16 +103,10 @@ def _read_all(
         _write_earlier(spec, cache, safe_point)
         for num_done, file in enumerate(decode(reader.unpack(candidates)), start=1):
             safe_point()
-            try:
-                samples.append(reader.store(file, cache))
-            except RefusedFileError as error:
-                selection.rejections.append(reject(file.candidate.path, error))
-            progress.update(
-                num_done=num_done,
-                num_total=len(candidates),
-                num_images=len(samples) - num_before,
-            )
-    near_pairs = _near_pairs(cache_file, image_size, safe_point) if samples else []
+            if (sample := _store(file, reader, cache, selection)) is not None:
+                samples.append(sample)
+            num_images = len(samples) - num_before
+            progress.update(num_done=num_done, num_total=len(candidates), num_images=num_images)
     return Outcome(
         selection=selection,
         samples=samples,
@@ -120,8 +114,19 @@ def _read_all(
         image_size=image_size,
         num_unpacked_bytes=reader.num_unpacked_bytes,
         images_per_second=progress.images_per_second(len(samples) - num_before),
-        near_pairs=near_pairs,
+        near_pairs=_near_pairs(cache_file, image_size, safe_point) if samples else [],
     )
+
+
+def _store(
+    file: DecodedFile, reader: SampleReader, cache: BinaryIO, selection: Selection
+) -> Sample | None:
+    """Return the sample that a file became, if it was not refused."""
+    try:
+        return reader.store(file, cache)
+    except RefusedFileError as error:
+        selection.rejections.append(reject(file.candidate.path, error))
+        return None
 
 
 def _decoding(
