@@ -59,8 +59,8 @@ def num_decoders(num_bytes: int) -> int:
 class _Process:
     """One decoder; it is given a batch only when it has answered the last."""
 
-    def __init__(self, options: dict[str, int]) -> None:
-        """Start it, within the limits of this process."""
+    def __init__(self) -> None:
+        """Start it, within the limits of this process; it is to be `end`ed."""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "worker.ingest.decoder"],
             stdin=subprocess.PIPE,
@@ -70,6 +70,9 @@ class _Process:
         self._from = cast("BinaryIO", self._process.stdout)
         self._batch: list[UnpackedFile] = []
         self.processor_seconds = 0.0
+
+    def begin(self, options: dict[str, int]) -> None:
+        """Say how all files are to be decoded."""
         send(self._to, options)
 
     def give(self, batch: list[UnpackedFile]) -> None:
@@ -110,7 +113,8 @@ class _Pool:
         max_pixels = min(self._decoder.max_pixels, _MAX_PIXELS)
         options = {"image_size": self._decoder.image_size, "max_pixels": max_pixels}
         for _ in range(number):
-            self._processes.append(_Process(options))
+            self._processes.append(_Process())
+            self._processes[-1].begin(options)
 
     def decode(self, files: Iterable[UnpackedFile]) -> Iterator[DecodedFile]:
         """Tell what became of each file, in order."""
