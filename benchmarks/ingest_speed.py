@@ -41,6 +41,12 @@ _NUM_MADE = 20_000
 _NUM_CLASSES = 10
 _NUM_WORKERS = 2
 _BATCH_SIZE = 256
+_TELL_PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""A child's peak begins with the size of the process that starts it, so a small one does that."""
 _LIMITS = ("max_files", "max_file_bytes", "max_unpacked_bytes", "max_image_pixels")
 
 
@@ -140,7 +146,7 @@ def unpack(upload: Path, folder: Path) -> tuple[int, Path]:
 
 
 def peak_megabytes(upload: Path, folder: Path) -> float:
-    """Run the reading process by itself; return the most memory that it had."""
+    """Run the reading process by itself; return the most memory that it, or a decoder, had."""
     folder.mkdir()
     spec = folder / "spec.json"
     settings = Settings()
@@ -152,16 +158,14 @@ def peak_megabytes(upload: Path, folder: Path) -> float:
         "limits": {name: getattr(settings, name) for name in _LIMITS},
     }
     spec.write_text(json.dumps(values))
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "worker.ingest", str(spec)],
-        stdout=subprocess.DEVNULL,
+    command = [sys.executable, "-P", "-m", "worker.ingest", str(spec)]
+    told = subprocess.run(
+        [sys.executable, "-c", _TELL_PEAK, *command],
+        stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        check=True,
     )
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"the ingest ended with {child.returncode}")
-    return usage.ru_maxrss / 1024
+    return int(told.stdout) / 1024
 
 
 def first_tenth(upload: Path, target: Path) -> Path:

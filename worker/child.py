@@ -38,7 +38,7 @@ class StopRequest:
 
 def read_spec() -> dict[str, Any]:
     """Return the spec named on the command line, after tying this process to its parent."""
-    _die_with_parent()
+    die_with_parent()
     spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
     return spec
 
@@ -61,7 +61,7 @@ def fail(code: str, detail: str) -> NoReturn:
     sys.exit(EXIT_FAILED)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Leave no orphan: a supervisor that was killed can stop nobody."""
     parent = os.getppid()
 

@@ -52,8 +52,7 @@ class Earlier:
             ):
                 for row in rows:
                     lease.require_wanted()
-                    json.dump(_described(row, self._parent.classes), file)
-                    file.write("\n")
+                    file.write(json.dumps(_described(row, self._parent.classes)) + "\n")
         if not self._cache.exists():
             self._blob_dir = self._context.blobs.bring(
                 _image_names(folder / _SAMPLES), folder, lease.require_wanted

@@ -20,6 +20,8 @@ from worker.supervisor import Lease, RowUpdate
 _REPORTED = (
     "warnings", "agreement", "duplicates", "num_near_duplicates", "num_conflicting", "num_leaking",
 )  # fmt: skip
+_ROWS_AT_ONCE = 10_000
+"""Their text, objects and parameters are in memory together: some 50 MB."""
 
 
 class IngestStage(Stage):
@@ -104,14 +106,14 @@ class IngestStage(Stage):
             LeaseRepository(session).write(lease.fence, stage="store")
             self._intake(session).clear()
         first = 0
-        for batch in batches(_lines(folder / "samples.jsonl")):
+        for batch in batches(_lines(folder / "samples.jsonl"), _ROWS_AT_ONCE):
             with self._context.database.unit_of_work() as session:
                 LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
                 intake = self._intake(session)
                 intake.add_samples(batch, first_position=first)
                 intake.add_blobs(_blob_sizes(batch))
             first += len(batch)
-        for batch in batches(_lines(folder / "rejected.jsonl")):
+        for batch in batches(_lines(folder / "rejected.jsonl"), _ROWS_AT_ONCE):
             with self._context.database.unit_of_work() as session:
                 LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
                 self._intake(session).add_rejected(batch)

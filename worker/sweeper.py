@@ -33,6 +33,7 @@ from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss
 from worker.process import CHILD_LOG, log_tail
+from worker.removals import keep_finishing_removals
 from worker.webhooks import Deliverer
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
@@ -198,9 +199,10 @@ def run() -> None:
     delivering = threading.Thread(target=deliverer.run, args=(stopping,), daemon=True)
     delivering.start()
     sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
-    # By itself: walking a large store must not keep a dead worker's job waiting.
-    daily = (database, settings, stopping)
-    threading.Thread(target=_remove_garbage_daily, args=daily, daemon=True).start()
+    # By themselves: walking a large store must not keep a dead worker's job waiting.
+    shared = (database, settings, stopping)
+    for task in (_remove_garbage_daily, keep_finishing_removals):
+        threading.Thread(target=task, args=shared, daemon=True).start()
     files_swept = -math.inf
     while not stopping.wait(settings.sweep_seconds):
         try:

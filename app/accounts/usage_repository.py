@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
 from app.models import Blob, Dataset, DatasetState, Job, JobAttempt, JobState, Tenant, Upload
+from app.models.visible import IS_KEPT
 
 _TRAINING = "train"
 """The stage of an attempt that holds a GPU."""
@@ -37,7 +38,7 @@ class UsageRepository:
         parts = (
             select(func.sum(Blob.num_bytes)).where(Blob.tenant_id == self._tenant_id),
             select(func.sum(Dataset.upload_bytes)).where(
-                Dataset.tenant_id == self._tenant_id, Dataset.state != DatasetState.READY
+                Dataset.tenant_id == self._tenant_id, Dataset.state != DatasetState.READY, IS_KEPT
             ),
             select(func.sum(Upload.num_bytes)).where(
                 Upload.tenant_id == self._tenant_id, Upload.job_id.is_(None)
@@ -47,7 +48,9 @@ class UsageRepository:
 
     def num_samples(self) -> int:
         """Return the number of samples in all data sets."""
-        total = select(func.sum(Dataset.num_samples)).where(Dataset.tenant_id == self._tenant_id)
+        total = select(func.sum(Dataset.num_samples)).where(
+            Dataset.tenant_id == self._tenant_id, IS_KEPT
+        )
         return int(self._session.scalar(total) or 0)
 
     def num_jobs(self) -> Mapping[JobState, int]:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic_core import to_json
 from sqlalchemy import JSON, Boolean, Column, Dialect, LargeBinary, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -45,34 +45,44 @@ def insert_rows(session: Session, table: Table, rows: Columns) -> None:
     """
     if not any(rows.values()):
         return
-    dialect = session.get_bind().dialect
-    names = ", ".join(f'"{name}"' for name in rows)
-    written = zip(
-        *(_written(table.columns[name], values, dialect) for name, values in rows.items()),
-        strict=True,
-    )
-    if dialect.name == "postgresql":
+    if session.get_bind().dialect.name == "postgresql":
+        names, written = _for_driver(session, table, rows)
         _copy(session, f'COPY "{table.name}" ({names}) FROM STDIN', written)
     else:
         # Ranks come in no order: with the 2 MB that are usual each page is written many times.
         session.connection().exec_driver_sql(f"PRAGMA cache_size = -{_SQLITE_CACHE_KB}")
-        marks = ", ".join("?" for _ in rows)
-        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608 - names of ours
-        for some in batches(written, _SQLITE_ROWS_AT_ONCE):
-            session.connection().exec_driver_sql(statement, some)
+        _insert_on_sqlite(session, table, rows)
 
 
 def insert_missing(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose primary key is not there yet, also against parallel writers."""
+    """Insert the rows whose primary key is not there yet, also against parallel writers.
+
+    As for `insert_rows`, all have the same columns.
+    """
     if not rows:
         return
-    on_postgres = session.get_bind().dialect.name == "postgresql"
-    statement = (
-        postgresql.insert(table).on_conflict_do_nothing()
-        if on_postgres
-        else sqlite.insert(table).on_conflict_do_nothing()
-    )
-    session.execute(statement, [dict(row) for row in rows])
+    if session.get_bind().dialect.name == "postgresql":
+        statement = postgresql.insert(table).on_conflict_do_nothing()
+        session.execute(statement, [dict(row) for row in rows])
+    else:
+        _insert_on_sqlite(session, table, as_columns(rows), behind="ON CONFLICT DO NOTHING")
+
+
+def _insert_on_sqlite(session: Session, table: Table, rows: Columns, *, behind: str = "") -> None:
+    names, written = _for_driver(session, table, rows)
+    marks = ", ".join("?" for _ in rows)
+    statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) {behind}'  # noqa: S608 - names of ours
+    for some in batches(written, _SQLITE_ROWS_AT_ONCE):
+        session.connection().exec_driver_sql(statement, some)
+
+
+def _for_driver(
+    session: Session, table: Table, rows: Columns
+) -> tuple[str, Iterable[tuple[Any, ...]]]:
+    """Return the quoted names of the columns, and the rows as the driver takes them."""
+    dialect = session.get_bind().dialect
+    columns = [_written(table.columns[name], values, dialect) for name, values in rows.items()]
+    return ", ".join(f'"{name}"' for name in rows), zip(*columns, strict=True)
 
 
 def _copy(session: Session, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.core.durable import publish_file
 from app.core.errors import NoSpaceError
 from app.core.packs import Packs
-from app.core.settings import Settings
+
+if TYPE_CHECKING:  # a child that stores blobs has no settings, and should start fast
+    from app.core.settings import Settings
 
 _CHUNK_BYTES = 1024**2
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -31,7 +34,7 @@ class DataFolder:
         self._store = self.root / "blobs" if store is None else store
 
     @classmethod
-    def of(cls, settings: Settings) -> "DataFolder":
+    def of(cls, settings: "Settings") -> "DataFolder":
         """Return the folder that the settings name."""
         return cls(settings.data_dir, settings.store_folder)
 

@@ -102,7 +102,10 @@ def get_dataset(dataset_id: str, service: ServiceDep) -> DatasetRead:
     responses=problems(NotFoundError, DatasetBusyError),
 )
 def delete_dataset(dataset_id: str, removal: RemovalDep) -> None:
-    """Everything that hangs on it goes too, and cannot be had back. A set whose job runs stays."""
+    """Everything that hangs on it goes too, and cannot be had back. A set whose job runs stays.
+
+    It is out of sight at once; the rows and files of a large one go little by little after that.
+    """
     removal.remove(dataset_id)
 
 

@@ -1,8 +1,10 @@
-"""Deleting a data set: its rows first, then the files that only it needed."""
+"""Deleting a data set: hidden first, then its rows and the files that only it needed."""
 
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import TypeVar
 from uuid import UUID
 
 from app.core.blobs import Blobs
@@ -12,9 +14,12 @@ from app.core.ids import not_found, parse_uuid
 from app.core.storage import DataFolder
 from app.datasets.errors import DatasetBusyError
 from app.datasets.garbage import remove_unused
+from app.datasets.removal_repository import RemovalRepository
 from app.datasets.repository import BlobRepository, DatasetRepository
 
+_SECONDS_IN_A_REQUEST = 2.0
 _BATCH = 2000
+_T = TypeVar("_T")
 
 
 class DatasetRemoval:
@@ -30,37 +35,56 @@ class DatasetRemoval:
         self._tenant_id = tenant_id
 
     def remove(self, dataset_id: str) -> None:
-        """Delete a data set.
+        """Delete a data set: it is out of sight at once, and gone if that takes few seconds.
+
+        Else the sweeper does the rest.
 
         Raises:
             NotFoundError: The tenant has no such data set.
             DatasetBusyError: One of its jobs waits or runs.
         """
         known_id = parse_uuid(dataset_id, "data set")
-        job_ids = self._remove_rows(known_id)
-        self._folder.upload(known_id).unlink(missing_ok=True)
-        for path in (self._folder.dataset_cache(known_id), *map(self._folder.job, job_ids)):
-            shutil.rmtree(path, ignore_errors=True)
-        # Where the store is away, the garbage collection does this later.
-        with suppress(StoreUnavailableError):
-            self._remove_unused_blobs()
-
-    def _remove_rows(self, dataset_id: UUID) -> Sequence[UUID]:
         with self._database.unit_of_work() as session:
             datasets = DatasetRepository(session, self._tenant_id)
-            if datasets.lock(dataset_id) is None:
+            if datasets.lock(known_id) is None:
                 raise not_found("data set")
-            if datasets.is_busy(dataset_id):
+            if datasets.is_busy(known_id):
                 raise DatasetBusyError("A job of this data set is queued or running.")
-            job_ids = datasets.job_ids(dataset_id)
-            datasets.remove(dataset_id)
-        return job_ids
+            RemovalRepository(session, self._tenant_id, known_id).hide()
+        deadline = time.monotonic() + _SECONDS_IN_A_REQUEST
+        for _ in self.steps(known_id):
+            if time.monotonic() > deadline:
+                break
 
-    def _remove_unused_blobs(self) -> None:
+    def steps(self, dataset_id: UUID) -> Iterator[None]:
+        """Remove what is left of a hidden data set, one bounded piece a step.
+
+        Its own row goes last: whatever ends this, it can be begun again.
+        """
+        while self._do(dataset_id, lambda rows: rows.remove_some(_BATCH)):
+            yield
+        with self._database.read() as session:
+            job_ids = RemovalRepository(session, self._tenant_id, dataset_id).job_ids()
+        self._folder.upload(dataset_id).unlink(missing_ok=True)
+        for path in (self._folder.dataset_cache(dataset_id), *map(self._folder.job, job_ids)):
+            shutil.rmtree(path, ignore_errors=True)
+        while self._do(dataset_id, lambda rows: rows.remove_some_jobs()):
+            yield
+        # Where the store is away, the garbage collection does this later.
+        with suppress(StoreUnavailableError):
+            yield from self._remove_unused_blobs()
+        self._do(dataset_id, lambda rows: rows.remove())
+
+    def _do(self, dataset_id: UUID, work: Callable[[RemovalRepository], _T]) -> _T:
+        with self._database.unit_of_work() as session:
+            return work(RemovalRepository(session, self._tenant_id, dataset_id))
+
+    def _remove_unused_blobs(self) -> Iterator[None]:
         """Remove what no row points to, also what an earlier removal had to leave."""
         after: str | None = ""
         while after is not None:
             after = self._remove_some_blobs(after)
+            yield
 
     def _remove_some_blobs(self, after: str) -> str | None:
         with self._database.unit_of_work() as session:

@@ -20,6 +20,7 @@ from app.models import (
     Sample,
     Tenant,
 )
+from app.models.visible import IS_KEPT
 
 _DUPLICATES: dict[str, tuple[ColumnElement[bool], ...]] = {
     "any": (),
@@ -47,7 +48,9 @@ class DatasetRepository:
     def get(self, dataset_id: UUID) -> Dataset | None:
         """Find a data set."""
         return self._session.scalar(
-            select(Dataset).where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
+            select(Dataset).where(
+                Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id, IS_KEPT
+            )
         )
 
     def hold(self, dataset_id: UUID) -> None:
@@ -65,7 +68,7 @@ class DatasetRepository:
         """Find a data set, and let nobody start a job for it until this unit of work ends."""
         return self._session.scalar(
             select(Dataset)
-            .where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
+            .where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id, IS_KEPT)
             .with_for_update()
         )
 
@@ -73,7 +76,7 @@ class DatasetRepository:
         """Return data sets, newest first, without their ingest reports."""
         statement = (
             select(Dataset)
-            .where(Dataset.tenant_id == self._tenant_id)
+            .where(Dataset.tenant_id == self._tenant_id, IS_KEPT)
             .options(defer(Dataset.ingest_report, raiseload=True))
             .order_by(Dataset.created_at.desc(), Dataset.id.desc())
             .limit(limit)
@@ -94,12 +97,6 @@ class DatasetRepository:
             .values(state=DatasetState.PENDING)
         )
 
-    def job_ids(self, dataset_id: UUID) -> Sequence[UUID]:
-        """Return all jobs of a data set."""
-        return self._session.scalars(
-            select(Job.id).where(Job.dataset_id == dataset_id, Job.tenant_id == self._tenant_id)
-        ).all()
-
     def is_busy(self, dataset_id: UUID) -> bool:
         """Tell whether a job waits or runs that needs the data set.
 
@@ -119,17 +116,6 @@ class DatasetRepository:
                 )
             )
             is True
-        )
-
-    def remove(self, dataset_id: UUID) -> None:
-        """Delete a data set with everything that hangs on it; versions that go on from it stay."""
-        self._session.execute(
-            update(Dataset)
-            .where(Dataset.parent_id == dataset_id, Dataset.tenant_id == self._tenant_id)
-            .values(parent_id=None)
-        )
-        self._session.execute(
-            delete(Dataset).where(Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id)
         )
 
     def rejected(
@@ -160,7 +146,7 @@ class SampleRepository:
         row = self._session.execute(
             select(Sample, Dataset.classes)
             .join(Dataset, Dataset.id == Sample.dataset_id)
-            .where(Sample.id == sample_id, Sample.tenant_id == self._tenant_id)
+            .where(Sample.id == sample_id, Sample.tenant_id == self._tenant_id, IS_KEPT)
         ).one_or_none()
         return None if row is None else (row[0], row[1])
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.core.clock import utc_now
 from app.jobs.event_repository import EventRepository
 from app.models import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
+from app.models.visible import IS_OF_KEPT_DATASET
 from app.webhooks.outbox_repository import OutboxRepository
 
 
@@ -44,7 +45,9 @@ class JobRepository:
     def get(self, job_id: UUID) -> Job | None:
         """Find a job."""
         return self._session.scalar(
-            select(Job).where(Job.id == job_id, Job.tenant_id == self._tenant_id)
+            select(Job).where(
+                Job.id == job_id, Job.tenant_id == self._tenant_id, IS_OF_KEPT_DATASET
+            )
         )
 
     def unfinished(self, dataset_id: UUID, kind: JobKind) -> Sequence[Job]:
@@ -61,7 +64,9 @@ class JobRepository:
     def lock(self, job_id: UUID) -> Job | None:
         """Find a job, and let nobody move it until this unit of work ends."""
         return self._session.scalar(
-            select(Job).where(Job.id == job_id, Job.tenant_id == self._tenant_id).with_for_update()
+            select(Job)
+            .where(Job.id == job_id, Job.tenant_id == self._tenant_id, IS_OF_KEPT_DATASET)
+            .with_for_update()
         )
 
     def newest(
@@ -70,7 +75,7 @@ class JobRepository:
         """Return jobs, newest first."""
         statement = (
             select(Job)
-            .where(Job.tenant_id == self._tenant_id)
+            .where(Job.tenant_id == self._tenant_id, IS_OF_KEPT_DATASET)
             .order_by(Job.created_at.desc(), Job.id.desc())
             .limit(limit)
         )

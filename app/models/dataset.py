@@ -14,6 +14,8 @@ class DatasetState(StrEnum):
     PENDING = "pending"
     READY = "ready"
     FAILED = "failed"
+    DELETING = "deleting"
+    """Nobody sees it any more; its rows go little by little."""
 
 
 class Dataset(HasId, HasTenant, HasCreatedAt, Base):

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,11 +14,13 @@ from tusclient.client import TusClient
 
 from labelaudit import Client, resumable
 from tests.support.archives import write_tiny_zip
+from tests.support.line import BadLine, laid, port_of
 from tests.support.processes import find_processes
 from tests.support.service import Service
 
 TUS_JS = Path(__file__).parent / "tus_js"
 PIECE = 256 * 1024
+WRONG_OFFSET, WRONG_CHECKSUM = 409, 460
 
 
 @pytest.fixture(scope="module")
@@ -67,37 +69,58 @@ def assert_is_taken_in(service: Service, submission: Any, archive: Path) -> None
     assert (dataset["upload"]["sha256"], dataset["num_samples"]) == (sha256, 60)
 
 
+@pytest.fixture
+def bad_line(service: Service, archive: Path) -> Iterator[BadLine]:
+    """Broken at 40 %; at half the way a byte arrives that was not sent."""
+    size = archive.stat().st_size
+    line = BadLine(port_of(service.url), cut_at=int(0.4 * size), wrong_at=int(0.5 * size))
+    with laid(line):
+        yield line
+
+
+def assert_met_all(line: BadLine) -> None:
+    assert {WRONG_OFFSET, WRONG_CHECKSUM} <= set(line.statuses), line.statuses
+
+
 class TestTuspy:
-    def test_goes_on_after_a_cut_and_after_a_kill(self, service: Service, archive: Path) -> None:
+    def test_survives_cut_kill_wrong_offset_and_wrong_checksum(
+        self, service: Service, archive: Path, bad_line: BadLine
+    ) -> None:
         headers = {"Authorization": f"Bearer {key_of(service)}"}
-        tus = TusClient(f"{service.url}/v1/uploads", headers=headers)
+        tus = TusClient(f"http://127.0.0.1:{bad_line.port}/v1/uploads", headers=headers)
         options: dict[str, Any] = {
             "chunk_size": PIECE, "retries": 30, "retry_delay": 0.3, "upload_checksum": True,
         }  # fmt: skip
         size = archive.stat().st_size
         with archive.open("rb") as file:
             first = tus.uploader(file_stream=file, metadata={"filename": "x.zip"}, **options)
-            first.upload(stop_at=int(0.4 * size))
+            first.upload(stop_at=int(0.6 * size))
             assert 0 < first.offset < size
 
             second = tus.uploader(file_stream=file, url=first.url, **options)
             assert second.offset == first.offset
-            second.upload(stop_at=int(0.6 * size))
+            second.offset -= 1
+            second.upload_chunk()  # type: ignore[no-untyped-call]  # its own omission
             kill_api(service)
             second.upload()
         assert second.offset == size
+        assert_met_all(bad_line)
         assert_becomes_a_data_set(service, str(second.url), archive)
 
 
 class TestTusJsClient:
-    def test_goes_on_after_a_kill(self, service: Service, archive: Path, tus_js: Path) -> None:
-        command = ["node", "upload.mjs", f"{service.url}/v1/uploads", key_of(service)]
+    def test_survives_cut_kill_wrong_offset_and_wrong_checksum(
+        self, service: Service, archive: Path, tus_js: Path, bad_line: BadLine
+    ) -> None:
+        endpoint = f"http://127.0.0.1:{bad_line.port}/v1/uploads"
+        command = ["node", "upload.mjs", endpoint, key_of(service)]
         with subprocess.Popen(
             [*command, archive], cwd=tus_js, stdout=subprocess.PIPE, text=True
         ) as client:
             assert client.stdout is not None
             url = self._follow(client.stdout, archive, lambda: kill_api(service))
         assert client.returncode == 0
+        assert_met_all(bad_line)
         assert_becomes_a_data_set(service, url, archive)
 
     @staticmethod

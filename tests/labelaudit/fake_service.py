@@ -36,7 +36,7 @@ class FakeService:
         if request.headers.get("Authorization") != f"Bearer {KEY}":
             return problem(401, "unauthenticated", "Send a valid API key.")
         method, path = request.method, request.url.path.removeprefix("/v1")
-        if method == "POST" and path in {"/datasets", "/scores"}:
+        if method == "POST" and path in {"/datasets", "/datasets/d0/parts", "/scores"}:
             self.uploads.append(request.read())
             accepted = {"dataset_id": "d1", "job_id": "j1"}
             return self.problem or httpx2.Response(202, json=accepted)

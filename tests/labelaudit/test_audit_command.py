@@ -120,6 +120,17 @@ class TestSuccess:
         assert b'filename="x.tar.gz"' in service.uploads[0]
         assert b"any bytes" in service.uploads[0]
 
+    def test_adds_to_a_data_set(
+        self, service: FakeService, url: str, images: Path, tmp_path: Path
+    ) -> None:
+        done = audit(url, images, "--add-to", "d0", "--epochs", "7", folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (request,) = (request for request in service.requests if request.method == "POST")
+        assert request.url.path == "/v1/datasets/d0/parts"
+        assert b'{"epochs": 7}' in service.uploads[0]
+        assert uploaded_archive(service).namelist() == ["cat/1.png", "dog/2.png"]
+        assert (tmp_path / "labelaudit-out" / "findings.csv").exists()
+
 
 class TestFailure:
     @pytest.mark.parametrize(
@@ -144,6 +155,21 @@ class TestFailure:
             2,
             True,
         )
+
+    def test_a_private_service_has_no_data_set_to_add_to(self, images: Path) -> None:
+        done = run_program("audit", images, "--add-to", "d0", folder=images.parent)
+        assert done.returncode == 2
+        assert "--add-to needs --url" in done.stderr
+        assert "(url_missing)" in done.stderr
+        assert not (images.parent / "labelaudit-out").exists()
+
+    def test_an_unknown_data_set_to_add_to_is_told(
+        self, service: FakeService, url: str, images: Path
+    ) -> None:
+        service.problem = problem(404, "not_found", "There is no such data set.")
+        done = audit(url, images, "--add-to", "d0", folder=images.parent)
+        assert done.returncode == 2
+        assert "There is no such data set. (not_found)" in done.stderr
 
     def test_a_missing_path_is_told(self, tmp_path: Path) -> None:
         done = run_program("audit", "nowhere", folder=tmp_path)

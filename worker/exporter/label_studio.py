@@ -19,7 +19,7 @@ def write_label_studio(job: ExportJob, target: Path) -> None:
         file.write("[")
         for number, row in enumerate(job.rows()):
             file.write(",\n" if number else "\n")
-            json.dump(_task(job, row), file, ensure_ascii=False)
+            file.write(json.dumps(_task(job, row), ensure_ascii=False))
         file.write("\n]\n")
 
 

@@ -29,8 +29,7 @@ def write_jsonl(job: ExportJob, target: Path) -> None:
     """Write one object for each sample."""
     with target.open("w", encoding="utf-8") as file:
         for row in job.rows():
-            json.dump(described(job, row), file, ensure_ascii=False)
-            file.write("\n")
+            file.write(json.dumps(described(job, row), ensure_ascii=False) + "\n")
 
 
 def write_cleanlab(job: ExportJob, target: Path) -> None:

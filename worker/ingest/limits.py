@@ -81,12 +81,21 @@ def make_safe_point(stop: StopRequest, *, cpu_seconds: float) -> SafePoint:
     def check() -> None:
         if stop.requested:
             raise InterruptedIngestError
-        if time.process_time() > cpu_seconds:
-            raise IngestError(
-                FailureCode.TOO_SLOW, f"Reading it took more than {cpu_seconds:,.0f} s of work."
-            )
+        require_time(time.process_time(), cpu_seconds)
 
     return check
+
+
+def require_time(used_seconds: float, cpu_seconds: float) -> None:
+    """Compare the processor time that was used with what may be.
+
+    Raises:
+        IngestError: It was too much.
+    """
+    if used_seconds > cpu_seconds:
+        raise IngestError(
+            FailureCode.TOO_SLOW, f"Reading it took more than {cpu_seconds:,.0f} s of work."
+        )
 
 
 def confine_process(limits: Limits, *, cpu_seconds: float) -> None:

@@ -1,6 +1,8 @@
 """The ingest itself: table of contents, then one pass over the files, then the report."""
 
 import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -9,15 +11,17 @@ from app.core.storage import BlobStore
 from worker.ingest.archive import open_archive
 from worker.ingest.blob_writer import BlobWriter, writing_blobs
 from worker.ingest.columns import Columns
+from worker.ingest.decoder_pool import decoding
+from worker.ingest.decoding import Decode, DecodedFile, Decoder
 from worker.ingest.earlier import EarlierVersion, avoid_names
 from worker.ingest.errors import RefusedFileError
-from worker.ingest.limits import Limits, SafePoint
-from worker.ingest.members import Selection, Source, reject
+from worker.ingest.limits import Limits, SafePoint, cpu_budget_seconds
+from worker.ingest.members import Candidate, Selection, Source, reject
 from worker.ingest.near_duplicates import find_near_duplicates
 from worker.ingest.pixel_file import PixelFile
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
-from worker.ingest.samples import SampleReader
+from worker.ingest.samples import Sample, SampleReader
 from worker.ingest.selection import sort_out
 
 _CACHE_BUFFER_BYTES = 1024**2
@@ -87,26 +91,22 @@ def _read_all(
     progress: ProgressMeter,
 ) -> Outcome:
     selection = _select(archive, spec)
+    candidates = selection.candidates
     archive_bytes = spec.archive.stat().st_size
     reader = SampleReader(archive, blobs, spec.limits, archive_bytes=archive_bytes)
-    image_size = spec.wanted_image_size or reader.choose_image_size(selection.candidates)
+    image_size = spec.wanted_image_size or reader.choose_image_size(candidates)
     samples = [] if spec.earlier is None else list(spec.earlier.samples())
     num_before = len(samples)
     cache_file = spec.out_dir / f"images-{image_size}.u8"
-    with cache_file.open("wb", buffering=_CACHE_BUFFER_BYTES) as cache:
+    decoded = _decoding(spec, image_size, candidates, safe_point)
+    with cache_file.open("wb", buffering=_CACHE_BUFFER_BYTES) as cache, decoded as decode:
         _write_earlier(spec, cache, safe_point)
-        for num_done, candidate in enumerate(selection.candidates, start=1):
+        for num_done, file in enumerate(decode(reader.unpack(candidates)), start=1):
             safe_point()
-            try:
-                samples.append(reader.read(candidate, cache, image_size=image_size))
-            except RefusedFileError as error:
-                selection.rejections.append(reject(candidate.path, error))
-            progress.update(
-                num_done=num_done,
-                num_total=len(selection.candidates),
-                num_images=len(samples) - num_before,
-            )
-    near_pairs = _near_pairs(cache_file, image_size, safe_point) if samples else []
+            if (sample := _store(file, reader, cache, selection)) is not None:
+                samples.append(sample)
+            num_images = len(samples) - num_before
+            progress.update(num_done=num_done, num_total=len(candidates), num_images=num_images)
     return Outcome(
         selection=selection,
         samples=samples,
@@ -114,7 +114,29 @@ def _read_all(
         image_size=image_size,
         num_unpacked_bytes=reader.num_unpacked_bytes,
         images_per_second=progress.images_per_second(len(samples) - num_before),
-        near_pairs=near_pairs,
+        near_pairs=_near_pairs(cache_file, image_size, safe_point) if samples else [],
+    )
+
+
+def _store(
+    file: DecodedFile, reader: SampleReader, cache: BinaryIO, selection: Selection
+) -> Sample | None:
+    """Return the sample that a file became, if it was not refused."""
+    try:
+        return reader.store(file, cache)
+    except RefusedFileError as error:
+        selection.rejections.append(reject(file.candidate.path, error))
+        return None
+
+
+def _decoding(
+    spec: Spec, image_size: int, candidates: Sequence[Candidate], safe_point: SafePoint
+) -> AbstractContextManager[Decode]:
+    return decoding(
+        Decoder(image_size=image_size, max_pixels=spec.limits.max_image_pixels),
+        num_bytes=sum(candidate.member.num_bytes for candidate in candidates),
+        cpu_seconds=cpu_budget_seconds(spec.archive.stat().st_size),
+        safe_point=safe_point,
     )
 
 

@@ -1,14 +1,15 @@
 """From candidates to samples: the one pass over the files."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
 from worker.ingest.blob_writer import BlobWriter
+from worker.ingest.decoding import DecodedFile, UnpackedFile
 from worker.ingest.errors import RefusedFileError
-from worker.ingest.images import decode_image, longer_side
+from worker.ingest.images import longer_side
 from worker.ingest.layout import Place
 from worker.ingest.limits import Limits, ReadMeter
 from worker.ingest.members import Archive, Candidate
@@ -64,14 +65,23 @@ class SampleReader:
         rounded_up = -(-side // _SIZE_STEP) * _SIZE_STEP
         return min(max(rounded_up, MIN_IMAGE_SIZE), MAX_IMAGE_SIZE)
 
-    def read(self, candidate: Candidate, cache: BinaryIO, *, image_size: int) -> Sample:
-        """Store the image and append its pixels to the cache.
+    def unpack(self, candidates: Iterable[Candidate]) -> Iterator[UnpackedFile]:
+        """Yield the files as they are in the archive."""
+        for candidate in candidates:
+            try:
+                yield UnpackedFile(candidate, self._archive.read(candidate.member, self._meter))
+            except RefusedFileError as error:
+                yield UnpackedFile(candidate, b"", error)
+
+    def store(self, file: DecodedFile, cache: BinaryIO) -> Sample:
+        """Store an image and append its pixels to the cache.
 
         Raises:
             RefusedFileError: The file is no image that can be taken; nothing was stored.
         """
-        data = self._archive.read(candidate.member, self._meter)
-        image = decode_image(data, image_size=image_size, max_pixels=self._limits.max_image_pixels)
+        candidate, data, image = file
+        if isinstance(image, RefusedFileError):
+            raise image
         thumbnail = image.thumbnail
         cache.write(image.row)
         return Sample(

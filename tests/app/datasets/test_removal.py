@@ -1,3 +1,5 @@
+import threading
+from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -5,7 +7,10 @@ import pytest
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from app.core.ids import format_sample_id
+from app.core.settings import Settings
 from app.core.storage import BlobStore
+from app.datasets import removal
 from app.datasets.repository import BlobRepository
 from app.http.context import AppContext
 from app.models import (
@@ -28,6 +33,7 @@ from tests.support.factories import (
     publish_findings,
 )
 from tests.support.rows import make_dataset, make_job
+from worker.removals import finish_removals
 
 IMAGE, SHARED, THUMB, MODEL = b"image", b"in two sets", b"thumb", b"model"
 
@@ -155,6 +161,57 @@ class TestDeleteDataset:
         assert stranger.delete(f"/v1/datasets/{audited.id}").status_code == 404
         assert num_rows(context)["datasets"] == 1
         assert len(stored(blobs)) == 4
+
+
+class TestDeleteLargeDataset:
+    @pytest.fixture
+    def left(
+        self, client: TestClient, audited: Dataset, monkeypatch: pytest.MonkeyPatch
+    ) -> Dataset:
+        """Deleted, but so large that most of it is still there."""
+        monkeypatch.setattr(removal, "_SECONDS_IN_A_REQUEST", -1.0)
+        monkeypatch.setattr(removal, "_BATCH", 1)
+        assert client.delete(f"/v1/datasets/{audited.id}").status_code == 204
+        return audited
+
+    def test_is_out_of_sight_at_once(
+        self, client: TestClient, context: AppContext, left: Dataset
+    ) -> None:
+        assert num_rows(context)["samples"] == 2
+        with context.database.read() as session:
+            sample = session.scalars(select(Sample)).one()
+            job = session.scalars(select(Job)).one()
+        for path in (
+            f"datasets/{left.id}", f"datasets/{left.id}/samples", f"jobs/{job.id}",
+            f"jobs/{job.id}/samples", f"samples/{format_sample_id(sample.id)}",
+        ):  # fmt: skip
+            assert client.get(f"/v1/{path}").status_code == 404, path
+        for path in ("datasets", "jobs"):
+            assert client.get(f"/v1/{path}").json()["items"] == [], path
+        quotas = client.get("/v1/usage").json()["quotas"]
+        assert [row["used"] for row in quotas if row["name"] == "samples"] == [0]
+        assert client.delete(f"/v1/datasets/{left.id}").status_code == 404
+        assert client.post(f"/v1/jobs/{job.id}/retry").status_code == 404
+        assert client.post("/v1/jobs", json={"dataset_id": str(left.id)}).status_code == 404
+
+    def test_is_removed_by_the_sweeper(
+        self, context: AppContext, settings: Settings, left: Dataset, blobs: BlobStore
+    ) -> None:
+        finish_removals(context.database, settings, threading.Event())
+        assert set(num_rows(context).values()) == {0}, left.id
+        assert stored(blobs) == set()
+        assert files(context, "uploads", "cache", "jobs") == []
+
+    @pytest.mark.parametrize("num_steps", range(1, 6))
+    def test_can_be_begun_again_wherever_it_ended(
+        self, context: AppContext, tenant: Tenant, left: Dataset, blobs: BlobStore, num_steps: int
+    ) -> None:
+        rest = removal.DatasetRemoval(context.database, context.folder, blobs, tenant.id)
+        for _ in islice(rest.steps(left.id), num_steps):
+            assert num_rows(context)["datasets"] == 1
+        list(rest.steps(left.id))
+        assert set(num_rows(context).values()) == {0}
+        assert stored(blobs) == set()
 
 
 class TestBlobRepository:

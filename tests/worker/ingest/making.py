@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from worker.ingest.columns import Columns
+from worker.ingest.errors import FailureCode, IngestError
 from worker.ingest.limits import Limits
 from worker.ingest.pipeline import Spec, ingest
 
@@ -188,6 +190,15 @@ def run(
         rejected=_lines(out_dir / "rejected.jsonl"),
         events=events,
     )
+
+
+def failure(archive: Path, limits: Limits = LIMITS) -> FailureCode:
+    """Ingest what cannot be taken; return why."""
+    with pytest.raises(IngestError) as caught:
+        run(archive, limits=limits)
+    assert caught.value.detail.endswith(".")
+    assert str(archive.parent) not in caught.value.detail
+    return caught.value.code
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,119 @@
+"""Rows of data sets that are being deleted; a large one's go in several units of work."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.models import (
+    Dataset,
+    DatasetState,
+    DecisionStep,
+    Finding,
+    Job,
+    RejectedFile,
+    ResultVersion,
+    Sample,
+)
+
+_IN_BATCHES = (Sample, RejectedFile, DecisionStep)
+"""Decisions and claims go with the samples."""
+_JOBS_AT_ONCE = 20
+"""Each takes its events with it, some thousands; its findings are gone by then."""
+
+
+class RemovalRepository:
+    """One data set of one tenant."""
+
+    def __init__(self, session: Session, tenant_id: UUID, dataset_id: UUID) -> None:
+        """Work inside the caller's unit of work."""
+        self._session = session
+        self._tenant_id = tenant_id
+        self._dataset_id = dataset_id
+
+    def hide(self) -> None:
+        """Let nobody see the data set from now on; versions that go on from it stay."""
+        self._session.execute(
+            update(Dataset)
+            .where(Dataset.parent_id == self._dataset_id, Dataset.tenant_id == self._tenant_id)
+            .values(parent_id=None)
+        )
+        self._session.execute(
+            update(Dataset)
+            .where(Dataset.id == self._dataset_id, Dataset.tenant_id == self._tenant_id)
+            .values(state=DatasetState.DELETING)
+        )
+
+    def job_ids(self) -> Sequence[UUID]:
+        """Return the jobs that are left."""
+        return self._session.scalars(
+            select(Job.id).where(
+                Job.dataset_id == self._dataset_id, Job.tenant_id == self._tenant_id
+            )
+        ).all()
+
+    def remove_some(self, limit: int) -> bool:
+        """Delete some of what hangs on it, but no jobs; tell whether there was anything."""
+        return self._remove_some_findings(limit) or any(
+            self._remove_some_of(table, limit) for table in _IN_BATCHES
+        )
+
+    def remove_some_jobs(self) -> bool:
+        """Delete some jobs with their results; tell whether there were any."""
+        return self._remove_some_of(Job, _JOBS_AT_ONCE)
+
+    def remove(self) -> None:
+        """Delete the data set itself."""
+        self._session.execute(
+            delete(Dataset).where(
+                Dataset.id == self._dataset_id,
+                Dataset.tenant_id == self._tenant_id,
+                Dataset.state == DatasetState.DELETING,
+            )
+        )
+
+    def _remove_some_findings(self, limit: int) -> bool:
+        """Delete the next ranks of one result that has any left."""
+        versions = (
+            select(ResultVersion.id)
+            .join(Job)
+            .where(Job.dataset_id == self._dataset_id, Job.tenant_id == self._tenant_id)
+        )
+        for version in self._session.scalars(versions).all():
+            first = self._session.scalar(
+                select(Finding.rank)
+                .where(Finding.version_id == version)
+                .order_by(Finding.rank)
+                .limit(1)
+            )
+            if first is not None:
+                self._session.execute(
+                    delete(Finding)
+                    .where(Finding.version_id == version, Finding.rank < first + limit)
+                    .execution_options(synchronize_session=False)
+                )
+                return True
+        return False
+
+    def _remove_some_of(
+        self, table: type[Sample | RejectedFile | DecisionStep | Job], limit: int
+    ) -> bool:
+        some = self._session.scalars(
+            select(table.id)
+            .where(table.dataset_id == self._dataset_id, table.tenant_id == self._tenant_id)
+            .limit(limit)
+        ).all()
+        if some:
+            self._session.execute(
+                delete(table).where(table.id.in_(some)).execution_options(synchronize_session=False)
+            )
+        return bool(some)
+
+
+def find_unfinished(session: Session) -> Sequence[tuple[UUID, UUID]]:
+    """Return tenant and id of the data sets that are being deleted, of all tenants."""
+    rows = session.execute(
+        select(Dataset.tenant_id, Dataset.id).where(Dataset.state == DatasetState.DELETING)
+    )
+    return [(tenant_id, dataset_id) for tenant_id, dataset_id in rows]
