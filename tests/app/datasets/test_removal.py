@@ -179,7 +179,7 @@ class TestDeleteLargeDataset:
     ) -> None:
         assert num_rows(context)["samples"] == 2
         with context.database.read() as session:
-            sample = session.scalars(select(Sample)).one()
+            sample = session.scalars(select(Sample).limit(1)).one()
             job = session.scalars(select(Job)).one()
         for path in (
             f"datasets/{left.id}", f"datasets/{left.id}/samples", f"jobs/{job.id}",
