@@ -15,12 +15,8 @@ table as Markdown.
 """
 
 import argparse
-import io
 import json
-import os
-import sys
 import time
-import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -29,10 +25,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 import ml
-from benchmarks.cifar_detection import _DEFAULT, _calibration_error, _origin
+from benchmarks.cifar_detection import _calibration_error, _origin
+from benchmarks.pictures import NUM_CLASSES, cifar10
 from ml.noise.names import parse_noise
 from ml.types import BoolArray, FeatureArray, FloatArray, IntArray
 
@@ -40,7 +36,6 @@ NUM_RANDOM = 100
 NUM_WORST = 100
 MOST_WORST = 2_000
 FLAG_ABOVE = 0.5
-NUM_CLASSES = 10
 _HEADER = (
     "| noise | calibration error before → after 200 decisions | better in | precision of the "
     "flags | better in | recall of the flags | wrong labels left: truth, estimate, mean "
@@ -164,10 +159,7 @@ def load(per_class: int, cache: Path | None) -> tuple[FeatureArray, IntArray]:
     if files and all(file.exists() for file in files):
         features, labels = (np.load(file, allow_pickle=False) for file in files)
         return features, labels.astype(np.int64)
-    source = Path(os.environ.get("CIFAR10_ZIP", _DEFAULT))
-    if not source.exists():
-        sys.exit(f"no CIFAR-10 at {source}: nothing to measure")
-    images, labels = read_images(source, per_class)
+    images, labels = cifar10(per_class * NUM_CLASSES)
     config = ml.make_config("quick")
     features = np.empty((len(images), ml.NUM_VIEWS, ml.num_features(config)), dtype=np.float16)
     ml.extract_features(
@@ -177,24 +169,6 @@ def load(per_class: int, cache: Path | None) -> tuple[FeatureArray, IntArray]:
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, array)
     return features, labels
-
-
-def read_images(source: Path, per_class: int) -> tuple[np.ndarray, IntArray]:
-    """Return the first images of each class, by name, and their classes."""
-    by_class: dict[str, list[str]] = {}
-    with zipfile.ZipFile(source) as archive:
-        for member in sorted(name for name in archive.namelist() if name.endswith(".jpg")):
-            by_class.setdefault(member.split("/")[-2], []).append(member)
-        chosen = [
-            (label, member)
-            for label, name in enumerate(sorted(by_class))
-            for member in by_class[name][:per_class]
-        ]
-        images = [
-            np.asarray(Image.open(io.BytesIO(archive.read(member))).convert("RGB"))
-            for _, member in chosen
-        ]
-    return np.stack(images), np.array([label for label, _ in chosen], dtype=np.int64)
 
 
 def table(result: dict[str, Any]) -> str:
