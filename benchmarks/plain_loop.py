@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import ml
 from ml.types import FloatArray, ImageArray, IntArray
 
-_BATCH_FOR_PREDICTING = 256
+_PREDICTED_AT_ONCE = 256
 
 
 class PlainLoop:
@@ -60,7 +60,7 @@ class PlainLoop:
         with torch.no_grad():
             chunks = [
                 functional.softmax(self._network(chunk), dim=1)
-                for chunk in self._input(images).split(_BATCH_FOR_PREDICTING)
+                for (chunk,) in DataLoader(TensorDataset(self._input(images)), _PREDICTED_AT_ONCE)
             ]
         return np.asarray(torch.cat(chunks).double().numpy(), dtype=np.float64)
 
@@ -71,12 +71,14 @@ class PlainLoop:
     def _augmented(self, image_BCHW: Tensor) -> Tensor:
         """Return images, each shifted and mirrored by a draw of its own."""
         num_images, _, height, width = image_BCHW.shape
-        draw = {"size": (num_images,), "generator": self._generator}
-        is_mirrored_B = torch.randint(2, **draw).bool()[:, None, None, None]
+        is_mirrored_B = self._draw(2, num_images).bool()[:, None, None, None]
         image_BCHW = torch.where(is_mirrored_B, image_BCHW.flip(3), image_BCHW)
         padded = functional.pad(image_BCHW, (self._pad,) * 4, mode="reflect")
-        row_BH = torch.randint(2 * self._pad + 1, **draw)[:, None] + torch.arange(height)
-        column_BW = torch.randint(2 * self._pad + 1, **draw)[:, None] + torch.arange(width)
+        row_BH = self._draw(2 * self._pad + 1, num_images)[:, None] + torch.arange(height)
+        column_BW = self._draw(2 * self._pad + 1, num_images)[:, None] + torch.arange(width)
         number_B = torch.arange(num_images)[:, None, None]
         moved_BHWC = padded.permute(0, 2, 3, 1)[number_B, row_BH[:, :, None], column_BW[:, None]]
         return moved_BHWC.permute(0, 3, 1, 2).contiguous()
+
+    def _draw(self, end: int, count: int) -> Tensor:
+        return torch.randint(end, (count,), generator=self._generator)

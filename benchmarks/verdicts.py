@@ -90,7 +90,7 @@ def _separation(kind: str, score: FloatArray, kinds: dict[str, BoolArray]) -> di
 
 
 def _ordinary(kinds: dict[str, BoolArray]) -> BoolArray:
-    return ~np.any(list(kinds.values()), axis=0)
+    return np.asarray(~np.any(list(kinds.values()), axis=0), dtype=np.bool_)
 
 
 def _counted(findings: ml.Findings, rows: BoolArray) -> dict[str, int]:
