@@ -23,7 +23,7 @@ import ml
 from benchmarks.cells import RESULTS, keep_cell
 from benchmarks.pictures import NUM_CLASSES
 from benchmarks.planted import Planted, plant
-from ml.types import BoolArray, FeatureArray, FloatArray
+from ml.types import BoolArray, FeatureArray, FloatArray, ImageArray
 
 _SCORES = {
     "off_topic": "off_topic",
@@ -99,16 +99,23 @@ def _counted(findings: ml.Findings, rows: BoolArray) -> dict[str, int]:
 
 
 def _features(planted: Planted, seed: int, options: argparse.Namespace) -> FeatureArray:
-    """Return what the frozen network sees, from the cache where it is there."""
-    name = f"planted-{options.images}-{options.noise:g}-{seed}.npy"
-    file = options.cache / name if options.cache else None
+    """Return what the frozen network sees; the photos are the same for every seed."""
+    num_photos, cache = options.images, options.cache
+    files = f"photos-{num_photos}.npy", f"planted-{num_photos}-{options.noise:g}-{seed}.npy"
+    parts = planted.images[:num_photos], planted.images[num_photos:]
+    return np.concatenate(
+        [_seen(part, cache and cache / file) for part, file in zip(parts, files, strict=True)]
+    )
+
+
+def _seen(images: ImageArray, file: Path | None) -> FeatureArray:
+    """Return the features of images, from the cache where they are there."""
     if file and file.exists():
         return np.asarray(np.load(file, allow_pickle=False), dtype=np.float16)
     config = ml.make_config("quick")
-    shape = (len(planted.images), ml.NUM_VIEWS, ml.num_features(config))
-    features = np.empty(shape, dtype=np.float16)
+    features = np.empty((len(images), ml.NUM_VIEWS, ml.num_features(config)), dtype=np.float16)
     ml.extract_features(
-        planted.images, config, device=torch.device("cpu"), out=features, on_batch=lambda _: None
+        images, config, device=torch.device("cpu"), out=features, on_batch=lambda _: None
     )
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
