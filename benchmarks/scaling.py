@@ -98,7 +98,10 @@ def show(preset: str, fitted: dict[str, Any]) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presets", default="quick,standard")
-    parser.add_argument("--sizes", default="5000,10000,20000,50000")
+    parser.add_argument(
+        "--sizes", default="5000,10000,20000,50000",
+        help="400 at least: classes of fewer than 20 are not judged",
+    )  # fmt: skip
     parser.add_argument(
         "--epochs", type=lambda given: given.split(","), default=["quick=25", "standard=4"]
     )
