@@ -38,6 +38,9 @@ from tests.support.service import Service, running_service
 CLASSES = [f"class {number:04d}" for number in range(1000)]
 HARD_EVERY = 5000
 """One sample in so many was hard to learn: the rarest kind that is looked at."""
+# Functions: what is polled as a bare expression is an eval, which the page forbids.
+_MANY_LEFT = "() => document.querySelectorAll(\".tile[data-decision='']\").length > 40"
+_ALL_SAVED = "() => !document.querySelector('[data-state=pending]')"
 KEYS = {"a": "relabel", "s": "keep", "d": "unsure"}
 _SEEN = """() => new Promise(done => {
     const look = () => {
@@ -195,12 +198,13 @@ def _visits(page: Page, path: str, count: int) -> list[float]:
 
 def press_many(page: Page, service: Service, job: Job, count: int, *, made: int) -> dict[str, Any]:
     """Decide as fast as the browser takes keys; compare with the log, which holds some already."""
+    page.wait_for_function(_ALL_SAVED)  # else a page that is loaded now shows the last one as open
     page.goto(f"/jobs/{job.id}/review")
     page.evaluate(_SEEN)
     wanted: list[str] = []
     started = time.perf_counter()
     while len(wanted) < count:
-        page.wait_for_function("document.querySelectorAll(\".tile[data-decision='']\").length > 40")
+        page.wait_for_function(_MANY_LEFT)
         for _ in range(min(48, count - len(wanted))):
             key = [*KEYS][len(wanted) % len(KEYS)]
             page.keyboard.press(key)

@@ -21,6 +21,8 @@ EXIT_FAILED = 1
 EXIT_INTERRUPTED = 75
 """Stopped on request; what was finished is in the checkpoint (EX_TEMPFAIL of sysexits.h)."""
 
+_NICENESS = 10
+"""What computes for minutes gives way to what answers people on the same machine."""
 _PARENT_CHECK_SECONDS = 0.5
 
 
@@ -37,8 +39,12 @@ class StopRequest:
 
 
 def read_spec() -> dict[str, Any]:
-    """Return the spec named on the command line, after tying this process to its parent."""
+    """Return the spec named on the command line; from now on this process serves its parent.
+
+    It ends with it, and takes a processor only where nobody else wants it.
+    """
     die_with_parent()
+    os.nice(_NICENESS)
     spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
     return spec
 

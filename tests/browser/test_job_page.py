@@ -26,13 +26,16 @@ def audited(seed: Seed, service: Service) -> Job:
 
 
 def _painted(page_chart: str) -> str:
-    """Return an expression: whether a chart has more colours than its empty frame."""
-    return f"""(() => {{
+    """Return a function that tells whether a chart has more colours than its empty frame.
+
+    A bare expression would be an eval once it is polled, which the page forbids.
+    """
+    return f"""() => {{
         const canvas = document.querySelector("{page_chart} canvas");
         if (!canvas) return false;
         const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         return new Set(new Uint32Array(pixels.data.buffer)).size > 4;
-    }})()"""
+    }}"""
 
 
 def test_a_running_job_moves_on_and_ends_in_its_results(

@@ -30,7 +30,7 @@ def all_saved(page: Page, service: Service, suspects: Suspects, num_entries: int
         if len(log_of(service, suspects)) >= num_entries:
             break
         page.wait_for_timeout(50)
-    page.wait_for_function("!document.querySelector('[data-state=pending]')")
+    page.wait_for_function("() => !document.querySelector('[data-state=pending]')")
     assert len(log_of(service, suspects)) == num_entries
 
 
@@ -103,7 +103,7 @@ def test_filters_and_page_stand_in_the_address_and_the_place_survives_a_reload(
     press(page, "s")
     all_saved(page, service, suspects, 1)
     page.go_back()
-    page.wait_for_function("!location.search.includes('cursor')")
+    page.wait_for_function("() => !location.search.includes('cursor')")
 
 
 def test_every_key_becomes_exactly_one_decision(
