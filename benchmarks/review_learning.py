@@ -6,16 +6,17 @@
 Takes the class-folder zip of CIFAR-10 (`CIFAR10_ZIP`, or `shared/data/cifar10-train.zip` beside
 the project). For each kind of noise `num` of the first images of each class are drawn, with the
 place of the kind in the list as seed, labels are planted wrong, and the head of the `quick`
-preset is trained. `--cache` keeps features and the audits' probabilities. Then reviewers are
-simulated, who know the truth: each has four fifths of the samples, decides on 100 drawn at random
-and on some worst first. After 200 decisions calibration error (15 bins) and precision at the flag
-threshold are compared with those before; after 100 random ones and 100 to 2,000 worst first, the
-number of wrong labels that are left is compared with its interval. Writes JSON and, beside it, a
-table as Markdown.
+preset is trained. `--cache` keeps features and the audits' probabilities for the next run. Then
+reviewers are simulated, who know the truth: each has four fifths of the samples, decides on 100
+drawn at random and on some worst first. After 200 decisions calibration error (15 bins) and
+precision at the flag threshold are compared with those before; after 100 random ones and 100 to
+2,000 worst first, the number of wrong labels that are left is compared with its interval. Writes
+JSON and, beside it, a table as Markdown.
 """
 
 import argparse
 import json
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -48,8 +49,11 @@ def main() -> None:
     options = _options()
     origin = _origin()  # before the run: of the code that is run
     kinds = options.kinds.split(",")
-    with ProcessPoolExecutor(len(kinds), mp_context=get_context("spawn")) as pool:
-        rows = list(pool.map(partial(run, options=options), kinds, range(len(kinds))))
+    with tempfile.TemporaryDirectory() as folder:
+        options.cache = options.cache or Path(folder)
+        load(options.per_class, options.cache)  # once, with all cores, not in each process
+        with ProcessPoolExecutor(len(kinds), mp_context=get_context("spawn")) as pool:
+            rows = list(pool.map(partial(run, options=options), kinds, range(len(kinds))))
     result = {
         **origin,
         "per_class": options.per_class,
@@ -85,13 +89,12 @@ def run(kind: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
 def cached_audit(kind: str, seed: int, options: argparse.Namespace) -> tuple[FloatArray, BoolArray]:
     """Return what `audit` does, from the cache where it is there."""
     name = f"{kind.replace(':', '-')}-{seed}-{options.num}.npz"
-    file = options.cache / name if options.cache else None
-    if file and file.exists():
+    file = options.cache / name
+    if file.exists():
         with np.load(file, allow_pickle=False) as kept:
             return kept["p"], kept["wrong"]
     p, is_wrong = audit(kind, seed, options)
-    if file:
-        np.savez(file, p=p, wrong=is_wrong)
+    np.savez(file, p=p, wrong=is_wrong)
     return p, is_wrong
 
 
@@ -153,10 +156,10 @@ def worst(p: FloatArray, taken: BoolArray, count: int) -> BoolArray:
     return chosen
 
 
-def load(per_class: int, cache: Path | None) -> tuple[FeatureArray, IntArray]:
+def load(per_class: int, cache: Path) -> tuple[FeatureArray, IntArray]:
     """Return features and true labels, from the cache where they are there."""
-    files = [cache / f"{name}-{per_class}.npy" for name in ("features", "labels")] if cache else []
-    if files and all(file.exists() for file in files):
+    files = [cache / f"{name}-{per_class}.npy" for name in ("features", "labels")]
+    if all(file.exists() for file in files):
         features, labels = (np.load(file, allow_pickle=False) for file in files)
         return features, labels.astype(np.int64)
     images, labels = cifar10(per_class * NUM_CLASSES)
@@ -165,7 +168,7 @@ def load(per_class: int, cache: Path | None) -> tuple[FeatureArray, IntArray]:
     ml.extract_features(
         images, config, device=torch.device("cpu"), out=features, on_batch=lambda _: None
     )
-    for file, array in zip(files, (features, labels), strict=False):
+    for file, array in zip(files, (features, labels), strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
         np.save(file, array)
     return features, labels
