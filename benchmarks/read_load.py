@@ -1,12 +1,13 @@
 """Latency of reads by many clients while a training runs, and the API's memory meanwhile.
 
-    python -m benchmarks.read_load [--clients 50] [--seconds 180] [--server]
+    python -m benchmarks.read_load [--clients 50] [--seconds 180] [--server] [--apis 2]
         [--out docs/results/read-load.json]
 
 Each client asks for what a reviewer, a dashboard and a script ask for, in turn, with a pause
 between two requests, over a bare connection of its own: real clients have computers of their own,
 so here they should cost little. Loopback only. `--server` uses PostgreSQL and Redis instead of
-SQLite and files. Targets: no error, p95 below 500 ms over all reads, memory that does not grow.
+SQLite and files, `--apis` several API processes, to each of which its share of the clients talks.
+Targets: no error, p95 below 500 ms over all reads, memory that does not grow.
 """
 
 import argparse
@@ -27,11 +28,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
+
 from benchmarks.machine import facts
 from tests.support.archives import write_tiny_zip
 from tests.support.client import ServiceClient
+from tests.support.ports import free_port
 from tests.support.servers import running_postgres, running_redis
 from tests.support.stack import running_stack
+from tests.support.waiting import wait_for
 
 _NUM_IMAGES = 2000
 _TARGET_MS = 500.0
@@ -51,6 +56,21 @@ class Seen:
     """Of processor time."""
 
 
+@dataclass(frozen=True)
+class Api:
+    """One process of the API."""
+
+    url: str
+    pid: int
+
+    def is_up(self) -> bool:
+        """Tell whether it answers."""
+        try:
+            return httpx2.get(f"{self.url}/readyz", timeout=2).is_success
+        except httpx2.TransportError:
+            return False
+
+
 def main() -> None:
     """Measure, print and write one result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -58,18 +78,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--pause", type=float, default=0.2, help="Mean, between two requests.")
     parser.add_argument("--server", action="store_true")
+    parser.add_argument("--apis", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("docs/results/read-load.json"))
     chosen = parser.parse_args()
     load = os.getloadavg()[0]
-    with _service(server=chosen.server) as (client, pid):
+    with _service(server=chosen.server, num_apis=chosen.apis) as (client, apis):
         paths = _prepare(client)
-        seen = _look_around(client, pid, paths, chosen)
+        seen = _look_around(client, apis, paths, chosen)
         training = client.job(paths["job"].rsplit("/", 1)[1])
     assert training["state"] == "running"
     result = {
         **facts(),
         "load_before": round(load, 2),
         "mode": "server" if chosen.server else "embedded",
+        "apis": chosen.apis,
         "clients": chosen.clients,
         "seconds": chosen.seconds,
         "pause_seconds": chosen.pause,
@@ -81,8 +103,8 @@ def main() -> None:
 
 
 @contextmanager
-def _service(*, server: bool) -> Iterator[tuple[ServiceClient, int]]:
-    """Run a service; yield a client and the pid of the API's process."""
+def _service(*, server: bool, num_apis: int) -> Iterator[tuple[ServiceClient, list[Api]]]:
+    """Run a service; yield a client and the API's processes."""
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
         database_url = opened.enter_context(running_postgres()) if server else None
@@ -90,7 +112,13 @@ def _service(*, server: bool) -> Iterator[tuple[ServiceClient, int]]:
         stack = opened.enter_context(
             running_stack(folder, database_url=database_url, redis_url=redis_url)
         )
-        yield stack.new_client(), stack.processes["api"].pid
+        apis = [Api(stack.url, stack.processes["api"].pid)]
+        for number in range(2, num_apis + 1):
+            port = str(free_port())
+            process = stack.start(f"api-{number}", LABELAUDIT_PORT=port)
+            apis.append(Api(f"http://127.0.0.1:{port}", process.pid))
+            wait_for(apis[-1].is_up, seconds=60, what="another API is ready")
+        yield stack.new_client(), apis
 
 
 def _prepare(client: ServiceClient) -> dict[str, str]:
@@ -121,29 +149,34 @@ def _prepare(client: ServiceClient) -> dict[str, str]:
 
 
 def _look_around(
-    client: ServiceClient, pid: int, paths: dict[str, str], chosen: argparse.Namespace
+    client: ServiceClient, apis: list[Api], paths: dict[str, str], chosen: argparse.Namespace
 ) -> Seen:
     """Let all clients ask until the time is over."""
     seen, done = Seen(), threading.Event()
+    headers = {"Authorization": client.http.headers["Authorization"]}
     clients = [
-        threading.Thread(target=_ask, args=(client, paths, seen, done, chosen.pause, number))
+        threading.Thread(
+            target=_ask,
+            args=(apis[number % len(apis)].url, headers, paths, seen, done, chosen.pause, number),
+        )
         for number in range(chosen.clients)
     ]
-    started, used = time.monotonic(), _processor_seconds(pid)
+    started, used = time.monotonic(), _processor_seconds(apis)
     for thread in clients:
         thread.start()
     while (now := time.monotonic() - started) < chosen.seconds:
-        seen.memory.append((now, _resident_mb(pid)))
+        seen.memory.append((now, sum(_resident_mb(api.pid) for api in apis)))
         time.sleep(1.0)
     done.set()
     for thread in clients:
         thread.join()
-    seen.api_seconds = _processor_seconds(pid) - used
+    seen.api_seconds = _processor_seconds(apis) - used
     return seen
 
 
 def _ask(
-    client: ServiceClient,
+    url: str,
+    headers: dict[str, str],
     paths: dict[str, str],
     seen: Seen,
     done: threading.Event,
@@ -153,9 +186,7 @@ def _ask(
     dice = random.Random(number)  # noqa: S311 - pauses
     names = list(paths)
     turns = itertools.cycle(names[number % len(names) :] + names[: number % len(names)])
-    address = urlsplit(client.url).netloc
-    headers = {"Authorization": client.http.headers["Authorization"]}
-    with closing(http.client.HTTPConnection(address, timeout=60)) as own:
+    with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)) as own:
         while not done.wait(dice.uniform(0, 2 * pause)):
             name = next(turns)
             begun = time.perf_counter()
@@ -185,9 +216,10 @@ def _resident_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def _processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _processor_seconds(apis: list[Api]) -> float:
+    stats = [Path(f"/proc/{api.pid}/stat").read_text().rsplit(")", 1)[1].split() for api in apis]
+    ticks = sum(int(fields[11]) + int(fields[12]) for fields in stats)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _summary(seen: Seen, seconds: float) -> dict[str, Any]:
