@@ -65,14 +65,16 @@ def _program(
     follow_parent(os.environ)
 
 
+_Host = Annotated[
+    str | None, typer.Option(help="Address to listen on; else LABELAUDIT_HOST, 127.0.0.1.")
+]
+_Port = Annotated[int | None, typer.Option(help="Else LABELAUDIT_PORT, 8000; 0 takes a free one.")]
+
+
 @app.command()
 def serve(
-    host: Annotated[
-        str | None, typer.Option(help="Address to listen on; else LABELAUDIT_HOST, 127.0.0.1.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Else LABELAUDIT_PORT, 8000; 0 takes a free one.")
-    ] = None,
+    host: _Host = None,
+    port: _Port = None,
     data_dir: Annotated[
         Path | None,
         typer.Option(help="All that is kept; else LABELAUDIT_DATA_DIR, ./labelaudit-data."),
@@ -270,8 +272,8 @@ def sweeper() -> None:
 
 @app.command()
 def api(
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    host: _Host = None,
+    port: _Port = None,
     listener: Annotated[int | None, typer.Option(hidden=True, help="Open socket to use.")] = None,
 ) -> None:
     """Run the HTTP front end alone, on a database that is there already."""

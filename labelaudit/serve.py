@@ -58,23 +58,22 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
         note("stopped")
 
 
-def run_api(host: str, port: int, listener: int | None) -> None:
+def run_api(host: str | None, port: int | None, listener: int | None) -> None:
     """Run the HTTP front end, on an open socket where one is handed over."""
     import uvicorn
 
     from app.core.logging import configure_logging
-    from app.core.settings import Settings
     from app.http.patience import MAX_HEAD_BYTES, PatientProtocol
     from app.main import create_app
 
     _share_arenas()
-    settings = Settings().model_copy(update={"host": host, "port": port})
+    settings = load_settings(host=host, port=port)
     configure_logging(settings)
     config = uvicorn.Config(
         partial(create_app, settings),
         factory=True,
-        host=host,
-        port=port,
+        host=settings.host,
+        port=settings.port,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,

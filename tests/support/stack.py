@@ -40,8 +40,8 @@ class Stack:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = os.environ | {
-            "LABELAUDIT_DATA_DIR": str(self.data_dir), "OMP_NUM_THREADS": "1",
-            **QUICK, **environment,
+            "LABELAUDIT_DATA_DIR": str(self.data_dir), "LABELAUDIT_PORT": str(self.port),
+            "OMP_NUM_THREADS": "1", **QUICK, **environment,
         }  # fmt: skip
         self._clients: list[ServiceClient] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -58,8 +58,6 @@ class Stack:
     def start(self, name: str, **environment: str) -> "subprocess.Popen[bytes]":
         """Start a process; `gpu` and `gpu-2` are two workers of one queue."""
         arguments = EVERYTHING[name.split("-", maxsplit=1)[0]]
-        if name == "api":
-            arguments = (*arguments, "--port", str(self.port))
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [*PROGRAM, *arguments], env=self.environment | environment, cwd=self.folder,
