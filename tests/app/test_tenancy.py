@@ -25,6 +25,7 @@ SYSTEM_WIDE = {
     "app.jobs.event_repository.EventRepository": "takes the tenant from the job that it is given",
     "app.jobs.gauge_repository.GaugeRepository": "metrics of the whole service",
     "app.accounts.idempotency_repository.remove_keys_before": "the sweeper",
+    "app.datasets.removal_repository.find_unfinished": "the sweeper",
     "app.findings.key_repository.KeyRepository": "public keys of the service, for anybody",
     "app.findings.publish_repository.remove_superseded_before": "the sweeper",
     "app.jobs.lease_repository.LeaseRepository": "workers and the sweeper serve all tenants",
