@@ -16,29 +16,13 @@ OWN_IDS = "LABELAUDIT_FUZZ_OWN_IDS"
 """Variable with the ids of the key that is used and of its tenant, separated by a comma."""
 _CHANGES = frozenset({"DELETE", "PATCH", "POST"})
 _NO_ID = "00000000"
-_ONCE = "Idempotency-Key"
-_used: set[str] = set()
-"""Keys of requests that were taken. One process makes all calls, so one set is enough."""
 
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
-    """Leave the own key and its limits as they are: else all that follows is 401 or 429.
-
-    Nor is an idempotency key used twice: the stored reply names what may be deleted by now, which
-    looks as if it had never been made.
-    """
+    """Leave the own key and its limits as they are: else all that follows is 401 or 429."""
     own = os.environ.get(OWN_IDS, "").split(",")
     if case.operation.method.upper() in _CHANGES:
         for name, value in (case.path_parameters or {}).items():
             if str(value) in own:
                 case.path_parameters[name] = _NO_ID
-    if case.headers is not None and case.headers.get(_ONCE) in _used:
-        del case.headers[_ONCE]
-
-
-@schemathesis.hook
-def after_call(_context: Any, case: Any, response: Any) -> None:
-    """Note the idempotency key of a request that was taken."""
-    if response.status_code < 300 and case.headers is not None and _ONCE in case.headers:
-        _used.add(case.headers[_ONCE])
