@@ -1,5 +1,6 @@
 """A tenant that has something of everything, for tests that look from the other side."""
 
+import json
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,7 +30,11 @@ from app.models import (
     WebSession,
 )
 from tests.support.factories import make_artifact, make_rejected, make_samples, publish_findings
+from tests.support.reports import REPORT
 from tests.support.rows import make_dataset, make_job, make_tenant
+
+REPORT_FILE = json.dumps(REPORT).encode()
+"""Of the finished audit; only its row is made here, for whoever has a store to put the file in."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def fill_every_table(session: Session, name: str, pepper: bytes = b"pepper") -> 
     make_rejected(session, dataset, 1)
     job = make_job(session, dataset, state=JobState.SUCCEEDED, attempt=1, owner="x")
     publish_findings(session, job, samples)
-    make_artifact(session, job, "report", b"{}")
+    make_artifact(session, job, "report", REPORT_FILE)
     AttemptRepository(session).start(job)
     JobRepository(session, tenant.id).add(job)
     IdempotencyRepository(session, tenant.id).reserve("a key", "0" * 64)
