@@ -25,14 +25,15 @@ def running_api(log: Path, **settings: str) -> Iterator[str]:
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: _answers(url), seconds=60, what="the API starts")
+        wait_for(lambda: answers(url), seconds=60, what="the API starts")
         yield url
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell whether a process takes requests at an address."""
     try:
         return httpx2.get(f"{url}/readyz", timeout=2).is_success
     except httpx2.TransportError:

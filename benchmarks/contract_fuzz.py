@@ -36,8 +36,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         key = _prepare(Path(folder))
-        data_dir = str(Path(folder) / "labelaudit-data")
-        with running_api(Path(folder) / "api.log", LABELAUDIT_DATA_DIR=data_dir) as url:
+        with running_api(Path(folder) / "api.log", **_settings(Path(folder))) as url:
             code = _fuzz(url, key, Path(folder), options.seconds, options.seed)
         result = _result(Path(folder) / "report.ndjson", options.seconds) | {"exit_code": code}
         log = (Path(folder) / "api.log").read_text()
@@ -47,6 +46,14 @@ def main() -> int:
     if options.out is not None:
         options.out.write_text(json.dumps(result, indent=2) + "\n")
     return code
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    """Return the API's environment: what is too large is refused as that, not for want of disk."""
+    return {
+        "LABELAUDIT_DATA_DIR": str(folder / "labelaudit-data"),
+        "LABELAUDIT_MAX_UPLOAD_BYTES": str(1024**3),
+    }
 
 
 def _prepare(folder: Path) -> str:

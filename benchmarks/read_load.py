@@ -24,12 +24,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
-
+from benchmarks.api_process import answers
 from benchmarks.machine import facts
 from tests.support.archives import write_tiny_zip
 from tests.support.client import ServiceClient
@@ -62,13 +62,6 @@ class Api:
 
     url: str
     pid: int
-
-    def is_up(self) -> bool:
-        """Tell whether it answers."""
-        try:
-            return httpx2.get(f"{self.url}/readyz", timeout=2).is_success
-        except httpx2.TransportError:
-            return False
 
 
 def main() -> None:
@@ -117,7 +110,7 @@ def _service(*, server: bool, num_apis: int) -> Iterator[tuple[ServiceClient, li
             port = str(free_port())
             process = stack.start(f"api-{number}", LABELAUDIT_PORT=port)
             apis.append(Api(f"http://127.0.0.1:{port}", process.pid))
-            wait_for(apis[-1].is_up, seconds=60, what="another API is ready")
+            wait_for(partial(answers, apis[-1].url), seconds=60, what="another API is ready")
         yield stack.new_client(), apis
 
 
