@@ -47,7 +47,7 @@ def _columns(
         "sample_id": sample_ids,
         **{name: array.tolist() for name, array in arrays.items()},
         # NaN: not enough to judge.
-        "p_mislabeled": [None if p != p else p for p in arrays["p_mislabeled"].tolist()],  # noqa: PLR0124
+        "p_mislabeled": [None if p != p else p for p in arrays["p_mislabeled"].tolist()],  # noqa: PLR0124 - NaN is no number, not even its own
         "signals": [dict(zip(keys, values, strict=True)) for values in signals],
         "likely": [likely(row) for row in range(len(sample_ids))],
     }

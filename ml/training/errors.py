@@ -1,4 +1,4 @@
-class Diverged(RuntimeError):  # noqa: N818  (names what happened; callers read `except Diverged`)
+class Diverged(RuntimeError):  # noqa: N818 - names what happened; callers read `except Diverged`
     """The loss or the weights stopped being finite: this run cannot go on."""
 
     def __init__(self, epoch: int) -> None:
@@ -6,12 +6,12 @@ class Diverged(RuntimeError):  # noqa: N818  (names what happened; callers read 
         self.epoch = epoch
 
 
-class NotEnoughMemory(RuntimeError):  # noqa: N818  (as above)
+class NotEnoughMemory(RuntimeError):  # noqa: N818 - as above
     """Memory does not suffice, however small the slices of a batch are."""
 
     def __init__(self, size: int, reason: str) -> None:
         super().__init__(f"not enough memory for {size} samples at once: {reason}")
 
 
-class NonFiniteLoss(RuntimeError):  # noqa: N818  (as above)
+class NonFiniteLoss(RuntimeError):  # noqa: N818 - as above
     """An epoch had too many steps without a finite loss: its weights are of no use."""

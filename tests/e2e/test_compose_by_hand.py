@@ -110,7 +110,7 @@ def test_what_compose_starts_takes_an_upload_to_its_findings(
         for name in ("api", "worker-gpu", "worker-cpu", "sweeper"):
             services.enter_context(composition.running(name))
         for name in ("api", "worker-gpu", "worker-cpu"):
-            wait_for(lambda n=name: composition.is_healthy(n), seconds=90, what=f"{name} is well")  # type: ignore[misc]
+            wait_for(lambda n=name: composition.is_healthy(n), seconds=90, what=f"{name} is well")  # type: ignore[misc] # binds the name now
         scopes = [part for scope in ("read", "write", "train") for part in ("--scope", scope)]
         key = composition.call("api", "keys", "create", "--name", "me", *scopes).strip()
         client = ServiceClient(f"http://127.0.0.1:{composition.port}", key)

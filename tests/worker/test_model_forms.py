@@ -132,7 +132,7 @@ class TestWriteModel:
         card = json.loads((tmp_path / CARD).read_text())
         weights, _ = ml.export_model(state, data.classes)
         with pytest.warns(FutureWarning, match="deprecated"):
-            loaded: Any = torch.jit.load(tmp_path / TORCHSCRIPT)  # type: ignore[no-untyped-call]
+            loaded: Any = torch.jit.load(tmp_path / TORCHSCRIPT)  # type: ignore[no-untyped-call] # torch's
         scripted = loaded.state_dict()
         for name, tensor in weights.items():
             assert torch.equal(scripted[f"network.{name}"], tensor), name

@@ -39,8 +39,7 @@ def read_scores(
         is_parquet = file.read(len(_PARQUET)) == _PARQUET
         try:
             if is_parquet:
-                # pyarrow is large, and only needed here.
-                from worker.scores.parquet import ParquetReader  # noqa: PLC0415
+                from worker.scores.parquet import ParquetReader  # noqa: PLC0415 - brings pyarrow
 
                 return ParquetReader(file, limits, wall, safe_point).read(on_rows)
             return NpzReader(file, limits, wall, safe_point).read(on_rows)

@@ -75,7 +75,7 @@ class TestBucket:
 class TestDefaults:
     def test_are_for_hosts_that_others_reach(self) -> None:
         assert set(Settings(host="127.0.0.1").quotas.values()) == {None}
-        open_to_others = Settings(host="0.0.0.0").quotas  # noqa: S104
+        open_to_others = Settings(host="0.0.0.0").quotas  # noqa: S104 - nothing listens
         assert open_to_others["requests_per_minute"] == 1200
         assert open_to_others["queued_jobs"] == 1000
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-import app.main as _all_slices  # so that every model is known  # noqa: F401
+import app.main as _all_slices  # noqa: F401 - so that every model is known
 from app.core.schemas import InputModel
 from app.predictions.schemas import PredictOptions
 

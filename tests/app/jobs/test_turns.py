@@ -78,7 +78,7 @@ class TestTurns:
         for _ in range(min(2, sum(counts))):
             places = _positions(database)
             expected = sorted(places, key=lambda job_id: places[job_id] or 0)
-            assert sorted(places.values()) == list(range(1, len(places) + 1))  # type: ignore[type-var]
+            assert sorted(places.values()) == list(range(1, len(places) + 1))  # type: ignore[type-var] # None would fail here
             served = _serve_next(database)  # then look again from the middle of a round
             assert served == expected[0]
         assert _serve_all(database) == expected[1:]

@@ -83,7 +83,7 @@ def test_activations_of_one_slice_at_a_time_are_kept() -> None:
             return activation.square()  # keeps the activation for the way back
 
     input_B = _draw(32, 6).requires_grad_()
-    forward_in_slices(Watched(), input_B, 4).sum().backward()  # type: ignore[no-untyped-call]
+    forward_in_slices(Watched(), input_B, 4).sum().backward()  # type: ignore[no-untyped-call] # torch's
     assert len(kept) == 16  # eight slices, each computed twice
     assert most <= 2
 

@@ -41,11 +41,11 @@ def main(folder: Path) -> None:
     """Make, ingest, tell."""
     for number, (make, _) in enumerate(CORPUS.values()):
         make(folder / str(number))
-    BlobStore.sync = staticmethod(lambda: None)  # type: ignore[method-assign]  # not what is tested
+    BlobStore.sync = staticmethod(lambda: None)  # type: ignore[method-assign] # not what is tested
     confine_process(LIMITS, cpu_seconds=cpu_budget_seconds(0))
     for number, name in enumerate(CORPUS):
         print(json.dumps({"name": name, "codes": outcome(folder / str(number))}))  # noqa: T201 - read by the test
-    print(json.dumps({"peak_kib": peak_kib()}))  # noqa: T201
+    print(json.dumps({"peak_kib": peak_kib()}))  # noqa: T201 - as above
 
 
 if __name__ == "__main__":
