@@ -67,8 +67,8 @@ class Server:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Server]:
-    """Start PostgreSQL; its URL is that of its empty `postgres` database."""
+def postgres_server(**changes: str) -> Iterator[Server]:
+    """Start PostgreSQL with some settings; its URL is that of its empty `postgres` database."""
     binaries = postgres_binaries()
     folder = Path(tempfile.mkdtemp(prefix="labelaudit-pg-", dir=TEMP_FOLDER))
     account = _unprivileged_account(folder)
@@ -80,6 +80,7 @@ def postgres_server() -> Iterator[Server]:
         check=True, capture_output=True, user=account, cwd=folder,
     )  # fmt: skip
     options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+    options |= changes
     arguments = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
     server = Server(
         f"postgresql://postgres@127.0.0.1:{port}/postgres",
@@ -113,9 +114,9 @@ def redis_server() -> Iterator[Server]:
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """Start PostgreSQL; yield the URL of its empty `postgres` database."""
-    with postgres_server() as server:
+def running_postgres(**changes: str) -> Iterator[str]:
+    """Start PostgreSQL with some settings; yield the URL of its empty `postgres` database."""
+    with postgres_server(**changes) as server:
         yield server.url
 
 
