@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 from typing_extensions import override
 
@@ -32,17 +33,39 @@ class NotedWakeUps(WakeUps):
         self.queues.append(queue)
 
 
+def client_of(app: FastAPI, key: str | None = None) -> TestClient:
+    """Give a client in the event loop of the application, where it runs: saves one a request."""
+    client = TestClient(app, headers={"Authorization": f"Bearer {key}"} if key else None)
+    client.portal = getattr(app.state, "portal", None)
+    return client
+
+
 @pytest.fixture
 def wake_ups() -> NotedWakeUps:
     return NotedWakeUps()
 
 
+@pytest.fixture(scope="session")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> list[BaseRoute]:
+    """The routes of every application, which know none.
+
+    FastAPI builds them when they are first looked through: that would be most of a test's time.
+    """
+    built = create_app(Settings(data_dir=tmp_path_factory.mktemp("routes")))
+    built.state.context.database.dispose()
+    return built.router.routes
+
+
 @pytest.fixture
-def app(settings: Settings, wake_ups: NotedWakeUps) -> Iterator[FastAPI]:
+def app(
+    settings: Settings, wake_ups: NotedWakeUps, routes: list[BaseRoute]
+) -> Iterator[FastAPI]:  # fmt: skip
     """The application, on a disk that is never too full."""
     app = create_app(settings.model_copy(update={"min_free_bytes": 0}))
     app.state.context = replace(app.state.context, wake_ups=wake_ups)
-    with TestClient(app):
+    app.router.routes[:] = routes
+    with TestClient(app) as running:
+        app.state.portal = running.portal
         yield app
 
 
@@ -66,7 +89,7 @@ def make_client(app: FastAPI, context: AppContext) -> MakeClient:
         with context.database.unit_of_work() as session:
             accounts = AccountService(session, context.pepper)
             _, key = accounts.create_key(tenant_id, name="test", scopes=scopes)
-        return TestClient(app, headers={"Authorization": f"Bearer {key}"})
+        return client_of(app, key)
 
     return make
 
@@ -88,4 +111,4 @@ def stranger(make_client: MakeClient, context: AppContext) -> TestClient:
 @pytest.fixture
 def anonymous(app: FastAPI) -> TestClient:
     """A client without a key."""
-    return TestClient(app)
+    return client_of(app)

@@ -11,12 +11,8 @@ from app.core.clock import utc_now
 from app.http.context import AppContext
 from app.main import create_app
 from app.models import Tenant
-from tests.app.conftest import MakeClient
+from tests.app.conftest import MakeClient, client_of
 from tests.app.walking import walk
-
-
-def _with_key(app: FastAPI, key: str) -> TestClient:
-    return TestClient(app, headers={"Authorization": f"Bearer {key}"})
 
 
 def _make_key(client: TestClient, **values: Any) -> dict[str, Any]:
@@ -38,7 +34,7 @@ class TestKeys:
     def test_are_shown_whole_only_once(self, app: FastAPI, client: TestClient) -> None:
         created = _make_key(client)
         assert created["key"].startswith(f"la_live_{created['id']}_")
-        assert _with_key(app, created["key"]).get("/v1/jobs").is_success
+        assert client_of(app, created["key"]).get("/v1/jobs").is_success
         listed = client.get("/v1/keys")
         assert created["key"] not in listed.text
         assert listed.json()["items"][0]["id"] == created["id"]
@@ -52,14 +48,14 @@ class TestKeys:
     def test_note_their_use(self, app: FastAPI, client: TestClient) -> None:
         created = _make_key(client)
         assert created["last_used_at"] is None
-        _with_key(app, created["key"]).get("/v1/jobs")
+        client_of(app, created["key"]).get("/v1/jobs")
         row = client.get("/v1/keys").json()["items"][0]
         assert (row["id"], row["last_used_at"] is None) == (created["id"], False)
 
     def test_end_when_they_expire(self, app: FastAPI, client: TestClient) -> None:
         past = (utc_now() - timedelta(seconds=1)).isoformat()
         created = _make_key(client, expires_at=past)
-        assert _with_key(app, created["key"]).get("/v1/jobs").status_code == 401
+        assert client_of(app, created["key"]).get("/v1/jobs").status_code == 401
 
     @pytest.mark.parametrize(
         "wanted",
@@ -80,7 +76,7 @@ class TestKeys:
     ) -> None:
         created = _make_key(client)
         elsewhere = create_app(context.settings)
-        other = _with_key(elsewhere, created["key"])
+        other = client_of(elsewhere, created["key"])
         assert other.get("/v1/jobs").is_success
         assert client.delete(f"/v1/keys/{created['id']}").status_code == 204
         assert other.get("/v1/jobs").status_code == 401
@@ -97,7 +93,7 @@ class TestRotation:
         assert (new["name"], new["scopes"]) == (old["name"], old["scopes"])
         assert new["id"] != old["id"]
         for key in (old["key"], new["key"]):
-            assert _with_key(app, key).get("/v1/jobs").is_success
+            assert client_of(app, key).get("/v1/jobs").is_success
         [row] = [row for row in client.get("/v1/keys").json()["items"] if row["id"] == old["id"]]
         assert row["expires_at"] is not None
 
@@ -105,8 +101,8 @@ class TestRotation:
         old = _make_key(client)
         path = f"/v1/keys/{old['id']}/rotate"
         new = client.post(path, json={"overlap_seconds": 0}).json()
-        assert _with_key(app, old["key"]).get("/v1/jobs").status_code == 401
-        assert _with_key(app, new["key"]).get("/v1/jobs").is_success
+        assert client_of(app, old["key"]).get("/v1/jobs").status_code == 401
+        assert client_of(app, new["key"]).get("/v1/jobs").is_success
 
     def test_never_prolongs_the_old_key(self, client: TestClient) -> None:
         soon = (utc_now() + timedelta(seconds=60)).isoformat()
@@ -128,7 +124,7 @@ class TestTenants:
         reply = operator.post("/v1/tenants", json={"name": "new", "max_bytes": 7})
         assert reply.status_code == 201, reply.text
         created = reply.json()
-        theirs = _with_key(app, created["key"])
+        theirs = client_of(app, created["key"])
         assert [row["id"] for row in theirs.get("/v1/tenants").json()["items"]] == [created["id"]]
         changed = operator.patch(f"/v1/tenants/{created['id']}", json={"max_samples": 9}).json()
         assert (changed["max_bytes"], changed["max_samples"]) == (7, 9)

@@ -18,7 +18,7 @@ from app.core.clock import utc_now
 from app.http.context import AppContext
 from app.models import Tenant
 from tests.app.accounts.crossings import CROSSINGS, Crossing, Kind
-from tests.app.conftest import MakeClient
+from tests.app.conftest import MakeClient, client_of
 from tests.support.tenants import UNKNOWN, Ids, fill_every_table
 
 HOW_TO = "give the route an entry in tests/app/accounts/crossings.py; its docstring tells how"
@@ -90,10 +90,7 @@ class TestBadKeys:
             "expired": expired,
             "revoked": revoked,
         }
-        return {"no key": anonymous} | {
-            name: TestClient(app, headers={"Authorization": f"Bearer {key}"})
-            for name, key in keys.items()
-        }
+        return {"no key": anonymous} | {name: client_of(app, key) for name, key in keys.items()}
 
     def test_are_refused_on_every_route(self, strangers: dict[str, TestClient]) -> None:
         for route, crossing in CROSSINGS.items():

@@ -23,6 +23,7 @@ class FakeBrowser(TestClient):
         super().__init__(
             app, base_url=URL, follow_redirects=False, headers={"Accept": "text/html", **OWN_PAGE}
         )
+        self.portal = getattr(app.state, "portal", None)
         self._context = context
 
     def make_key(self, tenant_id: UUID, scopes: Collection[Scope] = tuple(Scope)) -> str:
