@@ -1,7 +1,8 @@
-"""`labelaudit audit` as a user types it, with its own private service."""
+"""`labelaudit audit` as a user types it."""
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.support.archives import write_tiny_zip
+from tests.support.service import Service
 
 COLUMNS = [
     "sample_id", "path", "given_label", "suggested_label",
@@ -18,10 +20,16 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def _audit(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def _audit(
+    folder: Path, *arguments: str, service: Service | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run the command, beside a service that is there, or with one of its own."""
+    where = [] if service is None else ["--url", service.url]
+    key = {} if service is None else {"LABELAUDIT_API_KEY": service.key}
     return subprocess.run(
-        [sys.executable, "-P", "-m", "labelaudit", "audit", *arguments],
+        [sys.executable, "-P", "-m", "labelaudit", "audit", *arguments, *where],
         cwd=folder, capture_output=True, text=True, timeout=240, check=False,
+        env=os.environ | key,
     )  # fmt: skip
 
 
@@ -56,10 +64,16 @@ class TestAudit:
 
 
 class TestBadInput:
+    @pytest.fixture(autouse=True)
+    def _inputs(self, tmp_path: Path) -> None:
+        (tmp_path / "notes.zip").write_text("just some text" * 100)
+        zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
+        write_tiny_zip(tmp_path / "lonely.zip", num_train=30, classes=["one"] * 3)
+        write_tiny_zip(tmp_path / "good.zip", num_train=30)
+
     @pytest.mark.parametrize(
         ("arguments", "code"),
         [
-            (("nowhere.zip",), "not_found"),
             (("notes.zip",), "unknown_archive"),
             (("empty.zip",), "empty_archive"),
             (("lonely.zip",), "too_few_classes"),
@@ -68,14 +82,21 @@ class TestBadInput:
         ],
     )
     def test_ends_with_one_line_and_exit_code_2(
-        self, tmp_path: Path, arguments: tuple[str, ...], code: str
+        self, service: Service, tmp_path: Path, arguments: tuple[str, ...], code: str
     ) -> None:
-        (tmp_path / "notes.zip").write_text("just some text" * 100)
-        zipfile.ZipFile(tmp_path / "empty.zip", "w").close()
-        write_tiny_zip(tmp_path / "lonely.zip", num_train=30, classes=["one"] * 3)
-        write_tiny_zip(tmp_path / "good.zip", num_train=30)
-        done = _audit(tmp_path, *arguments)
-        assert done.returncode == 2
-        assert f"({code})" in done.stderr
-        assert "Traceback" not in done.stderr + done.stdout
-        assert list(tmp_path.glob("labelaudit-out/*")) == []
+        _assert_ends_with_2(_audit(tmp_path, *arguments, service=service), code, tmp_path)
+
+    @pytest.mark.parametrize(
+        ("file", "code"), [("nowhere.zip", "not_found"), ("lonely.zip", "too_few_classes")]
+    )
+    def test_ends_a_service_of_its_own_too(self, tmp_path: Path, file: str, code: str) -> None:
+        _assert_ends_with_2(_audit(tmp_path, file), code, tmp_path)
+
+
+def _assert_ends_with_2(
+    done: "subprocess.CompletedProcess[str]", code: str, folder: Path
+) -> None:  # fmt: skip
+    assert done.returncode == 2
+    assert f"({code})" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert list(folder.glob("labelaudit-out/*")) == []

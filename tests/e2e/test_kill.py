@@ -13,12 +13,13 @@ from tests.support.service import Service
 from tests.support.waiting import wait_for
 
 NUM_SAMPLES = 240
+NUM_EPOCHS = 15
 
 
 def _start_audit(service: Service, folder: Path) -> str:
     archive = folder / "colours.zip"
     write_tiny_zip(archive, num_train=NUM_SAMPLES)
-    job_id: str = service.upload(archive, audit='{"epochs": 25}').json()["job_id"]
+    job_id: str = service.upload(archive, audit=f'{{"epochs": {NUM_EPOCHS}}}').json()["job_id"]
     wait_for(
         lambda: (service.job(job_id)["progress"]["epoch"] or 0) >= 4, seconds=90, what="epoch 4"
     )
@@ -30,7 +31,7 @@ def _assert_went_on(service: Service, job: dict[str, Any], *, from_epoch: int) -
     assert job["attempt"] >= 2
     resumed = [line for line in service.events(job["id"]).split("\n\n") if "event: resumed" in line]
     assert any(f'"epoch":{epoch}' in resumed[0].replace(" ", "")
-               for epoch in range(from_epoch, 26))  # fmt: skip
+               for epoch in range(from_epoch, NUM_EPOCHS + 1))  # fmt: skip
     rows = service.findings(job["id"], limit=100)
     assert len({row["sample_id"] for row in rows}) == len(rows) == NUM_SAMPLES
 

@@ -52,7 +52,7 @@ def kill_api(service: Service) -> None:
 
 
 def key_of(service: Service) -> str:
-    return str(service.http.headers["authorization"]).removeprefix("Bearer ")
+    return service.key
 
 
 def assert_becomes_a_data_set(service: Service, url: str, archive: Path) -> None:

@@ -24,7 +24,7 @@ def test_reviewed_labels_come_out_and_go_in_again(service: Service, tmp_path: Pa
         assert reply.status_code == 200, reply.text
     assert service.http.post(f"{dataset}/decisions/undo").json()["num_samples"] == 1
 
-    key = service.http.headers["Authorization"].removeprefix("Bearer ")
+    key = service.key
     done = run_program(
         "export", first["dataset_id"], "--format", "imagefolder", "--out", "out",
         "--url", service.url, folder=tmp_path, LABELAUDIT_API_KEY=key,
@@ -51,7 +51,7 @@ def test_reviewed_labels_come_out_and_go_in_again(service: Service, tmp_path: Pa
 
 
 def test_options_that_make_no_sense_end_with_2(service: Service, tmp_path: Path) -> None:
-    key = service.http.headers["Authorization"].removeprefix("Bearer ")
+    key = service.key
     done = run_program(
         "export", "nonsense", "--format", "xlsx", "--url", service.url,
         folder=tmp_path, LABELAUDIT_API_KEY=key,

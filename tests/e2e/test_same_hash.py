@@ -38,7 +38,7 @@ def by_tus(service: Service, archive: Path) -> None:
 
 
 def by_command(service: Service, source: Path) -> None:
-    key = str(service.http.headers["authorization"]).removeprefix("Bearer ")
+    key = service.key
     command = [
         "audit", str(source), "--url", service.url, "--preset", "standard", "--epochs", "1",
         "--out", str(source.with_name(f"{source.name}-out")),

@@ -14,7 +14,7 @@ class ServiceClient:
     """A client that has a key."""
 
     def __init__(self, url: str, key: str) -> None:
-        self.url = url
+        self.url, self.key = url, key
         self.http = httpx2.Client(
             base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30
         )
