@@ -1,6 +1,6 @@
 """The one interface behind which the kinds of upload look alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -47,8 +47,10 @@ class Selection:
     """The table of contents, sorted out."""
 
     warnings: list[str] = field(default_factory=list)
-    candidates: list[Candidate] = field(default_factory=list)
+    candidates: Sequence[Candidate] = ()
     """Files in order of path, which does not depend on the packing; rows as they come."""
+    num_bytes: int = 0
+    """Of all candidates, as the archive claims; not known of rows."""
     rejections: list[Rejection] = field(default_factory=list)
     num_ignored: int = 0
     """Hidden and system files."""
@@ -56,8 +58,6 @@ class Selection:
 
 class Archive(Protocol):
     """An opened upload whose table of contents has been checked."""
-
-    members: list[Member]
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
         """Return the whole content.
@@ -70,6 +70,13 @@ class Archive(Protocol):
 
 class FileArchive(Archive, Protocol):
     """An archive of files."""
+
+    @property
+    def members(self) -> Iterable[Member]:
+        """All that are no folders, in the order of the archive; can be asked for again."""
+
+    def member(self, key: int) -> Member:
+        """Return the one of this key."""
 
     def open(self, member: Member) -> AbstractContextManager[Callable[[int], bytes]]:
         """Give what reads the content of a member of any size, piece by piece."""
