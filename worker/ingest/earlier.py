@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) 
         if twin_key(candidate.path) not in taken:
             kept.append(candidate)
         elif isinstance(archive, RowArchive):
-            kept.append(replace(candidate, path=f"part-{earlier.number + 1}/{candidate.path}"))
+            kept.append(candidate._replace(path=f"part-{earlier.number + 1}/{candidate.path}"))
         else:
             detail = "An earlier part of the data set has a file of this name."
             error = RefusedFileError(RejectCode.DUPLICATE_NAME, detail)

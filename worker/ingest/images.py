@@ -1,8 +1,7 @@
 """One image: decoded once, for its check, its row in the cache and its thumbnail."""
 
 import io
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -54,8 +53,7 @@ _SWAPS_SIDES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedImage:
+class DecodedImage(NamedTuple):
     """An image as a viewer shows it: upright, first frame, on white where it is transparent."""
 
     media_type: str

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
 from worker.ingest.layout import Place
@@ -11,8 +11,7 @@ from worker.ingest.limits import ReadMeter
 from worker.ingest.names import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One entry of the archive's table of contents that is no folder; nothing is read yet."""
 
     name: str
@@ -33,8 +32,7 @@ class Rejection:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A file that is a sample if it is an image."""
 
     member: Member

@@ -105,7 +105,8 @@ class Hasher:
         along = (lines @ self._grey_cosines).reshape(-1, self._side, _NUM_FREQUENCIES)
         frequencies = self._cosines @ along
         flat = frequencies.reshape(len(frequencies), -1)
-        bits = np.packbits(flat > np.median(flat, axis=1, keepdims=True), axis=1)
+        middle = np.sort(flat, axis=1)[:, _NUM_FREQUENCIES**2 // 2 - 1 :][:, :2]
+        bits = np.packbits(flat > middle.mean(axis=1, keepdims=True), axis=1)
         self._found.append(bits.view(">u8").ravel().astype(np.uint64))
 
 

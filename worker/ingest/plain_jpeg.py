@@ -5,6 +5,7 @@ is not plain, or not whole, is left to the usual way, which also says what is wr
 """
 
 import struct
+from functools import lru_cache
 
 from PIL import Image
 
@@ -13,7 +14,8 @@ _FRAME = struct.Struct(">BHHB")
 """Bits a sample, height, width, number of colours."""
 _START = b"\xff\xd8"
 _MARK = 0xFF
-_SCAN = 0xDA
+_SCAN = b"\xff\xda"
+_MAX_HEADER_BYTES = 4096
 _FRAMES = frozenset({0xC0, 0xC2})
 """Baseline and progressive."""
 _WITHOUT_MEANING = frozenset({0xC4, 0xDB, 0xDD, 0xE0, 0xFE})
@@ -36,21 +38,25 @@ def decode_plain_jpeg(data: bytes, *, max_side: int, max_pixels: int) -> Image.I
 
 def _plain_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height, from a header that holds one frame of three colours."""
-    if not data.startswith(_START):
+    num_bytes = data.find(_SCAN, 0, _MAX_HEADER_BYTES)
+    return _size_in(data[:num_bytes]) if num_bytes > 0 else None
+
+
+@lru_cache(maxsize=256)  # images of one origin have the same header
+def _size_in(header: bytes) -> tuple[int, int] | None:
+    if not header.startswith(_START):
         return None
     size, at = None, len(_START)
-    try:
-        while True:
-            mark, kind, num_bytes = _SEGMENT.unpack_from(data, at)
-            if mark != _MARK or kind == _SCAN:
-                return size if mark == _MARK else None
-            if kind in _FRAMES and size is None:
-                bits, height, width, num_colours = _FRAME.unpack_from(data, at + _SEGMENT.size)
-                size = (width, height)
-                if (bits, num_colours) != (8, 3):
-                    return None
-            elif kind not in _WITHOUT_MEANING:
+    while at + _SEGMENT.size <= len(header):
+        mark, kind, num_bytes = _SEGMENT.unpack_from(header, at)
+        at += 2 + num_bytes
+        if mark != _MARK or at > len(header):
+            return None
+        if kind in _FRAMES and size is None and num_bytes >= 2 + _FRAME.size:
+            bits, height, width, num_colours = _FRAME.unpack_from(header, at - num_bytes + 2)
+            size = (width, height)
+            if (bits, num_colours) != (8, 3):
                 return None
-            at += 2 + num_bytes
-    except struct.error:  # the file ends before its first scan
-        return None
+        elif kind not in _WITHOUT_MEANING:
+            return None
+    return size if at == len(header) else None

@@ -2,8 +2,8 @@
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from worker.ingest.blob_writer import BlobWriter
 from worker.ingest.decoding import DecodedFile, UnpackedFile
@@ -21,8 +21,7 @@ _SIZE_STEP = 8
 _NUM_PROBES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One labelled image whose bytes are in the store."""
 
     path: str
