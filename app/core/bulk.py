@@ -109,6 +109,7 @@ def _written(column: Column[Any], values: Sequence[Any], dialect: Dialect) -> It
     process = column.type.dialect_impl(dialect).bind_processor(dialect)
     if process is None:
         return values
-    if values.count(values[0]) == len(values):  # whose rows they are, and when they were made
-        return repeat(process(values[0]), len(values))
+    num_rows = len(values)
+    if num_rows and values.count(values[0]) == num_rows:
+        return repeat(process(values[0]), num_rows)  # such as whose rows they are
     return map(process, values)
