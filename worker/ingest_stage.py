@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
 from typing_extensions import override
 
 from app.core.bulk import batches
@@ -123,9 +124,8 @@ class IngestStage(Stage):
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    with file.open() as lines:
-        for line in lines:
-            yield json.loads(line)
+    with file.open("rb") as lines:
+        yield from map(from_json, lines)
 
 
 def _blob_sizes(samples: list[dict[str, Any]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.core.bulk import insert_missing
+from app.core.bulk import as_columns, insert_missing
 from app.core.clock import utc_now
 from app.models import IdempotencyKey
 
@@ -45,7 +45,7 @@ class IdempotencyRepository:
             "reply": None,
             "created_at": utc_now(),
         }
-        insert_missing(self._session, cast("Table", IdempotencyKey.__table__), [row])
+        insert_missing(self._session, cast("Table", IdempotencyKey.__table__), as_columns([row]))
         return self._session.get_one(IdempotencyKey, (self._tenant_id, key))
 
     def fulfil(self, key: str, reply: bytes) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.claims.opinions import Opinion
 from app.claims.rows import ClaimedRow
-from app.core.bulk import insert_missing
+from app.core.bulk import as_columns, insert_missing
 from app.models import (
     FLAGGED,
     ApiKey,
@@ -156,7 +156,7 @@ class ClaimRepository:
             }
             for sample_id in sample_ids
         ]
-        insert_missing(self._session, cast("Table", SecondOpinion.__table__), rows)
+        insert_missing(self._session, cast("Table", SecondOpinion.__table__), as_columns(rows))
 
     def num_assigned(self, job_id: UUID) -> int:
         """Return how many samples are to have two opinions."""

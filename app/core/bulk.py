@@ -1,7 +1,7 @@
 """Many rows at once: COPY on PostgreSQL, prepared batches on SQLite."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic_core import to_json
@@ -54,18 +54,18 @@ def insert_rows(session: Session, table: Table, rows: Columns) -> None:
         _insert_on_sqlite(session, table, rows)
 
 
-def insert_missing(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose primary key is not there yet, also against parallel writers.
-
-    As for `insert_rows`, all have the same columns.
-    """
-    if not rows:
+def insert_missing(session: Session, table: Table, rows: Columns) -> None:
+    """Insert the rows whose primary key is not there yet, also against parallel writers."""
+    if not any(rows.values()):
         return
     if session.get_bind().dialect.name == "postgresql":
         statement = postgresql.insert(table).on_conflict_do_nothing()
-        session.execute(statement, [dict(row) for row in rows])
+        session.execute(
+            statement,
+            [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)],
+        )
     else:
-        _insert_on_sqlite(session, table, as_columns(rows), behind="ON CONFLICT DO NOTHING")
+        _insert_on_sqlite(session, table, rows, behind="ON CONFLICT DO NOTHING")
 
 
 def _insert_on_sqlite(session: Session, table: Table, rows: Columns, *, behind: str = "") -> None:
@@ -107,4 +107,9 @@ def _written(column: Column[Any], values: Sequence[Any], dialect: Dialect) -> It
     if isinstance(column.type, _AS_THEY_ARE):
         return values
     process = column.type.dialect_impl(dialect).bind_processor(dialect)
-    return values if process is None else map(process, values)
+    if process is None:
+        return values
+    num_rows = len(values)
+    if num_rows and values.count(values[0]) == num_rows:
+        return repeat(process(values[0]), num_rows)  # such as whose rows they are
+    return map(process, values)

@@ -1,17 +1,20 @@
 """The rows of one ingest, written by the worker that owns the job."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Table, delete, select, update
 from sqlalchemy.orm import Session
 
-from app.core.bulk import as_columns, insert_missing, insert_rows
+from app.core.bulk import Columns, insert_missing, insert_rows
 from app.core.clock import utc_now
 from app.models import Blob, Dataset, DatasetState, DecisionStep, RejectedFile, Sample, Split
 
 _FETCHED_AT_ONCE = 5_000
+_ALWAYS_KNOWN = ("path", "split", "sha256", "thumb_sha256", "media_type", "width", "height")
+_SOMETIMES_KNOWN = ("duplicate_group", "duplicate_kind", "annotations", "agreement")
+_MARKS = ("conflicting", "leaking", "tied")
 
 
 class IntakeRepository:
@@ -28,69 +31,51 @@ class IntakeRepository:
         for table in (Sample, RejectedFile, DecisionStep):
             self._session.execute(delete(table).where(table.dataset_id == self._dataset_id))
 
-    def add_samples(self, rows: Iterable[Mapping[str, Any]], *, first_position: int) -> None:
+    def add_samples(self, rows: Sequence[Mapping[str, Any]], *, first_position: int) -> None:
         """Add samples as the ingest lists them, in order of position."""
-        owner = {"tenant_id": self._tenant_id, "dataset_id": self._dataset_id}
         insert_rows(
             self._session,
             cast("Table", Sample.__table__),
-            as_columns(
-                [
-                    {
-                        **owner,
-                        "position": position,
-                        "path": row["path"],
-                        "split": row["split"],
-                        "given_label": row["label"],
-                        "sha256": row["sha256"],
-                        "thumb_sha256": row["thumb_sha256"],
-                        "media_type": row["media_type"],
-                        "width": row["width"],
-                        "height": row["height"],
-                        "duplicate_group": row.get("duplicate_group"),
-                        "duplicate_kind": row.get("duplicate_kind"),
-                        "conflicting": row.get("conflicting", False),
-                        "leaking": row.get("leaking", False),
-                        "annotations": row.get("annotations"),
-                        "agreement": row.get("agreement"),
-                        "tied": row.get("tied", False),
-                        "version": 1,
-                    }
-                    for position, row in enumerate(rows, start=first_position)
-                ]
-            ),
+            {
+                **self._owner(len(rows)),
+                "position": range(first_position, first_position + len(rows)),
+                "given_label": [row["label"] for row in rows],
+                **{name: [row[name] for row in rows] for name in _ALWAYS_KNOWN},
+                **{name: [row.get(name) for row in rows] for name in _SOMETIMES_KNOWN},
+                **{name: [row.get(name, False) for row in rows] for name in _MARKS},
+                "version": [1] * len(rows),
+            },
         )
 
     def add_blobs(self, sizes: Mapping[str, int]) -> None:
         """Register stored blobs, by SHA-256 with their size; known ones stay as they are."""
-        now = utc_now()
         insert_missing(
             self._session,
             cast("Table", Blob.__table__),
-            [
-                {
-                    "tenant_id": self._tenant_id,
-                    "sha256": sha256,
-                    "num_bytes": num_bytes,
-                    "created_at": now,
-                }
-                for sha256, num_bytes in sizes.items()
-            ],
+            {
+                "tenant_id": [self._tenant_id] * len(sizes),
+                "sha256": list(sizes.keys()),
+                "num_bytes": list(sizes.values()),
+                "created_at": [utc_now()] * len(sizes),
+            },
         )
 
-    def add_rejected(self, rows: Iterable[Mapping[str, str]]) -> None:
+    def add_rejected(self, rows: Sequence[Mapping[str, str]]) -> None:
         """Add the files that became no sample, each with its reason."""
-        owner = {"tenant_id": self._tenant_id, "dataset_id": self._dataset_id}
         insert_rows(
             self._session,
             cast("Table", RejectedFile.__table__),
-            as_columns(
-                [
-                    {**owner, "path": row["path"], "code": row["code"], "detail": row["detail"]}
-                    for row in rows
-                ]
-            ),
+            {
+                **self._owner(len(rows)),
+                **{name: [row[name] for row in rows] for name in ("path", "code", "detail")},
+            },
         )
+
+    def _owner(self, num_rows: int) -> Columns:
+        return {
+            "tenant_id": [self._tenant_id] * num_rows,
+            "dataset_id": [self._dataset_id] * num_rows,
+        }
 
     def set_state(self, state: DatasetState, **values: Any) -> None:
         """Change the data set's row."""

@@ -6,7 +6,7 @@ from typing import cast
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
-from app.core.bulk import insert_missing
+from app.core.bulk import as_columns, insert_missing
 from app.core.clock import utc_now
 from app.core.signing import SigningKey
 from app.models import PublishedKey
@@ -36,4 +36,4 @@ class KeyRepository:
             "public_key": key.public.hex(),
             "created_at": utc_now(),
         }
-        insert_missing(self._session, cast("Table", PublishedKey.__table__), [row])
+        insert_missing(self._session, cast("Table", PublishedKey.__table__), as_columns([row]))

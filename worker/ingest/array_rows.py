@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -58,10 +58,14 @@ class _Part:
     labels: list[int]
 
 
-def holds_arrays(members: Sequence[Member]) -> bool:
+def holds_arrays(members: Iterable[Member]) -> bool:
     """Tell whether an archive is an npz with images."""
-    names = {member.name for member in members}
-    return bool(names) and all(name.endswith(".npy") and "/" not in name for name in names)
+    is_empty = True
+    for member in members:
+        if not member.name.endswith(".npy") or "/" in member.name:
+            return False
+        is_empty = False
+    return not is_empty
 
 
 class ArrayRows(RowArchive):
@@ -74,7 +78,6 @@ class ArrayRows(RowArchive):
             IngestError: They are not images with labels, or too many.
         """
         arrays = _Arrays(files, spool)
-        self.members: list[Member] = []
         self._parts = [
             _part(arrays, name, split)
             for name, split in _SPLITS.items()
@@ -91,7 +94,7 @@ class ArrayRows(RowArchive):
     @override
     def select(self) -> Selection:
         """Return one candidate a row; its label is a number, or the name that belongs to it."""
-        selection = Selection()
+        selection, candidates = Selection(), []
         for number, part in enumerate(self._parts):
             for row, label in enumerate(part.labels):
                 file = f"{row:08d}.png"
@@ -102,7 +105,8 @@ class ArrayRows(RowArchive):
                     selection.rejections.append(reject(path, error))
                 else:
                     member = Member(path, number << _SHIFT | row, 0)
-                    selection.candidates.append(Candidate(member, path, place))
+                    candidates.append(Candidate(member, path, place))
+        selection.candidates = candidates
         return selection
 
     @override

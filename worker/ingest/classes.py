@@ -1,12 +1,11 @@
 """The classes of a data set, and what is wrong with them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from worker.ingest.errors import FailureCode, IngestError
 from worker.ingest.layout import TEST, TRAIN
 from worker.ingest.names import printable
-from worker.ingest.samples import Sample
 
 _MIN_CLASSES = 2
 _MIN_TRAIN_SAMPLES = 2
@@ -16,14 +15,13 @@ _MAX_LISTED = 10
 class ClassTable:
     """Class names in order, with their number of samples by split."""
 
-    def __init__(self, samples: Iterable[Sample]) -> None:
-        """Count."""
-        counts = Counter((sample.place.split, sample.place.class_name) for sample in samples)
+    def __init__(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Sort the numbers of samples by split and class name."""
         self.names = sorted({name for _, name in counts})
         self.index = {name: label for label, name in enumerate(self.names)}
-        self.num_train = {name: counts[TRAIN, name] for name in self.names}
+        self.num_train = {name: counts.get((TRAIN, name), 0) for name in self.names}
         self.splits = {TRAIN: sum(self.num_train.values())}
-        self.splits[TEST] = counts.total() - self.splits[TRAIN]
+        self.splits[TEST] = sum(counts.values()) - self.splits[TRAIN]
 
     def require_enough(self) -> None:
         """Refuse what nobody could audit.
@@ -40,7 +38,7 @@ class ClassTable:
                 f"{listed(self.names) or 'none'}). Put each class into a folder of its own.",
             )
 
-    def warnings(self, *, named: Sequence[str]) -> list[str]:
+    def warnings(self, *, named: Collection[str]) -> list[str]:
         """Return what a user should know; `named` are all class folders that were found."""
         rare = [name for name, n in self.num_train.items() if 0 < n < _MIN_TRAIN_SAMPLES]
         unseen = [name for name, n in self.num_train.items() if n == 0]

@@ -1,10 +1,11 @@
 """One picture under several names. They stay different samples: their labels are evidence."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from worker.ingest.samples import Sample
+from worker.ingest.sample_file import Brief, SampleFile
 
 MAX_GROUPS = 100
 _MAX_PATHS = 20
@@ -15,12 +16,12 @@ class DuplicateGroup:
     """All samples that show one picture."""
 
     positions: tuple[int, ...]
-    samples: tuple[Sample, ...]
+    samples: tuple[Brief, ...]
 
     @property
     def labels(self) -> list[str]:
         """The different class names that this one picture has."""
-        return sorted({sample.place.class_name for sample in self.samples})
+        return sorted({sample.class_name for sample in self.samples})
 
     @property
     def exact(self) -> bool:
@@ -35,16 +36,16 @@ class DuplicateGroup:
     @property
     def leaking(self) -> bool:
         """Whether the test split holds a picture that is trained on."""
-        return len({sample.place.split for sample in self.samples}) > 1
+        return len({sample.split for sample in self.samples}) > 1
 
-    def as_json(self) -> dict[str, object]:
-        """Return the group for the report, with the first few of its paths."""
+    def as_json(self, path_of: Callable[[int], str]) -> dict[str, object]:
+        """Return the group for the report, with the first few of its paths, by position."""
         return {
             "group": self.positions[0],
             "kind": "exact" if self.exact else "near",
             "sha256": self.samples[0].sha256,
             "num_samples": len(self.samples),
-            "paths": [sample.path for sample in self.samples[:_MAX_PATHS]],
+            "paths": [path_of(position) for position in self.positions[:_MAX_PATHS]],
             "labels": self.labels,
             "conflicting": self.conflicting,
             "leaking": self.leaking,
@@ -65,17 +66,14 @@ class DuplicateGroup:
 
 
 def group_duplicates(
-    samples: Sequence[Sample], near_pairs: Iterable[tuple[int, int]]
+    samples: SampleFile, near_pairs: Iterable[tuple[int, int]]
 ) -> list[DuplicateGroup]:
     """Join equal files and near pairs; contradictions come first, then leaks, then by position."""
     links = _Links()
-    first: dict[str, int] = {}
-    for position, sample in enumerate(samples):
-        links.join(first.setdefault(sample.sha256, position), position)
-    for low, high in near_pairs:
+    for low, high in chain(samples.exact_pairs(), near_pairs):
         links.join(low, high)
     groups = [
-        DuplicateGroup(tuple(positions), tuple(samples[p] for p in positions))
+        DuplicateGroup(tuple(positions), tuple(samples.brief(p) for p in positions))
         for positions in links.groups()
     ]
     return sorted(groups, key=lambda g: (not g.conflicting, not g.leaking, g.positions[0]))
@@ -115,8 +113,8 @@ class _Links:
 
     def join(self, low: int, high: int) -> None:
         """Put two positions into one set."""
-        if low != high:
-            roots = sorted((self._root(low), self._root(high)))
+        roots = sorted((self._root(low), self._root(high)))
+        if roots[0] != roots[1]:
             self._parent[roots[1]] = roots[0]
 
     def groups(self) -> list[list[int]]:

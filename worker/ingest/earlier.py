@@ -1,11 +1,10 @@
 """The version that an upload adds to: its samples come first, and are not read again."""
 
 import json
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from app.core.storage import BlobStore
 from worker.ingest.annotators import Annotation
@@ -15,6 +14,7 @@ from worker.ingest.layout import Place
 from worker.ingest.limits import SafePoint
 from worker.ingest.members import RowArchive, Selection, Source, reject
 from worker.ingest.names import twin_key
+from worker.ingest.pixel_writer import PixelWriter
 from worker.ingest.samples import Sample
 
 _COPY_BYTES = 1024**2
@@ -53,11 +53,13 @@ class EarlierVersion:
             for line in lines:
                 yield _sample(json.loads(line))
 
-    def write_cache(self, target: BinaryIO, *, max_pixels: int, safe_point: SafePoint) -> None:
+    def write_cache(self, target: PixelWriter, *, max_pixels: int, safe_point: SafePoint) -> None:
         """Write their decoded images, in order."""
         if self.cache is not None:
             with self.cache.open("rb") as source:
-                shutil.copyfileobj(source, target, _COPY_BYTES)
+                while chunk := source.read(_COPY_BYTES):
+                    safe_point()
+                    target.write(chunk)
             return
         blobs = BlobStore(self.blob_dir)
         for sample in self.samples():
@@ -77,7 +79,7 @@ def avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) 
         if twin_key(candidate.path) not in taken:
             kept.append(candidate)
         elif isinstance(archive, RowArchive):
-            kept.append(replace(candidate, path=f"part-{earlier.number + 1}/{candidate.path}"))
+            kept.append(candidate._replace(path=f"part-{earlier.number + 1}/{candidate.path}"))
         else:
             detail = "An earlier part of the data set has a file of this name."
             error = RefusedFileError(RejectCode.DUPLICATE_NAME, detail)

@@ -1,12 +1,12 @@
 """One image: decoded once, for its check, its row in the cache and its thumbnail."""
 
 import io
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from worker.ingest.errors import RefusedFileError, RejectCode
+from worker.ingest.plain_jpeg import decode_plain_jpeg
 from worker.ingest.signatures import refusal_of_broken, refusal_of_unknown
 
 _MEDIA_TYPES = {
@@ -53,8 +53,7 @@ _SWAPS_SIDES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedImage:
+class DecodedImage(NamedTuple):
     """An image as a viewer shows it: upright, first frame, on white where it is transparent."""
 
     media_type: str
@@ -72,21 +71,21 @@ def decode_image(data: bytes, *, image_size: int, max_pixels: int) -> DecodedIma
     Raises:
         RefusedFileError: It is no image that we take.
     """
+    _refuse_many_scans(data)
+    plain = decode_plain_jpeg(data, max_side=_DRAFT_SIDE, max_pixels=max_pixels)
+    if plain is not None:
+        return _finished(data, plain, _MEDIA_TYPES["JPEG"], plain.size, image_size)
     with _opened(data, max_pixels) as image:
-        width, height = image.size
-        media_type = _MEDIA_TYPES[image.format or ""]
+        size, media_type = image.size, _MEDIA_TYPES[image.format or ""]
         try:
             picture = _load(image)
             turn = _turn(image)
             if turn is not None:
                 picture = picture.transpose(turn)
-            row = _row(picture, image_size)
-            thumbnail = _thumbnail(picture) if max(width, height) > _THUMBNAIL_SIDE else None
         except Exception as error:
             raise refusal_of_broken(data, error) from error
-    if turn in _SWAPS_SIDES:
-        width, height = height, width
-    return DecodedImage(media_type, width, height, row, thumbnail)
+        size = size[::-1] if turn in _SWAPS_SIDES else size
+        return _finished(data, picture, media_type, size, image_size)
 
 
 def longer_side(data: bytes, *, max_pixels: int) -> int:
@@ -95,14 +94,18 @@ def longer_side(data: bytes, *, max_pixels: int) -> int:
     Raises:
         RefusedFileError: It is no image that we take.
     """
+    _refuse_many_scans(data)
     with _opened(data, max_pixels) as image:
         return max(image.size)
 
 
-def _opened(data: bytes, max_pixels: int) -> Image.Image:
+def _refuse_many_scans(data: bytes) -> None:
     if data.startswith(b"\xff\xd8") and data.count(_SCAN_MARKER) > _MAX_JPEG_SCANS:
         detail = f"A JPEG of more than {_MAX_JPEG_SCANS} scans."
         raise RefusedFileError(RejectCode.BROKEN_IMAGE, detail)
+
+
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:
@@ -145,6 +148,17 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         paper = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(paper, layer).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")  # converting would copy it
+
+
+def _finished(
+    data: bytes, picture: Image.Image, media_type: str, size: tuple[int, int], image_size: int
+) -> DecodedImage:
+    try:
+        row = _row(picture, image_size)
+        thumbnail = _thumbnail(picture) if max(size) > _THUMBNAIL_SIDE else None
+    except Exception as error:
+        raise refusal_of_broken(data, error) from error
+    return DecodedImage(media_type, *size, row, thumbnail)
 
 
 def _row(picture: Image.Image, image_size: int) -> bytes:

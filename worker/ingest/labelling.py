@@ -14,6 +14,8 @@ from worker.ingest.members import Rejection, reject
 from worker.ingest.names import normal_form, printable
 from worker.ingest.tables import Row, Table
 
+_MAX_FOLDERS_KNOWN = 10_000
+
 
 class Labelling(Protocol):
     """Tells what each file is."""
@@ -40,6 +42,7 @@ class FolderLabels(Labelling):
     def __init__(self, layout: Layout) -> None:
         """Read labels by this layout."""
         self._layout = layout
+        self._of_folders: dict[str, Place | None] = {}
         self.warnings = layout.warnings
 
     @override
@@ -48,10 +51,19 @@ class FolderLabels(Labelling):
 
     @override
     def place(self, path: str) -> Place:
-        place = self._layout.place(path)
+        folder, slash, name = normal_form(path).rpartition("/")
+        place = self._of_folder(folder + slash)
         if place is None:
             raise RefusedFileError(RejectCode.NO_LABEL, "The file lies in no class folder.")
-        return place
+        return Place(place.split, place.class_name, place.file + name)
+
+    def _of_folder(self, folder: str) -> Place | None:
+        """Return what all files of a folder have in common; most have many."""
+        if folder not in self._of_folders:
+            if len(self._of_folders) == _MAX_FOLDERS_KNOWN:
+                self._of_folders.clear()
+            self._of_folders[folder] = self._layout.place(folder)
+        return self._of_folders[folder]
 
     @override
     def unused(self) -> list[Rejection]:

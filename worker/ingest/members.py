@@ -1,9 +1,9 @@
 """The one interface behind which the kinds of upload look alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
 from worker.ingest.layout import Place
@@ -11,8 +11,7 @@ from worker.ingest.limits import ReadMeter
 from worker.ingest.names import printable
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One entry of the archive's table of contents that is no folder; nothing is read yet."""
 
     name: str
@@ -33,8 +32,7 @@ class Rejection:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A file that is a sample if it is an image."""
 
     member: Member
@@ -47,8 +45,10 @@ class Selection:
     """The table of contents, sorted out."""
 
     warnings: list[str] = field(default_factory=list)
-    candidates: list[Candidate] = field(default_factory=list)
+    candidates: Sequence[Candidate] = ()
     """Files in order of path, which does not depend on the packing; rows as they come."""
+    num_bytes: int = 0
+    """Of all candidates, as the archive claims; not known of rows."""
     rejections: list[Rejection] = field(default_factory=list)
     num_ignored: int = 0
     """Hidden and system files."""
@@ -56,8 +56,6 @@ class Selection:
 
 class Archive(Protocol):
     """An opened upload whose table of contents has been checked."""
-
-    members: list[Member]
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
         """Return the whole content.
@@ -70,6 +68,13 @@ class Archive(Protocol):
 
 class FileArchive(Archive, Protocol):
     """An archive of files."""
+
+    @property
+    def members(self) -> Iterable[Member]:
+        """All that are no folders, in the order of the archive; can be asked for again."""
+
+    def member(self, key: int) -> Member:
+        """Return the one of this key."""
 
     def open(self, member: Member) -> AbstractContextManager[Callable[[int], bytes]]:
         """Give what reads the content of a member of any size, piece by piece."""

@@ -26,8 +26,8 @@ _MIN_CORRELATION = 0.97
 """Of 10,000 CIFAR-10 images 2 pairs reach it; of their JPEG copies at quality 75 all do."""
 _MIN_CONTRAST = 4.0
 """Standard deviation in grey levels: nothing can be said of what is flatter."""
-_BLOCK_PIXELS = 256 * 1024
-"""Looked at together, some 10 MB as floating point: more would only leave the caches."""
+_BLOCK_PIXELS = 64 * 1024
+"""Looked at together, some 2 MB as floating point: more would only leave the caches."""
 
 Hashes = npt.NDArray[np.uint64]
 Pixels = npt.NDArray[np.uint8] | PixelFile
@@ -52,7 +52,11 @@ class _Rows(NamedTuple):
 
 def find_near_duplicates(pixels: Pixels, side: int, safe_point: SafePoint) -> Pairs:
     """Return the pairs of rows (M, 2), the lower first, that show the same picture."""
-    hashes = perceptual_hashes(pixels, side, safe_point)
+    return near_pairs(perceptual_hashes(pixels, side, safe_point), pixels, side, safe_point)
+
+
+def near_pairs(hashes: Hashes, pixels: Pixels, side: int, safe_point: SafePoint) -> Pairs:
+    """Return the same, of pictures whose perceptual hashes are known."""
     found = [np.empty((0, 2), np.int64), *_close_hashes(hashes, safe_point)]
     candidates = np.unique(np.concatenate(found), axis=0)
     alike = [candidates[:0], *_alike(candidates, pixels, side, safe_point)]
@@ -61,17 +65,49 @@ def find_near_duplicates(pixels: Pixels, side: int, safe_point: SafePoint) -> Pa
 
 def perceptual_hashes(pixels: Pixels, side: int, safe_point: SafePoint) -> Hashes:
     """Return 64 bits a picture: which of its lowest frequencies are above their median (pHash)."""
-    cosines = _cosines(side)
-    hashes = np.empty(len(pixels), np.uint64)
+    hasher = Hasher(side)
     num_rows = _block_rows(side)
     for start in range(0, len(pixels), num_rows):
         safe_point()
-        rows = pixels[start : start + num_rows].reshape(-1, side, side, 3)
-        frequencies = cosines @ (rows @ _GREY) @ cosines.T
-        flat = frequencies.reshape(len(rows), -1)
-        bits = np.packbits(flat > np.median(flat, axis=1, keepdims=True), axis=1)
-        hashes[start : start + len(rows)] = bits.view(">u8").ravel()
-    return hashes
+        hasher.add(pixels[start : start + num_rows].tobytes())
+    return hasher.hashes()
+
+
+class Hasher:
+    """Computes perceptual hashes while the pictures come by."""
+
+    def __init__(self, side: int) -> None:
+        """Take pictures of this side."""
+        self._side = side
+        self._cosines = _cosines(side)
+        self._grey_cosines = np.kron(self._cosines.T, _GREY[:, None])
+        """From the colours of a line of pixels to its frequencies in grey."""
+        self._block_bytes = _block_rows(side) * side * side * 3
+        self._waiting = bytearray()
+        self._found: list[Hashes] = []
+
+    def add(self, pixels: bytes) -> None:
+        """Take in some bytes of the cache, which follow those before."""
+        self._waiting += pixels
+        while len(self._waiting) >= self._block_bytes:
+            self._hash(self._waiting[: self._block_bytes])
+            del self._waiting[: self._block_bytes]
+
+    def hashes(self) -> Hashes:
+        """Return those of all pictures."""
+        if self._waiting:
+            self._hash(self._waiting)
+            self._waiting = bytearray()
+        return np.concatenate([np.empty(0, np.uint64), *self._found])
+
+    def _hash(self, block: bytearray) -> None:
+        lines = np.frombuffer(block, np.uint8).reshape(-1, self._side * 3).astype(np.float32)
+        along = (lines @ self._grey_cosines).reshape(-1, self._side, _NUM_FREQUENCIES)
+        frequencies = self._cosines @ along
+        flat = frequencies.reshape(len(frequencies), -1)
+        middle = np.sort(flat, axis=1)[:, _NUM_FREQUENCIES**2 // 2 - 1 :][:, :2]
+        bits = np.packbits(flat > middle.mean(axis=1, keepdims=True), axis=1)
+        self._found.append(bits.view(">u8").ravel().astype(np.uint64))
 
 
 def _block_rows(side: int) -> int:

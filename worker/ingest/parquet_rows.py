@@ -51,7 +51,6 @@ class ParquetRows(RowArchive):
         Raises:
             IngestError: A table is damaged, has no images with labels, or too many.
         """
-        self.members: list[Member] = []
         self._max_file_bytes = limits.max_file_bytes
         self._safe_point = safe_point
         self._tables = [_Table(name, file) for name, file in sorted(tables.items())]
@@ -63,7 +62,7 @@ class ParquetRows(RowArchive):
     @override
     def select(self) -> Selection:
         """Return one candidate a row, named as class folders would name it."""
-        selection, seen = Selection(), Counter[str]()
+        selection, seen, candidates = Selection(), Counter[str](), []
         for number, table in enumerate(self._tables):
             for row, record in enumerate(table.names(self._safe_point)):
                 key = number << _SHIFT | row
@@ -76,7 +75,8 @@ class ParquetRows(RowArchive):
                 seen[path] += 1
                 if seen[path] > 1:
                     path = f"{path}#{key}"
-                selection.candidates.append(Candidate(Member(path, key, 0), path, place))
+                candidates.append(Candidate(Member(path, key, 0), path, place))
+        selection.candidates = candidates
         return selection
 
     @override

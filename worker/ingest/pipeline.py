@@ -1,30 +1,28 @@
 """The ingest itself: table of contents, then one pass over the files, then the report."""
 
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from app.core.storage import BlobStore
 from worker.ingest.archive import open_archive
-from worker.ingest.blob_writer import BlobWriter, writing_blobs
+from worker.ingest.blob_writer import writing_blobs
 from worker.ingest.columns import Columns
 from worker.ingest.decoder_pool import decoding
 from worker.ingest.decoding import Decode, DecodedFile, Decoder
 from worker.ingest.earlier import EarlierVersion, avoid_names
 from worker.ingest.errors import RefusedFileError
+from worker.ingest.layout import looks_like_image
 from worker.ingest.limits import Limits, SafePoint, cpu_budget_seconds
 from worker.ingest.members import Candidate, Selection, Source, reject
-from worker.ingest.near_duplicates import find_near_duplicates
-from worker.ingest.pixel_file import PixelFile
+from worker.ingest.pixel_writer import PixelWriter, writing_pixels
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
-from worker.ingest.samples import Sample, SampleReader
+from worker.ingest.sample_file import SampleFile
+from worker.ingest.samples import SampleReader
 from worker.ingest.selection import sort_out
-
-_CACHE_BUFFER_BYTES = 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +72,14 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
     archive_of = open_archive(
         spec.archive, spec.limits, scratch=spec.out_dir, safe_point=safe_point
     )
-    with writing_blobs(BlobStore(spec.blob_dir)) as blobs:
+    blobs_of, samples_of = writing_blobs(BlobStore(spec.blob_dir)), SampleFile(spec.out_dir)
+    with blobs_of as blobs, closing(samples_of) as samples:
         with warnings.catch_warnings(), archive_of as archive:
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
-            outcome = _read_all(archive, spec, blobs, safe_point=safe_point, progress=progress)
+            reader = SampleReader(archive, blobs, spec.limits, archive_bytes=_num_bytes(spec))
+            outcome = _read_all(
+                archive, spec, reader, samples, safe_point=safe_point, progress=progress
+            )
         write_report(spec.out_dir, outcome)
         blobs.finish()
 
@@ -85,57 +87,77 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
 def _read_all(
     archive: Source,
     spec: Spec,
-    blobs: BlobWriter,
+    reader: SampleReader,
+    samples: SampleFile,
     *,
     safe_point: SafePoint,
     progress: ProgressMeter,
 ) -> Outcome:
     selection = _select(archive, spec)
     candidates = selection.candidates
-    archive_bytes = spec.archive.stat().st_size
-    reader = SampleReader(archive, blobs, spec.limits, archive_bytes=archive_bytes)
     image_size = spec.wanted_image_size or reader.choose_image_size(candidates)
-    samples = [] if spec.earlier is None else list(spec.earlier.samples())
-    num_before = len(samples)
+    class_folders = set[str]()
+    num_before = _add_earlier(spec, samples)
     cache_file = spec.out_dir / f"images-{image_size}.u8"
-    decoded = _decoding(spec, image_size, candidates, safe_point)
-    with cache_file.open("wb", buffering=_CACHE_BUFFER_BYTES) as cache, decoded as decode:
-        _write_earlier(spec, cache, safe_point)
+    decoded = _decoding(spec, image_size, selection, safe_point)
+    with writing_pixels(cache_file, image_size) as pixels, decoded as decode:
+        _write_earlier(spec, pixels, safe_point)
         for num_done, file in enumerate(decode(reader.unpack(candidates)), start=1):
             safe_point()
-            if (sample := _store(file, reader, cache, selection)) is not None:
-                samples.append(sample)
+            _note_class(file.candidate, class_folders)
+            _store(file, reader, pixels, samples, selection)
             num_images = len(samples) - num_before
             progress.update(num_done=num_done, num_total=len(candidates), num_images=num_images)
     return Outcome(
         selection=selection,
         samples=samples,
         num_before=num_before,
+        class_folders=class_folders,
         image_size=image_size,
         num_unpacked_bytes=reader.num_unpacked_bytes,
         images_per_second=progress.images_per_second(len(samples) - num_before),
-        near_pairs=_near_pairs(cache_file, image_size, safe_point) if samples else [],
+        near_pairs=pixels.near_pairs(safe_point),
     )
 
 
+def _num_bytes(spec: Spec) -> int:
+    return spec.archive.stat().st_size
+
+
+def _add_earlier(spec: Spec, samples: SampleFile) -> int:
+    """Add the samples of the version that this upload adds to; return how many these are."""
+    for sample in () if spec.earlier is None else spec.earlier.samples():
+        samples.add(sample)
+    return len(samples)
+
+
+def _note_class(candidate: Candidate, found: set[str]) -> None:
+    name = candidate.place.class_name
+    if name not in found and looks_like_image(candidate.path):
+        found.add(name)
+
+
 def _store(
-    file: DecodedFile, reader: SampleReader, cache: BinaryIO, selection: Selection
-) -> Sample | None:
-    """Return the sample that a file became, if it was not refused."""
+    file: DecodedFile,
+    reader: SampleReader,
+    pixels: PixelWriter,
+    samples: SampleFile,
+    selection: Selection,
+) -> None:
+    """Make a sample of a file, if it was not refused."""
     try:
-        return reader.store(file, cache)
+        samples.add(reader.store(file, pixels))
     except RefusedFileError as error:
         selection.rejections.append(reject(file.candidate.path, error))
-        return None
 
 
 def _decoding(
-    spec: Spec, image_size: int, candidates: Sequence[Candidate], safe_point: SafePoint
+    spec: Spec, image_size: int, selection: Selection, safe_point: SafePoint
 ) -> AbstractContextManager[Decode]:
     return decoding(
         Decoder(image_size=image_size, max_pixels=spec.limits.max_image_pixels),
-        num_bytes=sum(candidate.member.num_bytes for candidate in candidates),
-        cpu_seconds=cpu_budget_seconds(spec.archive.stat().st_size),
+        num_bytes=selection.num_bytes,
+        cpu_seconds=cpu_budget_seconds(_num_bytes(spec)),
         safe_point=safe_point,
     )
 
@@ -148,14 +170,8 @@ def _select(archive: Source, spec: Spec) -> Selection:
     return selection
 
 
-def _write_earlier(spec: Spec, cache: BinaryIO, safe_point: SafePoint) -> None:
+def _write_earlier(spec: Spec, pixels: PixelWriter, safe_point: SafePoint) -> None:
     if spec.earlier is not None:
         spec.earlier.write_cache(
-            cache, max_pixels=spec.limits.max_image_pixels, safe_point=safe_point
+            pixels, max_pixels=spec.limits.max_image_pixels, safe_point=safe_point
         )
-
-
-def _near_pairs(cache: Path, image_size: int, safe_point: SafePoint) -> list[tuple[int, int]]:
-    pixels = PixelFile(cache, image_size)
-    pairs: list[tuple[int, int]] = find_near_duplicates(pixels, image_size, safe_point).tolist()
-    return pairs

@@ -34,9 +34,11 @@ class PixelFile:
         """Return a copy of some rows that follow each other, or of any."""
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(self._num_rows)
-            return self._read(start, stop - start)
-        return np.concatenate([self._read(row, 1) for row in rows.tolist()])
+            return self._as_rows(self._read(start, stop - start))
+        return self._as_rows(b"".join(self._read(row, 1) for row in rows.tolist()))
 
-    def _read(self, start: int, num_rows: int) -> npt.NDArray[np.uint8]:
-        data = os.pread(self._descriptor, num_rows * self.row_bytes, start * self.row_bytes)
-        return np.frombuffer(data, np.uint8).reshape(num_rows, self.row_bytes)
+    def _read(self, start: int, num_rows: int) -> bytes:
+        return os.pread(self._descriptor, num_rows * self.row_bytes, start * self.row_bytes)
+
+    def _as_rows(self, data: bytes) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(data, np.uint8).reshape(-1, self.row_bytes)

@@ -1,15 +1,13 @@
 """What the ingest leaves for the supervisor: samples, rejected files and a summary."""
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from worker.ingest.agreement import AgreementMeter
 from worker.ingest.classes import ClassTable
 from worker.ingest.duplicates import (
     MAX_GROUPS,
@@ -19,9 +17,8 @@ from worker.ingest.duplicates import (
     group_duplicates,
 )
 from worker.ingest.errors import FailureCode, IngestError
-from worker.ingest.layout import looks_like_image
 from worker.ingest.members import Selection
-from worker.ingest.samples import Sample
+from worker.ingest.sample_file import SampleFile
 
 _MANY_REJECTED = 0.05
 
@@ -32,9 +29,11 @@ class Outcome:
 
     selection: Selection
     """Its rejections are complete: by name and by content."""
-    samples: Sequence[Sample]
+    samples: SampleFile
     num_before: int
     """As many of them, the first, are those of the version that this one adds to."""
+    class_folders: Collection[str]
+    """Classes that a file named as an image lies in, whatever became of it."""
     image_size: int
     num_unpacked_bytes: int
     images_per_second: float
@@ -49,30 +48,15 @@ def write_report(folder: Path, outcome: Outcome) -> None:
         IngestError: There is nothing in it that could be audited.
     """
     _require_samples(outcome)
-    classes = ClassTable(outcome.samples)
+    classes = ClassTable(outcome.samples.counts())
     classes.require_enough()
     duplicates = group_duplicates(outcome.samples, outcome.near_pairs)
     rejections = sorted(outcome.selection.rejections, key=attrgetter("path", "code"))
     notes = {position: note for group in duplicates for position, note in group.rows().items()}
-    rows = (
-        _row(sample, classes) | notes.get(position, {})
-        for position, sample in enumerate(outcome.samples)
-    )
-    _write_lines(folder / "samples.jsonl", rows)
+    outcome.samples.write(folder / "samples.jsonl", classes.index, notes)
     _write_lines(folder / "rejected.jsonl", map(asdict, rejections))
     summary = _summary(outcome, classes, duplicates)
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
-
-
-def content_hash(samples: Iterable[Sample]) -> str:
-    """Return the identity of a data set: its labelled images, however they were packed."""
-    lines = sorted(
-        json.dumps(
-            [s.place.split, s.place.class_name, s.place.file.rpartition("/")[2], s.sha256]
-        ).encode()
-        for s in samples
-    )
-    return hashlib.sha256(b"\n".join(lines)).hexdigest()
 
 
 def _require_samples(outcome: Outcome) -> None:
@@ -87,42 +71,6 @@ def _require_samples(outcome: Outcome) -> None:
     )
 
 
-def _row(sample: Sample, classes: ClassTable) -> dict[str, Any]:
-    return {
-        "path": sample.path,
-        "split": sample.place.split,
-        "label": classes.index[sample.place.class_name],
-        "sha256": sample.sha256,
-        "num_bytes": sample.num_bytes,
-        "thumb_sha256": sample.thumb_sha256,
-        "thumb_num_bytes": sample.thumb_num_bytes,
-        "media_type": sample.media_type,
-        "width": sample.width,
-        "height": sample.height,
-        **_said(sample),
-    }
-
-
-def _said(sample: Sample) -> dict[str, Any]:
-    """Return what the annotators said: by class name, since not each is a class of the set."""
-    annotation = sample.place.annotation
-    if annotation is None:
-        return {}
-    return {
-        "annotations": dict(annotation.votes),
-        "agreement": annotation.agreement,
-        "tied": annotation.tied,
-    }
-
-
-def _agreement(samples: Iterable[Sample]) -> dict[str, Any] | None:
-    meter = AgreementMeter()
-    for sample in samples:
-        if sample.place.annotation is not None:
-            meter.add(sample.place.annotation)
-    return meter.report()
-
-
 def _summary(
     outcome: Outcome, classes: ClassTable, duplicates: Sequence[DuplicateGroup]
 ) -> dict[str, Any]:
@@ -134,23 +82,19 @@ def _summary(
         "num_ignored": outcome.selection.num_ignored,
         **duplicate_counts(duplicates),
         "num_duplicate_groups": len(duplicates),
-        "agreement": _agreement(outcome.samples),
-        "duplicates": [group.as_json() for group in duplicates[:MAX_GROUPS]],
+        "agreement": outcome.samples.agreement(),
+        "duplicates": [group.as_json(outcome.samples.path) for group in duplicates[:MAX_GROUPS]],
         "image_size": outcome.image_size,
-        "content_hash": content_hash(outcome.samples),
+        "content_hash": outcome.samples.content_hash(),
         "warnings": [
             *outcome.selection.warnings,
-            *classes.warnings(named=_class_folders(outcome.selection)),
+            *classes.warnings(named=outcome.class_folders),
             *duplicate_warnings(duplicates),
             *_rejection_warnings(outcome),
         ],
         "images_per_second": round(outcome.images_per_second, 1),
         "num_unpacked_bytes": outcome.num_unpacked_bytes,
     }
-
-
-def _class_folders(selection: Selection) -> list[str]:
-    return [c.place.class_name for c in selection.candidates if looks_like_image(c.path)]
 
 
 def _rejection_warnings(outcome: Outcome) -> list[str]:

@@ -2,9 +2,8 @@
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import BinaryIO
+from typing import NamedTuple
 
 from worker.ingest.blob_writer import BlobWriter
 from worker.ingest.decoding import DecodedFile, UnpackedFile
@@ -13,6 +12,7 @@ from worker.ingest.images import longer_side
 from worker.ingest.layout import Place
 from worker.ingest.limits import Limits, ReadMeter
 from worker.ingest.members import Archive, Candidate
+from worker.ingest.pixel_writer import PixelWriter
 
 MIN_IMAGE_SIZE = 8
 MAX_IMAGE_SIZE = 192
@@ -21,8 +21,7 @@ _SIZE_STEP = 8
 _NUM_PROBES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One labelled image whose bytes are in the store."""
 
     path: str
@@ -73,7 +72,7 @@ class SampleReader:
             except RefusedFileError as error:
                 yield UnpackedFile(candidate, b"", error)
 
-    def store(self, file: DecodedFile, cache: BinaryIO) -> Sample:
+    def store(self, file: DecodedFile, pixels: PixelWriter) -> Sample:
         """Store an image and append its pixels to the cache.
 
         Raises:
@@ -83,7 +82,7 @@ class SampleReader:
         if isinstance(image, RefusedFileError):
             raise image
         thumbnail = image.thumbnail
-        cache.write(image.row)
+        pixels.write(image.row)
         return Sample(
             path=candidate.path,
             place=candidate.place,

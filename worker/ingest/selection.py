@@ -1,18 +1,64 @@
 """Which members to read, in which order, and what they are: decided from names alone."""
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+from typing_extensions import override
 
 from worker.ingest.columns import Columns
-from worker.ingest.errors import RefusedFileError, RejectCode
+from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
 from worker.ingest.labelling import FolderLabels, Labelling, TableLabels
-from worker.ingest.layout import recognise_layout
+from worker.ingest.layout import looks_like_image, recognise_layout
 from worker.ingest.limits import Limits
-from worker.ingest.members import Candidate, Member, RowArchive, Selection, Source, reject
-from worker.ingest.names import clean_path, is_system_file, normal_form, printable, twin_key
+from worker.ingest.members import (
+    Candidate,
+    FileArchive,
+    Member,
+    RowArchive,
+    Selection,
+    Source,
+    reject,
+)
+from worker.ingest.names import clean_path, is_system_file, normal_form, printable
 from worker.ingest.tables import find_tables
+from worker.ingest.twins import Twins
 
-_Named = tuple[str, str, int, Member]
-"""Normal form of the path, the path, place in the archive, member: sorts by the first three."""
+_Named = tuple[str, str, int, int]
+"""Normal form of the path, the path, key and size: sorts by the first three."""
+
+
+class FileCandidates(Sequence[Candidate]):
+    """Candidates that are made when they are looked at: of each, eight bytes are kept."""
+
+    def __init__(self, archive: FileArchive, labelling: Labelling, keys: Sequence[int]) -> None:
+        """Take these members, which the labelling has a place for."""
+        self._archive = archive
+        self._labelling = labelling
+        self._keys = keys
+
+    @override
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> Candidate: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Candidate]: ...
+
+    @override
+    def __getitem__(self, index: int | slice) -> Candidate | Sequence[Candidate]:
+        if isinstance(index, slice):
+            return FileCandidates(self._archive, self._labelling, self._keys[index])
+        member = self._archive.member(self._keys[index])
+        path = clean_path(member.name)
+        return Candidate(member, path, self._labelling.place(path))
+
+    @override
+    def __iter__(self) -> Iterator[Candidate]:
+        return map(self.__getitem__, range(len(self)))
 
 
 def sort_out(
@@ -28,22 +74,50 @@ def sort_out(
     if isinstance(archive, RowArchive):
         return archive.select()
     selection = Selection()
-    named = _named(archive.members, selection)
-    tables = find_tables(archive, [(path, m) for _, path, _, m in named], limits, columns)
+    survey = _survey(archive.members, selection)
+    files = ((path, key) for _, path, key, _ in survey.named)
+    tables = find_tables(archive, files, limits, columns)
     if tables:
-        labelling: Labelling = TableLabels(tables, [path for _, path, _, _ in named])
+        labelling: Labelling = TableLabels(tables, [path for _, path, _, _ in survey.named])
     else:
-        readable = (path for _, path, _, member in named if member.refusal is None)
-        labelling = FolderLabels(recognise_layout(readable, is_part=is_part))
+        labelling = FolderLabels(recognise_layout(survey.examples(), is_part=is_part))
     selection.warnings += labelling.warnings
-    _place(named, labelling, selection)
+    keys = _place(survey, labelling, selection)
+    selection.candidates = FileCandidates(archive, labelling, keys)
     selection.rejections += labelling.unused()
     return selection
 
 
-def _named(members: Iterable[Member], selection: Selection) -> list[_Named]:
-    """Return the members whose names can be used, in order of path."""
-    named: list[_Named] = []
+@dataclass(slots=True)
+class _Survey:
+    """The members whose names can be used."""
+
+    named: list[_Named] = field(default_factory=list)
+    """In order of path."""
+    refused: dict[int, Refusal] = field(default_factory=dict)
+    """Why some cannot be read, by key."""
+    _images: dict[str, str] = field(default_factory=dict)
+    _others: dict[str, str] = field(default_factory=dict)
+    """By folder, one path in it."""
+
+    def add(self, path: str, member: Member) -> None:
+        """Take in one."""
+        self.named.append((normal_form(path), path, member.key, member.num_bytes))
+        if member.refusal is not None:
+            self.refused[member.key] = member.refusal
+            return
+        folder = path.rpartition("/")[0]
+        if folder not in self._images:
+            found = self._images if looks_like_image(path) else self._others
+            found.setdefault(folder, path)
+
+    def examples(self) -> Iterable[str]:
+        """Return one path of each folder, that of an image where it holds one."""
+        return {**self._others, **self._images}.values()
+
+
+def _survey(members: Iterable[Member], selection: Selection) -> _Survey:
+    survey = _Survey()
     for member in members:
         try:
             path = clean_path(member.name)
@@ -53,35 +127,39 @@ def _named(members: Iterable[Member], selection: Selection) -> list[_Named]:
         if is_system_file(path):
             selection.num_ignored += 1
         else:
-            named.append((normal_form(path), path, member.key, member))
-    named.sort()
-    return named
+            survey.add(path, member)
+    survey.named.sort()
+    return survey
 
 
-def _place(named: list[_Named], labelling: Labelling, selection: Selection) -> None:
-    """Fill the selection; of several files with one name the first is taken."""
-    taken: dict[str, str] = {}
-    for _, path, _, member in named:
+def _place(survey: _Survey, labelling: Labelling, selection: Selection) -> Sequence[int]:
+    """Return the keys of what is a sample if it is an image; of one name the first is taken."""
+    twins = Twins(path for _, path, _, _ in survey.named)
+    keys = array("q")
+    for _, path, key, num_bytes in survey.named:
         if labelling.is_table(path):
             continue
         try:
-            _refuse_unreadable(member)
-            _refuse_twin(path, taken)
-            place = labelling.place(path)
+            _refuse_unreadable(key, survey)
+            _refuse_twin(path, twins)
+            labelling.place(path)
         except RefusedFileError as error:
             selection.rejections.append(reject(path, error))
         else:
-            taken[twin_key(path)] = path
-            selection.candidates.append(Candidate(member, path, place))
+            twins.take(path)
+            keys.append(key)
+            selection.num_bytes += num_bytes
+    return keys
 
 
-def _refuse_unreadable(member: Member) -> None:
-    if member.refusal is not None:
-        raise RefusedFileError(*member.refusal)
+def _refuse_unreadable(key: int, survey: _Survey) -> None:
+    refusal = survey.refused.get(key)
+    if refusal is not None:
+        raise RefusedFileError(*refusal)
 
 
-def _refuse_twin(path: str, taken: dict[str, str]) -> None:
-    twin = taken.get(twin_key(path))
+def _refuse_twin(path: str, twins: Twins) -> None:
+    twin = twins.of(path)
     if twin is None:
         return
     detail = (

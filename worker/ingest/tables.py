@@ -1,6 +1,6 @@
 """Tables of labels inside an archive: CSV, JSON lines, JSON, and Parquet without images."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,19 +65,22 @@ class Table:
 
 def find_tables(
     archive: FileArchive,
-    files: Sequence[tuple[str, Member]],
+    files: Iterable[tuple[str, int]],
     limits: Limits,
     columns: Columns,
 ) -> list[Table]:
-    """Read all tables that have a column of paths and one of labels.
+    """Read all tables that have a column of paths and one of labels; `files` are paths and keys.
 
     Raises:
         IngestError: One of these cannot be read to its end.
     """
     tables = []
-    for path, member in files:
+    for path, key in files:
         open_records = READERS.get(path.rpartition(".")[2].lower())
-        if open_records is not None and member.num_bytes <= _MAX_TABLE_BYTES:
+        if open_records is None:
+            continue
+        member = archive.member(key)
+        if member.num_bytes <= _MAX_TABLE_BYTES:
             table = _read(archive, path, member, open_records, limits, columns)
             tables += [table] if table is not None else []
     return tables

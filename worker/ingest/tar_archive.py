@@ -9,8 +9,10 @@ import os
 import tarfile
 import tempfile
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,6 +79,10 @@ class TarArchive:
             self.members.append(
                 Member(header.name, header.offset_data, header.size, self._refusal(header))
             )
+
+    def member(self, key: int) -> Member:
+        """Return the one of this key."""
+        return self.members[bisect_left(self.members, key, key=attrgetter("key"))]
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
         """Return the bytes of one member."""

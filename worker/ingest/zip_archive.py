@@ -1,10 +1,10 @@
-"""Reading members of a zip by way of the standard library, after our own checks."""
+"""Reading members of a zip, after its headers were compared with each other."""
 
 import stat
-import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -13,17 +13,21 @@ from worker.ingest.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import Member
 from worker.ingest.zip_checks import (
     FLAG_ENCRYPTED,
-    FLAG_UTF8,
     EndRecord,
     check_directory_place,
-    check_entries,
+    data_starts,
     find_end_record,
     has_data_behind_end,
 )
+from worker.ingest.zip_directory import Directory, Entry
+from worker.ingest.zip_member import MemberReader
 
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _MAX_DIRECTORY_BYTES_PER_FILE = 1024
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)
+_FLAG_CHANGES = 0x20
+_ENCRYPTED = FLAG_ENCRYPTED | 0x40
+"""By either way that there is."""
 
 
 class ZipArchive:
@@ -33,27 +37,35 @@ class ZipArchive:
         """Read and check the table of contents."""
         end = _end_record(file, limits)
         self._max_file_bytes = limits.max_file_bytes
-        self._zip = _open(file)
-        entries = self._zip.infolist()
-        check_entries(file, entries, end, safe_point)
-        self.members = [
-            Member(_name(entry), key, entry.file_size, self._refusal(entry))
-            for key, entry in enumerate(entries)
-            if not entry.orig_filename.endswith("/")
-        ]
+        self._file = file
+        try:
+            self._directory = Directory(file, end, safe_point)
+            self._starts = self._data_starts(end, safe_point)
+        except ValueError as error:
+            detail = f"The zip's table of contents cannot be read: {error}."
+            raise IngestError(FailureCode.CORRUPT_ARCHIVE, detail) from error
+
+    @property
+    def members(self) -> Iterator[Member]:
+        """All that are no folders, made anew each time."""
+        for key, entry in enumerate(self._directory):
+            if not entry.orig_filename.endswith("/"):
+                yield Member(entry.name, key, entry.file_size, self._refusal(entry))
+
+    def member(self, key: int) -> Member:
+        """Return the one of this key."""
+        entry = self._directory[key]
+        return Member(entry.name, key, entry.file_size, self._refusal(entry))
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
-        """Unpack one member into memory, never more than one byte beyond the limit."""
-        entry = self._zip.filelist[member.key]
+        """Unpack one member into memory."""
+        if member.refusal is not None:
+            raise RefusedFileError(*member.refusal)
         try:
-            with self._zip.open(entry) as unpacked:
-                data = unpacked.read(self._max_file_bytes + 1)
+            data = self._reader(member).read(member.num_bytes)
         except _DAMAGE as error:
-            detail = f"The packed data are damaged: {error}."
-            raise RefusedFileError(RejectCode.UNREADABLE_MEMBER, detail) from error
+            raise _damaged(error) from error
         meter.add(len(data))
-        if len(data) > self._max_file_bytes:
-            raise RefusedFileError(*_too_large(self._max_file_bytes))
         return data
 
     @contextmanager
@@ -62,18 +74,33 @@ class ZipArchive:
         if member.refusal is not None and member.refusal.code is not RejectCode.FILE_TOO_LARGE:
             raise RefusedFileError(*member.refusal)
         try:
-            with self._zip.open(self._zip.filelist[member.key]) as unpacked:
-                yield unpacked.read
+            yield self._reader(member).read
         except _DAMAGE as error:
-            detail = f"The packed data are damaged: {error}."
-            raise RefusedFileError(RejectCode.UNREADABLE_MEMBER, detail) from error
+            raise _damaged(error) from error
 
-    def _refusal(self, entry: zipfile.ZipInfo) -> Refusal | None:
+    def _data_starts(self, end: EndRecord, safe_point: SafePoint) -> Sequence[int]:
+        """Check every entry; return where its packed data begin."""
+        order = self._directory.in_file_order()
+        entries = map(self._directory.__getitem__, order)
+        found = array("q", bytes(8 * len(order)))
+        for key, start in zip(
+            order, data_starts(self._file, entries, end, safe_point), strict=True
+        ):
+            found[key] = start
+        return found
+
+    def _reader(self, member: Member) -> MemberReader:
+        return MemberReader(self._file, self._directory[member.key], self._starts[member.key])
+
+    def _refusal(self, entry: Entry) -> Refusal | None:
         kind = stat.S_IFMT(entry.external_attr >> 16)  # zero from systems without Unix modes
         if kind not in {0, stat.S_IFREG}:
             return Refusal(RejectCode.NOT_A_REGULAR_FILE, "A link or a device.")
-        if entry.flag_bits & FLAG_ENCRYPTED:
+        if entry.flag_bits & _ENCRYPTED:
             return Refusal(RejectCode.ENCRYPTED, "Protected by a password.")
+        if entry.flag_bits & _FLAG_CHANGES:
+            detail = "Packed as changes to another file."
+            return Refusal(RejectCode.UNSUPPORTED_COMPRESSION, detail)
         if entry.compress_type not in _METHODS:
             return Refusal(
                 RejectCode.UNSUPPORTED_COMPRESSION,
@@ -101,24 +128,8 @@ def _end_record(file: BinaryIO, limits: Limits) -> EndRecord:
     return end
 
 
-def _open(file: BinaryIO) -> zipfile.ZipFile:
-    file.seek(0)
-    try:
-        return zipfile.ZipFile(file)
-    except (*_DAMAGE, struct.error, ValueError, OverflowError) as error:
-        detail = f"The zip's table of contents cannot be read: {error}."
-        raise IngestError(FailureCode.CORRUPT_ARCHIVE, detail) from error
-
-
-def _name(entry: zipfile.ZipInfo) -> str:
-    """Return the name, also where a packer wrote UTF-8 without saying so (macOS does)."""
-    name = entry.orig_filename  # `filename` is cut at a NUL
-    if entry.flag_bits & FLAG_UTF8 or name.isascii():
-        return name
-    try:
-        return name.encode("cp437").decode("utf-8")
-    except UnicodeDecodeError:
-        return name
+def _damaged(error: Exception) -> RefusedFileError:
+    return RefusedFileError(RejectCode.UNREADABLE_MEMBER, f"The packed data are damaged: {error}.")
 
 
 def _too_large(max_bytes: int) -> Refusal:

@@ -7,10 +7,10 @@ contradict each other show different files to different programs.
 
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
-from zipfile import ZipInfo
+from operator import attrgetter
+from typing import BinaryIO, Protocol
 
 from worker.ingest.errors import FailureCode, IngestError
 from worker.ingest.limits import SafePoint
@@ -33,6 +33,38 @@ _ZIP64_END_RECORD = struct.Struct("<4s28x3Q")
 _ZIP64_LOCATOR_SIGNATURE = b"PK\x06\x07"
 _ZIP64_END_SIGNATURE = b"PK\x06\x06"
 _MAX_COMMENT_BYTES = 0xFFFF
+
+
+class ZipEntry(Protocol):
+    """One line of the table of contents; `zipfile.ZipInfo` is one."""
+
+    @property
+    def orig_filename(self) -> str:
+        """The name as it stands there."""
+
+    @property
+    def flag_bits(self) -> int:
+        """What is special."""
+
+    @property
+    def compress_type(self) -> int:
+        """How it is packed."""
+
+    @property
+    def CRC(self) -> int:  # noqa: N802 - the standard library's name
+        """Checksum of the content."""
+
+    @property
+    def compress_size(self) -> int:
+        """Bytes that it takes in the file."""
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of the content."""
+
+    @property
+    def header_offset(self) -> int:
+        """Where its own header is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,41 +133,58 @@ def check_directory_place(end: EndRecord) -> None:
 
 
 def check_entries(
-    file: BinaryIO, entries: Iterable[ZipInfo], end: EndRecord, safe_point: SafePoint
+    file: BinaryIO, entries: Iterable[ZipEntry], end: EndRecord, safe_point: SafePoint
 ) -> None:
     """Compare every entry with the header in front of its data.
 
     Raises:
         IngestError: They contradict each other, or entries share data.
     """
+    in_file_order = sorted(entries, key=attrgetter("header_offset"))
+    for _ in data_starts(file, in_file_order, end, safe_point):
+        pass
+
+
+def data_starts(
+    file: BinaryIO, entries: Iterable[ZipEntry], end: EndRecord, safe_point: SafePoint
+) -> Iterator[int]:
+    """Yield where the packed data of each entry begin; they come in the order of the file.
+
+    Raises:
+        IngestError: As `check_entries`, at the latest behind the last.
+    """
     num_entries, position = 0, 0
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+    for entry in entries:
         safe_point()
         if num_entries == 0 and entry.header_offset != 0:
             raise IngestError(FailureCode.SUSPICIOUS_ARCHIVE, "Data stand before the zip.")
         if entry.header_offset < position:
             raise _suspicious(entry, "shares its data with another file")
-        position = _data_start(file, entry) + entry.compress_size
+        start = _data_start(file, entry)
+        position = start + entry.compress_size
         num_entries += 1
         if position > end.directory_start:
             raise _suspicious(entry, "reaches beyond the end of the data")
+        yield start
     if (num_entries - end.num_entries) % _COUNT_WRAPS_AT:
         raise IngestError(
             FailureCode.SUSPICIOUS_ARCHIVE, "The zip holds more or fewer files than it says."
         )
 
 
-def _data_start(file: BinaryIO, entry: ZipInfo) -> int:
+def _data_start(file: BinaryIO, entry: ZipEntry) -> int:
     """Return where the packed data begin, having compared both headers."""
-    header = _read_at(file, entry.header_offset, _LOCAL_HEADER.size)
-    if len(header) != _LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
+    right_name = _raw_name(entry)
+    header = _read_at(file, entry.header_offset, _LOCAL_HEADER.size + len(right_name))
+    if len(header) < _LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
         raise IngestError(
             FailureCode.CORRUPT_ARCHIVE,
             f"There is no file header where the zip says that {_shown(entry)} begins.",
         )
-    _, flags, method, crc, packed, unpacked, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
-    name = file.read(name_bytes)
-    if name != _raw_name(entry) or method != entry.compress_type:
+    fields = _LOCAL_HEADER.unpack_from(header)
+    _, flags, method, crc, packed, unpacked, name_bytes, extra_bytes = fields
+    is_same_name = name_bytes == len(right_name) and header[_LOCAL_HEADER.size :] == right_name
+    if not is_same_name or method != entry.compress_type:
         raise _suspicious(entry, "has another name or method in its own header")
     if (flags ^ entry.flag_bits) & FLAG_ENCRYPTED:
         raise _suspicious(entry, "is encrypted according to one of its headers only")
@@ -145,21 +194,23 @@ def _data_start(file: BinaryIO, entry: ZipInfo) -> int:
     return entry.header_offset + num_header_bytes
 
 
-def _compare_sizes(entry: ZipInfo, crc: int, packed: int, unpacked: int) -> None:
+def _compare_sizes(entry: ZipEntry, crc: int, packed: int, unpacked: int) -> None:
     pairs = ((crc, entry.CRC), (packed, entry.compress_size), (unpacked, entry.file_size))
     if any(local not in {central, _IN_ZIP64_FIELD} for local, central in pairs):
         raise _suspicious(entry, "has another size or checksum in its own header")
 
 
-def _raw_name(entry: ZipInfo) -> bytes:
-    return entry.orig_filename.encode("utf-8" if entry.flag_bits & FLAG_UTF8 else "cp437")
+def _raw_name(entry: ZipEntry) -> bytes:
+    name = entry.orig_filename
+    is_utf8 = entry.flag_bits & FLAG_UTF8 or name.isascii()
+    return name.encode("utf-8" if is_utf8 else "cp437")
 
 
-def _suspicious(entry: ZipInfo, what: str) -> IngestError:
+def _suspicious(entry: ZipEntry, what: str) -> IngestError:
     return IngestError(FailureCode.SUSPICIOUS_ARCHIVE, f"The zip's file {_shown(entry)} {what}.")
 
 
-def _shown(entry: ZipInfo) -> str:
+def _shown(entry: ZipEntry) -> str:
     return f"'{printable(entry.orig_filename)}'"
 
 

@@ -1,0 +1,137 @@
+"""The samples as they are found: on disk at once, with some fifty bytes of each in memory."""
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from worker.ingest.agreement import AgreementMeter
+from worker.ingest.content_hash import ContentHash
+from worker.ingest.samples import Sample
+
+_BUFFER_BYTES = 1024**2
+_DIGEST_BYTES = 32
+
+
+class Brief(NamedTuple):
+    """What tells whether a sample contradicts another one that shows the same picture."""
+
+    sha256: str
+    split: str
+    class_name: str
+
+
+class SampleFile:
+    """`samples.jsonl` in the making: labels and duplicates are known when all have been read."""
+
+    def __init__(self, folder: Path) -> None:
+        """Put files without a name below `folder`."""
+        self._draft = TemporaryFile(dir=folder, buffering=_BUFFER_BYTES)  # noqa: SIM115 - until `close`
+        self._end = 0
+        self._starts = array("Q")
+        """Of the lines in the draft."""
+        self._digests = bytearray()
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._places: list[tuple[str, str]] = []
+        """Each split and class name once, in the order of these numbers."""
+        self._place_numbers = array("I")
+        self._content = ContentHash(folder)
+        self._agreement = AgreementMeter()
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._draft.close()
+        self._content.close()
+
+    def __len__(self) -> int:
+        """Return the number of samples so far."""
+        return len(self._starts)
+
+    def add(self, sample: Sample) -> None:
+        """Take in the next one."""
+        place = sample.place
+        self._starts.append(self._end)
+        self._end += self._draft.write(_line(sample))
+        self._digests += bytes.fromhex(sample.sha256)
+        self._place_numbers.append(self._number(place.split, place.class_name))
+        self._content.add(place.split, place.class_name, place.file, sample.sha256)
+        if place.annotation is not None:
+            self._agreement.add(place.annotation)
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Return the number of samples by split and class name."""
+        counts = np.bincount(np.asarray(self._place_numbers), minlength=len(self._places))
+        return Counter(dict(zip(self._places, counts.tolist(), strict=True)))
+
+    def content_hash(self) -> str:
+        """Return the identity of the data set."""
+        return self._content.hexdigest()
+
+    def agreement(self) -> dict[str, Any] | None:
+        """Return how far the annotators agree, where there are some."""
+        return self._agreement.report()
+
+    def exact_pairs(self) -> list[tuple[int, int]]:
+        """Return the positions of samples that have the same file, the lower first."""
+        digests = np.frombuffer(self._digests, np.uint64).reshape(-1, _DIGEST_BYTES // 8)
+        order = np.lexsort(digests.T)
+        low, high = order[:-1], order[1:]
+        for column in digests.T:
+            is_same = column[low] == column[high]
+            low, high = low[is_same], high[is_same]
+        return list(zip(low.tolist(), high.tolist(), strict=True))
+
+    def brief(self, position: int) -> Brief:
+        """Return what is in memory of one sample."""
+        start = position * _DIGEST_BYTES
+        digest = self._digests[start : start + _DIGEST_BYTES]
+        return Brief(digest.hex(), *self._places[self._place_numbers[position]])
+
+    def path(self, position: int) -> str:
+        """Return the path of one sample, from disk."""
+        self._draft.seek(self._starts[position])
+        path: str = json.loads(self._draft.readline())["path"]
+        return path
+
+    def write(self, file: Path, index: Mapping[str, int], notes: Mapping[int, Any]) -> None:
+        """Write one JSON object a line: with the label, and what else there is to note of some."""
+        tails = [f', "label": {index[name]}'.encode() for _, name in self._places]
+        self._draft.seek(0)
+        with file.open("wb", buffering=_BUFFER_BYTES) as target:
+            for position, line in enumerate(self._draft):
+                note = notes.get(position)
+                more = b"" if note is None else b", " + json.dumps(note)[1:-1].encode()
+                target.write(line[:-2] + tails[self._place_numbers[position]] + more + b"}\n")
+
+    def _number(self, split: str, class_name: str) -> int:
+        number = self._numbers.setdefault((split, class_name), len(self._places))
+        if number == len(self._places):
+            self._places.append((split, class_name))
+        return number
+
+
+def _line(sample: Sample) -> bytes:
+    row: dict[str, Any] = {
+        "path": sample.path,
+        "split": sample.place.split,
+        "sha256": sample.sha256,
+        "num_bytes": sample.num_bytes,
+        "thumb_sha256": sample.thumb_sha256,
+        "thumb_num_bytes": sample.thumb_num_bytes,
+        "media_type": sample.media_type,
+        "width": sample.width,
+        "height": sample.height,
+    }
+    annotation = sample.place.annotation
+    if annotation is not None:  # by class name, since not each is a class of the set
+        row |= {
+            "annotations": dict(annotation.votes),
+            "agreement": annotation.agreement,
+            "tied": annotation.tied,
+        }
+    return json.dumps(row).encode() + b"\n"
