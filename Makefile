@@ -29,6 +29,8 @@ serve: install  ## run the whole service on this machine
 	$(BIN)/labelaudit serve
 
 .PHONY: test
+# Hundreds of processes start: each would compile what the others have compiled.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: install  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not gpu and not faults'
 
