@@ -23,7 +23,7 @@ from uuid import UUID
 
 import httpx2
 import numpy as np
-from sqlalchemy import Table, event, func, select, text
+from sqlalchemy import Table, event, func, select
 
 from app.accounts.schemas import Scope
 from app.accounts.secrets import load_pepper
@@ -44,6 +44,7 @@ from benchmarks.machine import facts
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.servers import running_postgres
 from worker.finding_rows import FINDINGS_FILE, finding_rows
+from worker.rank_rows import result_rows
 
 PAGE = 100
 WALK_PAGE = 500
@@ -90,7 +91,6 @@ def _measure(folder: Path, url: str, num_rows: int, ranks: str) -> dict[str, Any
     result: dict[str, Any] = {"load_seconds": _since(start), "load_average": os.getloadavg()[0]}
     print(result, flush=True)
     with database.read() as session:
-        session.execute(text("ANALYZE"))
         result["plan"] = _plan(session, version)
         tenant_id = session.scalars(select(Dataset.tenant_id)).one()
     seal = CursorSeal(load_pepper(settings), tenant_id)
@@ -162,9 +162,11 @@ def _publish(database: Database, job_id: UUID, folder: Path, num_rows: int) -> i
         job = session.get_one(Job, job_id)
         results = PublishRepository(session, job.tenant_id, job_id)
         version = results.stage(attempt=1)
-    for batch in finding_rows(folder, range(1, num_rows + 1), version):
+    for table, rows in result_rows(finding_rows(folder, range(1, num_rows + 1), version)):
         with database.unit_of_work() as session:
-            PublishRepository(session, job.tenant_id, job_id).add_findings(batch)
+            PublishRepository(session, job.tenant_id, job_id).add_rows(table, rows)
+    with database.unit_of_work() as session:
+        PublishRepository(session, job.tenant_id, job_id).refresh_statistics()
     with database.unit_of_work() as session:
         results = PublishRepository(session, job.tenant_id, job_id)
         results.supersede()

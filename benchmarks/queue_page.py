@@ -26,7 +26,7 @@ from sqlalchemy import Table, func, select
 from app.accounts.service import DEFAULT_TENANT
 from app.core.bulk import as_columns, batches, insert_rows
 from app.core.db import Database, make_engine
-from app.models import Finding, Job, JobState, ResultVersion, Sample, Split, Tenant
+from app.models import Job, JobState, ResultVersion, Sample, Split, Tenant
 from benchmarks.machine import facts
 from tests.browser.conftest import sign_in
 from tests.browser.rows import Seed
@@ -34,6 +34,7 @@ from tests.browser.suspects import NUM_IMAGES, store_images
 from tests.support.browser import running_browser
 from tests.support.rows import make_job
 from tests.support.service import Service, running_service
+from worker.rank_rows import result_rows
 
 CLASSES = [f"class {number:04d}" for number in range(1000)]
 HARD_EVERY = 5000
@@ -107,9 +108,10 @@ def fill(service: Service, num_findings: int) -> Job:
     for rows in batches(_samples(owner, images, first, num_findings)):
         with database.unit_of_work() as session:
             insert_rows(session, cast("Table", Sample.__table__), as_columns(rows))
-    for rows in batches(_findings(version_id, first, num_findings)):
+    findings = map(as_columns, batches(_findings(version_id, first, num_findings)))
+    for table, columns in result_rows(findings):
         with database.unit_of_work() as session:
-            insert_rows(session, cast("Table", Finding.__table__), as_columns(rows))
+            insert_rows(session, cast("Table", table.__table__), columns)
     with database.unit_of_work() as session:
         row = session.get_one(Job, job.id)
         row.state, row.result_version = JobState.SUCCEEDED, version_id

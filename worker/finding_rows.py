@@ -21,17 +21,21 @@ VERIFIED = "verified"
 
 
 def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Iterator[Columns]:
-    """Yield one row per training sample from the arrays in the attempt's folder, in batches."""
+    """Yield one row per training sample from the arrays in the attempt's folder.
+
+    In batches, by rank: so the table grows at its end.
+    """
     with np.load(folder / FINDINGS_FILE, allow_pickle=False) as file:
         arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
     num_rows = len(arrays["rank"])
     if len(sample_ids) != num_rows:
         raise RuntimeError(f"{num_rows} findings for {len(sample_ids)} samples")
     arrays["verdict"] = np.where(arrays.pop(VERIFIED), VERIFIED, arrays["verdict"])
+    ids, order = np.asarray(sample_ids), np.argsort(arrays["rank"])
     for first in range(0, num_rows, ROWS_PER_TRANSACTION):
-        batch = slice(first, first + ROWS_PER_TRANSACTION)
+        batch = order[first : first + ROWS_PER_TRANSACTION]
         yield _columns(
-            {name: array[batch] for name, array in arrays.items()}, sample_ids[batch], version
+            {name: array[batch] for name, array in arrays.items()}, ids[batch].tolist(), version
         )
 
 
@@ -62,8 +66,9 @@ def _pack_likely(
     can_store = (probabilities >= LEAST_PROBABILITY) & (labels <= MAX_LABEL)
     counts = can_store[:, :MAX_STORED].cumprod(axis=1).sum(axis=1).tolist()
     pairs = np.stack([labels, np.rint(probabilities * SCALE)], axis=2).astype("<u2")
+    packed, width, pair = pairs.tobytes(), pairs[0].nbytes, pairs[0, 0].nbytes
 
     def pack(row: int) -> bytes | None:
-        return pairs[row, : counts[row]].tobytes() or None
+        return packed[row * width : row * width + pair * counts[row]] or None
 
     return pack

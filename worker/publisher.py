@@ -12,6 +12,7 @@ from app.datasets.intake_repository import IntakeRepository
 from app.findings.publish_repository import PublishRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.models import Artifact, JobState
+from worker.rank_rows import result_rows
 from worker.stage import StageContext
 from worker.supervisor import Lease
 
@@ -30,11 +31,14 @@ class Publisher:
             self.version = self._results(session).stage(attempt=lease.fence.attempt)
 
     def add_findings(self, batches: Iterable[Columns]) -> None:
-        """Stage findings, each with this `version`, in a transaction for each batch."""
-        for batch in batches:
+        """Stage findings by rank, each with this `version`, in a transaction for each batch."""
+        for table, rows in result_rows(batches):
             with self._context.database.unit_of_work() as session:
                 LeaseRepository(session).renew(self._lease.fence, lease_seconds=self._lease.seconds)
-                self._results(session).add_findings(batch)
+                self._results(session).add_rows(table, rows)
+        with self._context.database.unit_of_work() as session:
+            LeaseRepository(session).renew(self._lease.fence, lease_seconds=self._lease.seconds)
+            self._results(session).refresh_statistics()
 
     def store(self, file: Path, kind: str, media_type: str) -> Artifact:
         """Move a finished file into the store; return its row, for `finish`."""

@@ -13,12 +13,14 @@ from app.claims.rows import ClaimedRow
 from app.core.bulk import as_columns, insert_missing
 from app.models import (
     FLAGGED,
+    OF_SAMPLE,
     ApiKey,
     DecisionEntry,
     DecisionStep,
     Finding,
     ReviewClaim,
     Sample,
+    SampleRank,
     SecondOpinion,
     StepKind,
 )
@@ -60,14 +62,15 @@ class ClaimRepository:
         """Return what a reviewer holds under an audit, worst first; of one sample or of all."""
         rows = self._session.execute(
             select(ReviewClaim, Finding, Sample.path, Sample.version, Sample.sha256.is_not(None))
-            .join(Finding, Finding.sample_id == ReviewClaim.sample_id)
+            .join(SampleRank, SampleRank.sample_id == ReviewClaim.sample_id)
+            .join(Finding, OF_SAMPLE)
             .join(Sample, Sample.id == ReviewClaim.sample_id)
             .where(
                 ReviewClaim.tenant_id == self._tenant_id,
                 ReviewClaim.job_id == job_id,
                 ReviewClaim.reviewer == reviewer,
                 ReviewClaim.expires_at > now,
-                Finding.version_id == version_id,
+                SampleRank.version_id == version_id,
                 *(() if sample_id is None else (ReviewClaim.sample_id == sample_id,)),
             )
             .order_by(Finding.rank)
@@ -130,13 +133,13 @@ class ClaimRepository:
             .having(func.count(seen.c.who.distinct()) == 1, func.max(seen.c.who) != reviewer)
         )
         return self._session.scalars(
-            select(Finding.sample_id)
+            select(SampleRank.sample_id)
             .where(
-                Finding.version_id == version_id,
-                Finding.sample_id.in_(once),
-                ~exists().where(ReviewClaim.sample_id == Finding.sample_id),
+                SampleRank.version_id == version_id,
+                SampleRank.sample_id.in_(once),
+                ~exists().where(ReviewClaim.sample_id == SampleRank.sample_id),
             )
-            .order_by(Finding.rank)
+            .order_by(SampleRank.rank)
             .limit(limit)
         ).all()
 

@@ -49,7 +49,7 @@ def insert_rows(session: Session, table: Table, rows: Columns) -> None:
         names, written = _for_driver(session, table, rows)
         _copy(session, f'COPY "{table.name}" ({names}) FROM STDIN', written)
     else:
-        # Ranks come in no order: with the 2 MB that are usual each page is written many times.
+        # Samples are indexed in no order: with the usual 2 MB each page is written many times.
         session.connection().exec_driver_sql(f"PRAGMA cache_size = -{_SQLITE_CACHE_KB}")
         _insert_on_sqlite(session, table, rows)
 

@@ -6,11 +6,11 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from app.datasets.result_rows import remove_result_rows
 from app.models import (
     Dataset,
     DatasetState,
     DecisionStep,
-    Finding,
     Job,
     RejectedFile,
     ResultVersion,
@@ -74,27 +74,16 @@ class RemovalRepository:
         )
 
     def _remove_some_findings(self, limit: int) -> bool:
-        """Delete the next ranks of one result that has any left."""
+        """Delete the next findings of one result that has any left."""
         versions = (
             select(ResultVersion.id)
             .join(Job)
             .where(Job.dataset_id == self._dataset_id, Job.tenant_id == self._tenant_id)
         )
-        for version in self._session.scalars(versions).all():
-            first = self._session.scalar(
-                select(Finding.rank)
-                .where(Finding.version_id == version)
-                .order_by(Finding.rank)
-                .limit(1)
-            )
-            if first is not None:
-                self._session.execute(
-                    delete(Finding)
-                    .where(Finding.version_id == version, Finding.rank < first + limit)
-                    .execution_options(synchronize_session=False)
-                )
-                return True
-        return False
+        return any(
+            remove_result_rows(self._session, version, limit)
+            for version in self._session.scalars(versions).all()
+        )
 
     def _remove_some_of(
         self, table: type[Sample | RejectedFile | DecisionStep | Job], limit: int

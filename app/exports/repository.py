@@ -8,6 +8,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from app.models import (
+    OF_SAMPLE,
     ApiKey,
     DecisionEntry,
     DecisionStep,
@@ -16,6 +17,7 @@ from app.models import (
     JobKind,
     JobState,
     Sample,
+    SampleRank,
 )
 
 _FETCHED_AT_ONCE = 5_000
@@ -76,8 +78,10 @@ class ExportRepository:
             .outerjoin(DecisionStep, DecisionStep.id == DecisionEntry.step_id)
             .outerjoin(ApiKey, ApiKey.key_id == DecisionStep.key_id)
             .outerjoin(
-                Finding, and_(Finding.sample_id == Sample.id, Finding.version_id == version_id)
+                SampleRank,
+                and_(SampleRank.sample_id == Sample.id, SampleRank.version_id == version_id),
             )
+            .outerjoin(Finding, OF_SAMPLE)
             .where(Sample.dataset_id == self._dataset_id, Sample.tenant_id == self._tenant_id)
             .order_by(Sample.position)
         )  # fmt: skip

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Table, delete, select, update
+from sqlalchemy import CursorResult, Table, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from app.core.bulk import Columns, insert_rows
 from app.core.clock import utc_now
-from app.models import Artifact, Finding, Job, JobState, ResultVersion
+from app.datasets.result_rows import RESULT_TABLES, ResultTable, remove_result_rows
+from app.models import Artifact, Job, JobState, ResultVersion, Sample
 
 
 class PublishRepository:
@@ -28,9 +29,19 @@ class PublishRepository:
         self._session.flush()
         return version.id
 
-    def add_findings(self, rows: Columns) -> None:
-        """Add findings, each with its `version_id`."""
-        insert_rows(self._session, cast("Table", Finding.__table__), rows)
+    def add_rows(self, table: ResultTable, rows: Columns) -> None:
+        """Add findings or ranks, each with its `version_id`; cheap where their keys rise."""
+        insert_rows(self._session, cast("Table", table.__table__), rows)
+
+    def refresh_statistics(self) -> None:
+        """Let PostgreSQL know what has been added, before anybody reads it.
+
+        By itself it looks a minute later; till then it takes a version for few rows and sorts all
+        of them for each page. SQLite plans these queries without statistics.
+        """
+        if self._session.get_bind().dialect.name == "postgresql":
+            names = ", ".join(table.__tablename__ for table in (Sample, *RESULT_TABLES))
+            self._session.execute(text(f"ANALYZE {names}"))
 
     def add_artifact(self, artifact: Artifact) -> None:
         """Add one file of the results."""
@@ -88,14 +99,20 @@ class PublishRepository:
         published = select(Job.result_version).where(
             Job.id == self._job_id, Job.result_version.is_not(None)
         )
-        self._session.execute(
-            delete(ResultVersion).where(
+        unseen = self._session.scalars(
+            select(ResultVersion.id).where(
                 ResultVersion.job_id == self._job_id,
                 ResultVersion.tenant_id == self._tenant_id,
                 ResultVersion.id.not_in(published),
                 ResultVersion.superseded_at.is_(None),
             )
-        )
+        ).all()
+        for table in RESULT_TABLES:
+            self._session.execute(
+                delete(table).where(table.version_id.in_(unseen)),
+                execution_options={"synchronize_session": False},
+            )
+        self._session.execute(delete(ResultVersion).where(ResultVersion.id.in_(unseen)))
 
 
 def remove_superseded_before(session: Session, moment: datetime, *, limit: int) -> int:
@@ -108,15 +125,7 @@ def remove_superseded_before(session: Session, moment: datetime, *, limit: int) 
     ).one_or_none()
     if old is None:
         return 0
-    some = select(Finding.sample_id).where(Finding.version_id == old).limit(limit)
-    # By a list of keys: a DELETE with LIMIT is not in every SQLite.
-    gone = cast(
-        "CursorResult[Any]",
-        session.execute(
-            delete(Finding).where(Finding.version_id == old, Finding.sample_id.in_(some)),
-            execution_options={"synchronize_session": False},
-        ),
-    ).rowcount
+    gone = remove_result_rows(session, old, limit)
     if gone < limit:
         session.execute(delete(ResultVersion).where(ResultVersion.id == old))
     return max(gone, 1)

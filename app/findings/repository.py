@@ -5,16 +5,41 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, false, func, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    false,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.core.clock import utc_now
 from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Verdict
-from app.models import FLAGGED, IS_ODD, Artifact, Finding, ResultVersion, Sample
+from app.models import (
+    FLAGGED,
+    ODD,
+    OF_SAMPLE,
+    Artifact,
+    Finding,
+    LossRank,
+    ResultVersion,
+    Sample,
+    SampleRank,
+)
 
 SUPERSEDED_KEPT = timedelta(hours=24)
 """How long a cursor goes on through results that newer ones have replaced."""
 
+_Listed = aliased(Finding, name="listed")
+"""The same findings, by their narrow indexes alone; a whole row is looked up by its rank."""
+_IS_ODD: ColumnElement[bool] = literal_column(f"findings.{ODD}")
+_IS_LISTED_ODD: ColumnElement[bool] = literal_column(f"listed.{ODD}")
+_By: TypeAlias = Any
+"""Finding, `_Listed` or LossRank: all have a version and ranks."""
 _Rows: TypeAlias = Select[Finding, str, str | None, int | None, str | None, int, bool]
 
 
@@ -37,13 +62,24 @@ class FindingRepository:
     ) -> list[FindingRow]:
         """Return findings in the wanted order, after the key (loss, rank)."""
         statement = self._rows(version_id).where(*_conditions(query, classes)).limit(limit)
-        rows = self._session.execute(_ordered(statement, query, after))
+        by = self._listed_by(query)
+        statement = _listed(statement, version_id, query, by)
+        rows = self._session.execute(_ordered(statement, query, by, after))
         return [FindingRow(*row) for row in rows]
+
+    def _listed_by(self, query: FindingQuery) -> _By:
+        if query.sort.by_loss and not _is_odd(query.verdict):
+            return LossRank
+        # SQLite would rather walk all whole rows than meet some of them by an index.
+        is_sqlite = self._session.get_bind().dialect.name == "sqlite"
+        return _Listed if is_sqlite and (query.flagged or _is_odd(query.verdict)) else Finding
 
     def get(self, version_id: int, sample_id: int) -> FindingRow | None:
         """Return what a result says of one sample."""
         row = self._session.execute(
-            self._rows(version_id).where(Finding.sample_id == sample_id)
+            self._rows(version_id)
+            .join(SampleRank, OF_SAMPLE)
+            .where(SampleRank.version_id == version_id, SampleRank.sample_id == sample_id)
         ).one_or_none()
         return None if row is None else FindingRow(*row)
 
@@ -70,14 +106,27 @@ class FindingRepository:
         return found is not None
 
     def matching(
-        self, version_id: int, query: FindingQuery, classes: list[str]
+        self,
+        version_id: int,
+        query: FindingQuery,
+        classes: list[str],
+        *,
+        sample_ids: Sequence[int] | None = None,
     ) -> Select[int, int]:
-        """Return the query for (sample_id, suggested_label) of the findings that match."""
-        return (
+        """Return the query for (sample_id, suggested_label) of the findings that match.
+
+        Of these samples or of all.
+        """
+        statement = (
             select(Finding.sample_id, Finding.suggested_label)
             .join(Sample, Sample.id == Finding.sample_id)
             .where(Finding.version_id == version_id, Sample.tenant_id == self._tenant_id)
             .where(*_conditions(query, classes))
+        )
+        if sample_ids is None:
+            return statement
+        return statement.join(SampleRank, OF_SAMPLE).where(
+            SampleRank.version_id == version_id, SampleRank.sample_id.in_(sample_ids)
         )
 
     def version(self, version_id: int) -> ResultVersion:
@@ -112,8 +161,27 @@ class FindingRepository:
         ).all()
 
 
-def _ordered(statement: _Rows, query: FindingQuery, after: tuple[float, int] | None) -> _Rows:
-    sort, columns = query.sort, _columns(query)
+def _listed(statement: _Rows, version_id: int, query: FindingQuery, by: _By) -> _Rows:
+    """Let the narrow rows `by` tell which findings there are, and in which order."""
+    if by is not Finding:
+        statement = statement.join(
+            by, (by.version_id == Finding.version_id) & (by.rank == Finding.rank)
+        ).where(by.version_id == version_id)
+    if _is_odd(query.verdict):
+        # All follow from the verdict, but planners must be told: that the partial index holds
+        # them, and SQLite's that three of its columns are bounded.
+        is_odd = _IS_ODD if by is Finding else _IS_LISTED_ODD
+        return statement.where(is_odd, by.verdict == query.verdict, by.rank > 0)
+    return statement.where(by.flagged == true()) if by is _Listed else statement
+
+
+def _ordered(
+    statement: _Rows, query: FindingQuery, by: _By, after: tuple[float, int] | None
+) -> _Rows:
+    sort = query.sort
+    # Few samples are of an odd kind: found by it, then sorted where that is by their loss.
+    loss = by.loss if by is LossRank else Finding.loss
+    columns = (loss, by.rank) if sort.by_loss else (by.rank,)
     if after is not None:
         # Columns of one index in one direction: a row comparison seeks straight to the place.
         key = tuple_(*columns)
@@ -122,16 +190,6 @@ def _ordered(statement: _Rows, query: FindingQuery, after: tuple[float, int] | N
     return statement.order_by(
         *(column.asc() if sort.ascending else column.desc() for column in columns)
     )
-
-
-def _columns(query: FindingQuery) -> tuple[SQLColumnExpression[Any], ...]:
-    """Return what decides the order."""
-    if not query.sort.by_loss:
-        return (Finding.rank,)
-    # Few samples are of an odd kind: found by it, then sorted. By its index of losses SQLite would
-    # walk the whole job to meet them: 0.4 s for 200,000 findings, where this takes 2 ms.
-    loss = Finding.loss + 0.0 if _is_odd(query.verdict) else Finding.loss
-    return (loss, Finding.rank)
 
 
 def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[bool]]:
@@ -149,16 +207,7 @@ def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[b
     if query.decision is not None:
         conditions.append(_decided(query.decision))
     if query.verdict is not None:
-        conditions += _of_kind(query.verdict)
-    return conditions
-
-
-def _of_kind(verdict: Verdict) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [Finding.verdict == verdict.value]
-    if _is_odd(verdict):
-        # Both follow from the rest, but SQLite's planner must be told: that its partial index
-        # holds them all, and that three of its columns are bounded.
-        conditions += [IS_ODD, Finding.rank > 0]
+        conditions.append(Finding.verdict == query.verdict.value)
     return conditions
 
 

@@ -115,8 +115,17 @@ class FindingService:
         _, version_id = self._published(job_id)
         return self._findings.count_flagged(version_id, at_most=at_most)
 
-    def matching(self, job_id: str, query: FindingQuery, *, dataset: Dataset) -> Select[int, int]:
+    def matching(
+        self,
+        job_id: str,
+        query: FindingQuery,
+        *,
+        dataset: Dataset,
+        sample_ids: Sequence[int] | None = None,
+    ) -> Select[int, int]:
         """Return the query for (sample_id, suggested_label) of what a list of findings would show.
+
+        Of these samples or of all.
 
         Raises:
             NotFoundError: The data set has no such job.
@@ -125,7 +134,7 @@ class FindingService:
         job, version_id = self._published(job_id)
         if job.dataset_id != dataset.id:
             raise not_found("job")
-        return self._findings.matching(version_id, query, dataset.classes)
+        return self._findings.matching(version_id, query, dataset.classes, sample_ids=sample_ids)
 
     def artifacts(self, job_id: str) -> Page[ArtifactRead]:
         """List the files of a job; none before it has succeeded."""

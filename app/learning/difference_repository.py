@@ -7,7 +7,7 @@ from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from app.learning.repository import VERIFIED
-from app.models import Finding, Job, JobKind, JobState, Sample
+from app.models import Finding, Job, JobKind, JobState, Sample, SampleRank
 
 
 class DifferenceRepository:
@@ -38,13 +38,14 @@ class DifferenceRepository:
         self, version_id: int, other_id: int, limit: int
     ) -> tuple[int, Sequence[tuple[Finding, str]]]:
         """Return how many samples one version flags and another does not, and the worst of them."""
-        other = aliased(Finding)
+        other, place = aliased(Finding), aliased(SampleRank)
         statement = (
             select(Finding, Sample.path)
             .join(Sample, Sample.id == Finding.sample_id)
             .outerjoin(
-                other, (other.sample_id == Finding.sample_id) & (other.version_id == other_id)
+                place, (place.sample_id == Finding.sample_id) & (place.version_id == other_id)
             )
+            .outerjoin(other, (other.version_id == other_id) & (other.rank == place.rank))
             .where(
                 Finding.version_id == version_id,
                 Sample.tenant_id == self._tenant_id,

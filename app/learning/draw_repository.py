@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
-from app.models import Finding, RandomSample, Sample
+from app.models import OF_SAMPLE, Finding, RandomSample, Sample, SampleRank
 
 
 class DrawRepository:
@@ -56,11 +56,12 @@ class DrawRepository:
         statement = (
             select(RandomSample.position, Finding, Sample)
             .join(Sample, Sample.id == RandomSample.sample_id)
-            .join(Finding, Finding.sample_id == RandomSample.sample_id)
+            .join(SampleRank, SampleRank.sample_id == RandomSample.sample_id)
+            .join(Finding, OF_SAMPLE)
             .where(
                 RandomSample.job_id == job_id,
                 RandomSample.tenant_id == self._tenant_id,
-                Finding.version_id == version_id,
+                SampleRank.version_id == version_id,
             )
             .order_by(RandomSample.position)
             .limit(limit)

@@ -9,6 +9,7 @@ from sqlalchemy import Select, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from app.models import (
+    OF_SAMPLE,
     Decision,
     DecisionEntry,
     DecisionStep,
@@ -16,6 +17,7 @@ from app.models import (
     Finding,
     RandomSample,
     Sample,
+    SampleRank,
 )
 
 VERIFIED = "verified"
@@ -105,8 +107,14 @@ class LearningRepository:
 
     def decided(self, version_id: int, job_id: UUID) -> Iterator[Judged]:
         """Yield the findings of decided samples."""
-        statement = self._judged(version_id, job_id).where(Sample.decision.is_not(None))
-        yield from self._stream(statement)
+        statement = self._judged(version_id, job_id).join(SampleRank, OF_SAMPLE)
+        yield from self._stream(
+            statement.where(
+                SampleRank.version_id == version_id,
+                SampleRank.sample_id == Sample.id,
+                Sample.decision.is_not(None),
+            )
+        )
 
     def rows(self, version_id: int) -> Iterator[list[dict[str, Any]]]:
         """Yield the whole rows of a version by rank, in batches that each are one query."""
@@ -149,9 +157,9 @@ class LearningRepository:
         """Return how many samples have each decision."""
         rows = self._session.execute(
             select(Sample.decision, func.count())
-            .join(Finding, Finding.sample_id == Sample.id)
+            .join(SampleRank, SampleRank.sample_id == Sample.id)
             .where(
-                Finding.version_id == version_id,
+                SampleRank.version_id == version_id,
                 Sample.tenant_id == self._tenant_id,
                 Sample.decision.is_not(None),
             )

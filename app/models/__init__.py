@@ -7,7 +7,15 @@ from app.models.base import Base
 from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
-from app.models.finding import FLAGGED, IS_ODD, Finding, ResultVersion
+from app.models.finding import (
+    FLAGGED,
+    ODD,
+    OF_SAMPLE,
+    Finding,
+    LossRank,
+    ResultVersion,
+    SampleRank,
+)
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.job_attempt import AttemptOutcome, JobAttempt
@@ -22,7 +30,8 @@ from app.models.webhook import Webhook, WebhookDelivery
 __all__ = [
     "FINAL_STATES",
     "FLAGGED",
-    "IS_ODD",
+    "ODD",
+    "OF_SAMPLE",
     "ApiKey",
     "Artifact",
     "AttemptOutcome",
@@ -43,6 +52,7 @@ __all__ = [
     "JobEvent",
     "JobKind",
     "JobState",
+    "LossRank",
     "PublishedKey",
     "Queue",
     "RandomSample",
@@ -50,6 +60,7 @@ __all__ = [
     "ResultVersion",
     "ReviewClaim",
     "Sample",
+    "SampleRank",
     "SecondOpinion",
     "Split",
     "StepKind",

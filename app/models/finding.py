@@ -9,14 +9,16 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
-    literal_column,
+    and_,
     text,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, HasCreatedAt
 
-_ODD = "verdict NOT IN ('clean', 'mislabeled')"
+ODD = "verdict NOT IN ('clean', 'mislabeled')"
+"""Neither mislabelled nor clean; SQLite uses the index of these only for the very words."""
 
 
 class ResultVersion(HasCreatedAt, Base):
@@ -47,36 +49,34 @@ class Finding(Base):
 
     __tablename__ = "findings"
     __table_args__ = (
-        Index(None, "version_id", "rank", unique=True),
-        # Made after the one above: of two that fit, SQLite prefers the later one.
+        # With all that is asked of it: else SQLite would rather walk the whole version by rank.
         Index(
             "ix_findings_flagged",
             "version_id",
+            "flagged",
             "rank",
-            sqlite_where=text("flagged"),
+            "sample_id",
+            sqlite_where=text("flagged = 1"),
             postgresql_where=text("flagged"),
         ),
-        Index(None, "version_id", "loss", "rank"),
-        # Kinds that few samples are of; the two others are found by the indexes above.
+        # Kinds that few samples are of; the two others are found by the ranks.
         Index(
             "ix_findings_odd",
             "version_id",
             "verdict",
             "rank",
-            sqlite_where=text(_ODD),
-            postgresql_where=text(_ODD),
+            sqlite_where=text(ODD),
+            postgresql_where=text(ODD),
         ),
         {"sqlite_with_rowid": False},
     )
 
-    version_id: Mapped[int] = mapped_column(
-        BigInt, ForeignKey("result_versions.id", ondelete="CASCADE"), primary_key=True
-    )
-    sample_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
-    """No foreign key: a look at the sample and one more index took half of the time of a load.
-    Samples go with their data set, and so do its jobs with their versions."""
-    rank: Mapped[int]
+    version_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    """No foreign key, here and below: looking each up took a third of a load. What removes a
+    version removes its rows, `app.datasets.result_rows`."""
+    rank: Mapped[int] = mapped_column(primary_key=True)
     """1 = worst: the total order (p_mislabeled descending, sample_id), unjudged samples last."""
+    sample_id: Mapped[int] = mapped_column(BigInt)
     given_label: Mapped[int]
     suggested_label: Mapped[int]
     suggested_confidence: Mapped[float]
@@ -92,8 +92,31 @@ class Finding(Base):
     """Further classes with their probabilities, see `unpack_likely`."""
 
 
-# Written out: SQLite uses the partial index only for these very words, and SQLAlchemy would
-# write `flagged = 1` there.
-FLAGGED: ColumnElement[bool] = literal_column("findings.flagged")
-IS_ODD: ColumnElement[bool] = literal_column(f"findings.{_ODD}")
-"""Neither mislabelled nor clean."""
+class SampleRank(Base):
+    """Where the finding of a sample is: an index that is written in its own order."""
+
+    __tablename__ = "sample_ranks"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    version_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    sample_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    rank: Mapped[int]
+
+
+class LossRank(Base):
+    """The findings by their loss: as above."""
+
+    __tablename__ = "loss_ranks"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    version_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    loss: Mapped[float] = mapped_column(primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)
+
+
+OF_SAMPLE: ColumnElement[bool] = and_(
+    SampleRank.version_id == Finding.version_id, SampleRank.rank == Finding.rank
+)
+"""Ties a finding to its row of `SampleRank`, by which whoever knows the sample finds it."""
+FLAGGED: ColumnElement[bool] = Finding.flagged == true()
+"""In the very words of the index, which SQLite would not use for others."""

@@ -45,11 +45,6 @@ class ReviewRepository:
         own: Targets = self._own(select(Sample.id.label("sample_id"), nothing))
         return own.where(Sample.id.in_(sample_ids))
 
-    @staticmethod
-    def only(targets: Targets, sample_ids: Sequence[int]) -> Targets:
-        """Return those of the targets that are named."""
-        return targets.where(targets.selected_columns[0].in_(sample_ids))
-
     def versions(self, sample_ids: Sequence[int]) -> dict[int, int]:
         """Return the version of each of these samples that the data set has."""
         rows = self._session.execute(

@@ -155,8 +155,9 @@ class ReviewService:
         sample_ids = _checked_ids(reviews, wanted.samples)
         if not wanted.accept_suggestion or wanted.job_id is None:
             return reviews.by_ids(sample_ids)
-        found = self._findings.matching(wanted.job_id, FindingQuery(), dataset=dataset)
-        return reviews.only(found, sample_ids)
+        return self._findings.matching(
+            wanted.job_id, FindingQuery(), dataset=dataset, sample_ids=sample_ids
+        )
 
     def _after(self, step: DecisionStep, dataset: Dataset) -> None:
         """Give back what was claimed, and have the audit learn where it is time to."""

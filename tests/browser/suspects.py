@@ -13,7 +13,7 @@ from app.models import Dataset, Finding, Job, JobState, ResultVersion, Sample
 from app.models.likely import SCALE
 from tests.browser.rows import Seed
 from tests.support.evidence import class_losses_file, evidence_file
-from tests.support.factories import make_artifact, make_sample
+from tests.support.factories import make_artifact, make_sample, with_ranks
 from tests.support.rows import make_job
 
 NUM_IMAGES = 12
@@ -58,16 +58,20 @@ def make_suspects(
         session.flush()
         limit = num_samples if num_flagged is None else num_flagged
         session.add_all(
-            _finding(
-                version.id,
-                sample,
-                place,
-                num_samples,
-                num_classes,
-                flagged=place < limit,
-                has_likely=has_likely,
+            with_ranks(
+                *(
+                    _finding(
+                        version.id,
+                        sample,
+                        place,
+                        num_samples,
+                        num_classes,
+                        flagged=place < limit,
+                        has_likely=has_likely,
+                    )
+                    for place, sample in enumerate(samples)
+                )
             )
-            for place, sample in enumerate(samples)
         )
         job.state, job.result_version = JobState.SUCCEEDED, version.id
         return Suspects(dataset, job, [sample.id for sample in samples])

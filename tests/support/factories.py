@@ -9,13 +9,16 @@ from sqlalchemy.orm import Session
 from app.findings.publish_repository import PublishRepository
 from app.models import (
     Artifact,
+    Base,
     Dataset,
     Finding,
     Job,
     JobState,
+    LossRank,
     RejectedFile,
     ResultVersion,
     Sample,
+    SampleRank,
     Split,
 )
 from app.models.likely import SCALE
@@ -77,6 +80,15 @@ def make_rejected(session: Session, dataset: Dataset, num_files: int) -> None:
     session.flush()
 
 
+def with_ranks(*findings: Finding) -> list[Base]:
+    """Return findings and the rows by which they are found."""
+    rows: list[Base] = [*findings]
+    for finding in findings:
+        key = {"version_id": finding.version_id, "rank": finding.rank}
+        rows += [SampleRank(**key, sample_id=finding.sample_id), LossRank(**key, loss=finding.loss)]
+    return rows
+
+
 def publish_findings(session: Session, job: Job, samples: list[Sample]) -> ResultVersion:
     """Judge the first sample worst; flag each second one; leave the last one unjudged."""
     version = ResultVersion(tenant_id=job.tenant_id, job_id=job.id, attempt=1)
@@ -84,22 +96,24 @@ def publish_findings(session: Session, job: Job, samples: list[Sample]) -> Resul
     session.flush()
     for place, sample in enumerate(samples):
         is_last = place == len(samples) - 1
-        session.add(
-            Finding(
-                version_id=version.id,
-                sample_id=sample.id,
-                rank=place + 1,
-                given_label=sample.given_label,
-                suggested_label=1 - sample.given_label,
-                suggested_confidence=0.75,
-                p_mislabeled=None if is_last else 1.0 - place / len(samples),
-                flagged=place % 2 == 0,
-                # Some losses are equal, so that the order needs its tie-breaker.
-                loss=float(place // 3),
-                verdict=("mislabeled", "mislabeled", "mislabeled", "hard")[place % 4],
-                signals={"mixture": 0.5},
-                # The given label: 20 %.
-                likely=struct.pack("<HH", sample.given_label, round(0.2 * SCALE)),
+        session.add_all(
+            with_ranks(
+                Finding(
+                    version_id=version.id,
+                    sample_id=sample.id,
+                    rank=place + 1,
+                    given_label=sample.given_label,
+                    suggested_label=1 - sample.given_label,
+                    suggested_confidence=0.75,
+                    p_mislabeled=None if is_last else 1.0 - place / len(samples),
+                    flagged=place % 2 == 0,
+                    # Some losses are equal, so that the order needs its tie-breaker.
+                    loss=float(place // 3),
+                    verdict=("mislabeled", "mislabeled", "mislabeled", "hard")[place % 4],
+                    signals={"mixture": 0.5},
+                    # The given label: 20 %.
+                    likely=struct.pack("<HH", sample.given_label, round(0.2 * SCALE)),
+                )
             )
         )
     results = PublishRepository(session, job.tenant_id, job.id)

@@ -17,7 +17,7 @@ from app.core.storage import BlobStore, DataFolder
 from app.models import Finding, Job, JobState, ResultVersion, Sample
 from app.reviews.schemas import DecisionWrite
 from app.reviews.service import ReviewService
-from tests.support.factories import make_artifact, make_samples
+from tests.support.factories import make_artifact, make_samples, with_ranks
 from tests.support.rows import make_dataset, make_job, make_tenant
 
 CLASSES = ["cat", "dog"]
@@ -48,7 +48,7 @@ def make_audited(database: Database, settings: Settings, *, num: int = 300) -> A
         for place, sample in enumerate(samples):
             p = 1.0 - (place + 0.5) / num
             wrong.append(chance.random() < p**3)
-            session.add(_finding(version, sample, place, p))
+            session.add_all(with_ranks(_finding(version, sample, place, p)))
         job.state, job.result_version, job.attempt = JobState.SUCCEEDED, version.id, 1
         blobs = BlobStore(DataFolder(settings.data_dir).blobs(job.tenant_id))
         for kind, content in (("report", b'{"noise_rate": 0.5, "epochs": []}'), ("card", b"{}")):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from app.findings.query import Verdict
+from app.models import Finding, LossRank, SampleRank
 from app.models.likely import MAX_STORED, unpack_likely
 from ml.scoring.kinds import KINDS
 from worker.finding_rows import FINDINGS_FILE, VERIFIED, finding_rows
+from worker.rank_rows import result_rows
 
 LABELS = [[3, 1, 2, 0, 4, 5, 6], [70_000, 3, 0, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0, 0]]
 PROBABILITIES = [
@@ -35,7 +37,7 @@ def test_likely_classes_are_packed_as_they_are_unpacked(tmp_path: Path) -> None:
     assert [label for label, _ in third] == [1]  # below half a percent is left out
 
 
-def test_rows_come_in_batches_that_each_are_one_transaction(
+def test_rows_come_by_rank_in_batches_that_each_are_one_transaction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.finding_rows.ROWS_PER_TRANSACTION", 2)
@@ -47,11 +49,28 @@ def test_rows_come_in_batches_that_each_are_one_transaction(
     np.savez(tmp_path / FINDINGS_FILE, **columns)  # type: ignore[arg-type]  # numpy types only its flag
     first, second = finding_rows(tmp_path, [7, 8, 9], 5)
     assert first == {
-        "version_id": [5, 5], "sample_id": [7, 8], "rank": [3, 1], "p_mislabeled": [0.5, None],
-        "verdict": ["hard", "hard"], "signals": [{"margin": 0.25}, {"margin": 0.5}],
+        "version_id": [5, 5], "sample_id": [8, 9], "rank": [1, 2], "p_mislabeled": [None, 0.1],
+        "verdict": ["hard", "verified"], "signals": [{"margin": 0.5}, {"margin": 1.0}],
         "likely": [None, None],
     }  # fmt: skip
-    assert (second["sample_id"], second["verdict"]) == ([9], ["verified"])
+    assert (second["sample_id"], second["verdict"]) == ([7], ["hard"])
+
+
+def test_what_finds_a_finding_comes_in_its_own_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.rank_rows.ROWS_PER_TRANSACTION", 2)
+    findings = [
+        {"version_id": [5, 5], "sample_id": [8, 9], "rank": [1, 2], "loss": [0.5, 0.25]},
+        {"version_id": [5], "sample_id": [7], "rank": [3], "loss": [0.25]},
+    ]
+    rows = list(result_rows(findings))
+    assert rows[:2] == [(Finding, findings[0]), (Finding, findings[1])]
+    assert rows[2:] == [
+        (SampleRank, {"version_id": [5, 5], "sample_id": [7, 8], "rank": [3, 1]}),
+        (SampleRank, {"version_id": [5], "sample_id": [9], "rank": [2]}),
+        (LossRank, {"version_id": [5, 5], "loss": [0.25, 0.25], "rank": [2, 3]}),
+        (LossRank, {"version_id": [5], "loss": [0.5], "rank": [1]}),
+    ]
+    assert not list(result_rows([]))
 
 
 def test_kinds_of_samples_are_those_that_can_be_asked_for() -> None:

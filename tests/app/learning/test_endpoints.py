@@ -11,6 +11,7 @@ from app.models import Finding, Job, JobKind, JobState, Queue, ResultVersion, Sa
 from tests.app.conftest import NotedWakeUps
 from tests.app.walking import walk
 from tests.support.engines import on_sqlite
+from tests.support.factories import with_ranks
 from tests.support.learning import Audited, review, shown
 
 
@@ -93,7 +94,7 @@ def _replace(context: AppContext, audited: Audited) -> None:
             values = {name: getattr(row, name) for name in names}
             p = row.p_mislabeled or 0.0
             half = {"p_mislabeled": p / 2, "p_uncalibrated": p}
-            session.add(Finding(**values | half | {"version_id": version.id}))
+            session.add_all(with_ranks(Finding(**values | half | {"version_id": version.id})))
         job.result_version = version.id
 
 
@@ -267,8 +268,8 @@ def _audit_again(context: AppContext, audited: Audited) -> str:
         job.result_version = version.id
         for row in rows:
             is_pinned = row.rank == 1
-            session.add(
-                Finding(
+            session.add_all(
+                with_ranks(Finding(
                     version_id=version.id, sample_id=row.sample_id,
                     rank=60 if is_pinned else row.rank - 1, given_label=row.given_label,
                     suggested_label=row.suggested_label, suggested_confidence=1.0,
@@ -276,6 +277,6 @@ def _audit_again(context: AppContext, audited: Audited) -> str:
                     flagged=not is_pinned and row.rank <= 32, loss=row.loss,
                     verdict="verified" if is_pinned else row.verdict,
                     signals={"p_unpinned": 0.9} if is_pinned else {},
-                )
+                ))
             )  # fmt: skip
         return str(job.id)
