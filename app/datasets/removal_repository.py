@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from app.datasets.result_rows import remove_result_rows
+from app.datasets.result_repository import remove_result_rows
 from app.models import (
     Dataset,
     DatasetState,

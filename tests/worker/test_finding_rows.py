@@ -58,7 +58,7 @@ def test_rows_come_by_rank_in_batches_that_each_are_one_transaction(
 
 def test_what_finds_a_finding_comes_in_its_own_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.rank_rows.ROWS_PER_TRANSACTION", 2)
-    findings = [
+    findings: list[dict[str, list[float]]] = [
         {"version_id": [5, 5], "sample_id": [8, 9], "rank": [1, 2], "loss": [0.5, 0.25]},
         {"version_id": [5], "sample_id": [7], "rank": [3], "loss": [0.25]},
     ]

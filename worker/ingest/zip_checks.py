@@ -188,6 +188,8 @@ def _data_start(file: BinaryIO, entry: ZipEntry) -> int:
         raise _suspicious(entry, "has another name or method in its own header")
     if (flags ^ entry.flag_bits) & FLAG_ENCRYPTED:
         raise _suspicious(entry, "is encrypted according to one of its headers only")
+    if (flags ^ entry.flag_bits) & FLAG_UTF8 and not right_name.isascii():
+        raise _suspicious(entry, "has its name in another encoding in its own header")
     if not flags & _FLAG_SIZES_FOLLOW:
         _compare_sizes(entry, crc, packed, unpacked)
     num_header_bytes: int = _LOCAL_HEADER.size + name_bytes + extra_bytes

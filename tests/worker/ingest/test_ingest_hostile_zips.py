@@ -79,6 +79,11 @@ class TestZip:
         edit_zip(archive, "cat/1.png", local=local, central=central)
         assert failure(archive) is FailureCode.SUSPICIOUS_ARCHIVE
 
+    def test_a_name_in_two_encodings(self, archive: Path) -> None:
+        make_zip(archive, two_classes() | {"cat/ä.png": two_classes()["cat/1.png"]})
+        edit_zip(archive, "cat/ä.png", local={7: b"\x00"}, central={})
+        assert failure(archive) is FailureCode.SUSPICIOUS_ARCHIVE
+
     def test_an_entry_that_points_nowhere(self, archive: Path) -> None:
         make_zip(archive, two_classes())
         edit_zip(archive, "cat/2.png", local={}, central={42: (5).to_bytes(4, "little")})
