@@ -38,14 +38,14 @@ class Identifier:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise unauthenticated()
-        with self._context.database.read() as session:
+        with self._context.database.ask() as session:
             return AccountService(session, self._context.pepper).authenticate(key.strip())
 
     def _by_cookie(self, headers: Headers) -> Principal:
         token = self._cookie.read(headers)
         if token is None:
             raise unauthenticated()
-        with self._context.database.read() as session:
+        with self._context.database.ask() as session:
             return SessionService(session, self._context.pepper).identify(token)
 
     def _default_principal(self) -> Principal:

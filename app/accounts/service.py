@@ -120,10 +120,10 @@ class AccountService:
             UnauthenticatedError: For any reason; the answer does not tell which.
         """
         key_id = find_key_id(key)
-        row = KeyLookup(self._session).by_key_id(key_id) if key_id else None
-        if row is None or not self._is_valid(row, key):
+        found = KeyLookup(self._session).by_key_id(key_id) if key_id else None
+        if found is None or not self._is_valid(found[0], key):
             raise unauthenticated()
-        return principal_of(self._session, row)
+        return principal_of(*found)
 
     def touch(self, principal: Principal) -> None:
         """Note that the caller's key was used."""
@@ -143,15 +143,15 @@ def is_current(row: ApiKey) -> bool:
     return not expired and row.revoked_at is None
 
 
-def principal_of(session: Session, row: ApiKey) -> Principal:
-    """Describe who calls with a key."""
+def principal_of(row: ApiKey, rate_limit: int | None) -> Principal:
+    """Describe who calls with a key; `rate_limit` is the tenant's own."""
     return Principal(
         tenant_id=row.tenant_id,
         scopes=frozenset(Scope(scope) for scope in row.scopes),
         key_id=row.key_id,
         last_used_at=row.last_used_at,
         key_name=row.name,
-        max_requests_per_minute=KeyLookup(session).rate_limit(row.tenant_id),
+        max_requests_per_minute=rate_limit,
     )
 
 

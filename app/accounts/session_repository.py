@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.models import ApiKey, WebSession
+from app.models import ApiKey, Tenant, WebSession
 
 
 class SessionRepository:
@@ -20,13 +20,15 @@ class SessionRepository:
         self._session.add(row)
         self._session.flush()
 
-    def find_key(self, token_hash: str, *, now: datetime) -> ApiKey | None:
-        """Return the key behind a session that is not over."""
-        return self._session.scalar(
-            select(ApiKey)
+    def find_key(self, token_hash: str, *, now: datetime) -> tuple[ApiKey, int | None] | None:
+        """Return the key behind a session that is not over, and its tenant's own rate limit."""
+        row = self._session.execute(
+            select(ApiKey, Tenant.max_requests_per_minute)
             .join(WebSession, WebSession.key_id == ApiKey.key_id)
+            .join(Tenant, Tenant.id == ApiKey.tenant_id)
             .where(WebSession.token_hash == token_hash, WebSession.expires_at > now)
-        )
+        ).one_or_none()
+        return None if row is None else (row[0], row[1])
 
     def remove(self, token_hash: str) -> None:
         """End a session."""

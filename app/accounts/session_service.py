@@ -56,10 +56,10 @@ class SessionService:
         Raises:
             UnauthenticatedError: The session is over, or its key is.
         """
-        key = self._sessions.find_key(hash_key(token, self._pepper), now=utc_now())
-        if key is None or not is_current(key):
+        found = self._sessions.find_key(hash_key(token, self._pepper), now=utc_now())
+        if found is None or not is_current(found[0]):
             raise unauthenticated()
-        return principal_of(self._session, key)
+        return principal_of(*found)
 
     def sign_out(self, token: str) -> None:
         """End a session; what the browser holds is then worth nothing."""

@@ -66,7 +66,7 @@ class ClaimRead(ReadModel):
             flagged=shown and shown.flagged,
             rank=shown and shown.rank,
             verdict=shown and shown.verdict,
-            likely_classes=shown and likely_classes(shown, classes),
+            likely_classes=shown and likely_classes(shown.likely, classes),
         )
 
 

@@ -45,7 +45,7 @@ _IMAGE_HEADERS = {
 }
 
 
-def _service(caller: Reader, session: ReadSession) -> DatasetService:
+async def _service(caller: Reader, session: ReadSession) -> DatasetService:
     return DatasetService(session, caller.tenant_id)
 
 
@@ -55,7 +55,7 @@ def _removal(caller: Writer, context: ContextDep) -> DatasetRemoval:
     return DatasetRemoval(database, context.folder, blobs, caller.tenant_id)
 
 
-def _filter(
+async def _filter(
     split: Split | None = None,
     label: Annotated[str | None, Query(description="A class name")] = None,
     duplicates: Annotated[

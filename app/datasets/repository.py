@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, or_, select, tuple_, update
 from sqlalchemy.orm import Session, defer
 
-from app.datasets.query import SampleFilter
+from app.datasets.query import SampleFilter, SampleRow
 from app.models import (
     Artifact,
     Blob,
@@ -29,6 +29,41 @@ _DUPLICATES: dict[str, tuple[ColumnElement[bool], ...]] = {
     "conflicting": (Sample.conflicting.is_(True),),
     "leaking": (Sample.leaking.is_(True),),
 }
+# Made once: to put a statement together takes as long as to run it.
+_DATASET = select(Dataset).where(
+    Dataset.id == bindparam("dataset_id"), Dataset.tenant_id == bindparam("tenant_id"), IS_KEPT
+)
+_CLASSES = select(Dataset.classes).where(
+    Dataset.id == bindparam("dataset_id"), Dataset.tenant_id == bindparam("tenant_id"), IS_KEPT
+)
+_SAMPLE = (
+    select(Sample, Dataset.classes)
+    .join(Dataset, Dataset.id == Sample.dataset_id)
+    .where(Sample.id == bindparam("sample_id"), Sample.tenant_id == bindparam("tenant_id"), IS_KEPT)
+)
+_COLUMNS = (
+    Sample.id,
+    Sample.position,
+    Sample.path,
+    Sample.split,
+    Sample.given_label,
+    Sample.width,
+    Sample.height,
+    Sample.media_type,
+    Sample.sha256,
+    Sample.duplicate_group,
+    Sample.duplicate_kind,
+    Sample.conflicting,
+    Sample.leaking,
+    Sample.annotations,
+    Sample.agreement,
+    Sample.tied,
+    Sample.decision,
+    Sample.decided_label,
+    Sample.exclusion,
+    Sample.version,
+)
+"""Of a `SampleRow`, in its order."""
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -47,11 +82,13 @@ class DatasetRepository:
 
     def get(self, dataset_id: UUID) -> Dataset | None:
         """Find a data set."""
-        return self._session.scalar(
-            select(Dataset).where(
-                Dataset.id == dataset_id, Dataset.tenant_id == self._tenant_id, IS_KEPT
-            )
-        )
+        wanted = {"dataset_id": dataset_id, "tenant_id": self._tenant_id}
+        return self._session.scalar(_DATASET, wanted)
+
+    def classes(self, dataset_id: UUID) -> list[str] | None:
+        """Return a data set's class names, without its report, which may be long."""
+        wanted = {"dataset_id": dataset_id, "tenant_id": self._tenant_id}
+        return self._session.scalar(_CLASSES, wanted)
 
     def hold(self, dataset_id: UUID) -> None:
         """Let nobody else hold, lock or remove a data set until this unit of work ends.
@@ -143,11 +180,8 @@ class SampleRepository:
 
     def get(self, sample_id: int) -> tuple[Sample, list[str]] | None:
         """Find a sample and the class names of its data set."""
-        row = self._session.execute(
-            select(Sample, Dataset.classes)
-            .join(Dataset, Dataset.id == Sample.dataset_id)
-            .where(Sample.id == sample_id, Sample.tenant_id == self._tenant_id, IS_KEPT)
-        ).one_or_none()
+        wanted = {"sample_id": sample_id, "tenant_id": self._tenant_id}
+        row = self._session.execute(_SAMPLE, wanted).one_or_none()
         return None if row is None else (row[0], row[1])
 
     def at(self, dataset_id: UUID, positions: Collection[int]) -> Sequence[Sample]:
@@ -168,10 +202,10 @@ class SampleRepository:
         label: int | None,
         after: int | None,
         limit: int,
-    ) -> Sequence[Sample]:
+    ) -> list[SampleRow]:
         """Return samples in the order of their positions; `label` is the number of the class."""
         statement = (
-            select(Sample)
+            select(*_COLUMNS)
             .where(Sample.dataset_id == dataset_id, Sample.tenant_id == self._tenant_id)
             .where(*_conditions(wanted))
             .order_by(Sample.position)
@@ -181,7 +215,7 @@ class SampleRepository:
             statement = statement.where(Sample.given_label == label)
         if after is not None:
             statement = statement.where(Sample.position > after)
-        return self._session.scalars(statement).all()
+        return [SampleRow._make(row) for row in self._session.execute(statement)]
 
 
 def _conditions(wanted: SampleFilter) -> Iterator[ColumnElement[bool]]:

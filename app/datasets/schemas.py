@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from app.core.ids import format_sample_id
 from app.core.schemas import InputModel, ReadModel
+from app.datasets.query import SampleRow
 from app.models import Dataset, DatasetState, DuplicateKind, Sample, Split
 
 
@@ -200,11 +201,11 @@ class SampleRead(ReadModel):
     version: int
 
     @classmethod
-    def of(cls, sample: Sample, classes: list[str]) -> "SampleRead":
+    def of(cls, sample: Sample | SampleRow, dataset_id: UUID, classes: list[str]) -> "SampleRead":
         """Describe a row; `classes` are the names that its label points into."""
         return cls(
             sample_id=format_sample_id(sample.id),
-            dataset_id=sample.dataset_id,
+            dataset_id=dataset_id,
             path=sample.path,
             split=sample.split,
             given_label=classes[sample.given_label],
@@ -234,7 +235,7 @@ def _completed(group: dict[str, Any]) -> dict[str, Any]:
     return old | group
 
 
-def _duplicates(sample: Sample) -> SampleDuplicates | None:
+def _duplicates(sample: Sample | SampleRow) -> SampleDuplicates | None:
     if sample.duplicate_group is None or sample.duplicate_kind is None:
         return None
     return SampleDuplicates(

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from uuid import UUID
@@ -10,7 +10,7 @@ from app.core.pagination import CREATED_KEY, NUMBER_KEY, Cursors, PageRequest
 from app.core.schemas import Page
 from app.datasets.errors import DatasetNotReadyError, NoImageError, NoImagesError
 from app.datasets.incoming import StoredUpload
-from app.datasets.query import SampleFilter
+from app.datasets.query import SampleFilter, SampleRow
 from app.datasets.repository import DatasetRepository, SampleRepository
 from app.datasets.schemas import (
     DatasetRead,
@@ -75,6 +75,17 @@ class DatasetService:
         if dataset is None:
             raise not_found("data set")
         return dataset
+
+    def classes(self, dataset_id: UUID) -> list[str]:
+        """Return a data set's class names.
+
+        Raises:
+            NotFoundError: The tenant has no such data set.
+        """
+        classes = self._datasets.classes(dataset_id)
+        if classes is None:
+            raise not_found("data set")
+        return classes
 
     def hold(self, dataset: Dataset) -> None:
         """Let one change of decisions, claims or results in at a time, so that each sees the last.
@@ -146,7 +157,7 @@ class DatasetService:
         dataset = self.find_ready(dataset_id)
         cursors = Cursors(NUMBER_KEY, {"list": "samples", "dataset": dataset.id, **asdict(wanted)})
         after = cursors.decode(page.cursor)
-        rows: Sequence[Sample] = []
+        rows: list[SampleRow] = []
         if wanted.label is None or wanted.label in dataset.classes:
             rows = self._samples.by_position(
                 dataset.id,
@@ -156,7 +167,7 @@ class DatasetService:
                 limit=page.limit + 1,
             )
         kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row.position)
-        items = [SampleRead.of(row, dataset.classes) for row in kept]
+        items = [SampleRead.of(row, dataset.id, dataset.classes) for row in kept]
         return Page(items=items, next_cursor=cursor)
 
     def find_sample(self, sample_id: str) -> tuple[Sample, list[str]]:
@@ -177,7 +188,8 @@ class DatasetService:
 
     def read_sample(self, sample_id: str) -> SampleRead:
         """Describe a sample."""
-        return SampleRead.of(*self.find_sample(sample_id))
+        sample, classes = self.find_sample(sample_id)
+        return SampleRead.of(sample, sample.dataset_id, classes)
 
     def find_image(self, sample_id: str, size: ImageSize) -> ImageFile:
         """Return which bytes to show; a small image is its own thumbnail.

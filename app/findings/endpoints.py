@@ -1,5 +1,6 @@
 from datetime import timedelta
 from typing import Annotated, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
@@ -26,6 +27,7 @@ from app.findings.evidence_service import EvidenceService
 from app.findings.query import DecisionFilter, FindingQuery, Sort, Verdict
 from app.findings.schemas import ArtifactRead, EvidenceRead, FindingRead, ModelFormat
 from app.findings.service import FindingService
+from app.http.context import AppContext
 from app.http.deps import ContextDep, ReadSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
 from app.http.files import blob_response
@@ -47,11 +49,11 @@ Flagged = Annotated[bool | None, Query()]
 Probability = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]
 
 
-def _service(caller: Reader, session: ReadSession, context: ContextDep) -> FindingService:
+async def _service(caller: Reader, session: ReadSession, context: ContextDep) -> FindingService:
     return FindingService(session, caller.tenant_id, context.wake_ups)
 
 
-def _read_sort(
+async def _read_sort(
     sort: Annotated[str, Query(json_schema_extra={"enum": [*Sort]})] = Sort.WORST_FIRST,
 ) -> Sort:
     try:
@@ -60,7 +62,7 @@ def _read_sort(
         raise UnknownSortError(f"Use one of: {', '.join(Sort)}.", known=[*Sort]) from None
 
 
-def _query(
+async def _query(
     sort: Annotated[Sort, Depends(_read_sort)],
     flagged: Flagged = None,
     min_p: Probability = None,
@@ -85,19 +87,25 @@ def _query(
 class FileSender:
     """Sends a stored artifact."""
 
-    def __init__(self, request: Request, caller: Reader, context: ContextDep) -> None:
-        """Serve one request."""
+    def __init__(self, request: Request, tenant_id: UUID, context: AppContext) -> None:
+        """Serve one request of a tenant."""
         self._request = request
-        self._blobs = context.blobs(caller.tenant_id)
-        self._lifetime = context.settings.signed_url_seconds
+        self._tenant_id = tenant_id
+        self._context = context
 
     def send(self, artifact: Artifact, disposition: Literal["inline", "attachment"]) -> Response:
         """Send whole or in ranges, or say where the store itself does so."""
-        if self._lifetime is not None and disposition == "attachment":
-            url = self._blobs.signed_url(artifact.sha256, timedelta(seconds=self._lifetime))
+        blobs = self._context.blobs(self._tenant_id)
+        lifetime = self._context.settings.signed_url_seconds
+        if lifetime is not None and disposition == "attachment":
+            url = blobs.signed_url(artifact.sha256, timedelta(seconds=lifetime))
             if url is not None:
                 return RedirectResponse(url, headers={"Cache-Control": "no-store"})
-        return blob_response(self._request, self._blobs, artifact, disposition=disposition)
+        return blob_response(self._request, blobs, artifact, disposition=disposition)
+
+
+async def _sender(request: Request, caller: Reader, context: ContextDep) -> FileSender:
+    return FileSender(request, caller.tenant_id, context)
 
 
 def _evidence(caller: Reader, session: ReadSession, context: ContextDep) -> EvidenceService:
@@ -108,7 +116,7 @@ def _evidence(caller: Reader, session: ReadSession, context: ContextDep) -> Evid
 EvidenceDep = Annotated[EvidenceService, Depends(_evidence)]
 ServiceDep = Annotated[FindingService, Depends(_service)]
 QueryDep = Annotated[FindingQuery, Depends(_query)]
-SenderDep = Annotated[FileSender, Depends()]
+SenderDep = Annotated[FileSender, Depends(_sender)]
 
 
 @router.get(

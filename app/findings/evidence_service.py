@@ -43,7 +43,7 @@ class EvidenceService:
         sample, classes = self._datasets.find_sample(sample_id)
         files = {artifact.kind: artifact for artifact in self._findings.files(job)}
         record = self._record(files.get(_OF_SAMPLES), sample.position) or {}
-        (label,) = record.get("label", (row.finding.given_label,))
+        (label,) = record.get("label", (row.given_label,))
         of_class = self._record(files.get(_OF_CLASSES), label) or {}
         given, suggested = (_looked_up(record, name) for name in ("given", "suggested"))
         known = self._datasets.samples_at(job.dataset_id, [at for at, _ in given + suggested])

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-from app.models import Finding
+from typing import NamedTuple
 
 
 class Sort(StrEnum):
@@ -68,11 +67,22 @@ class FindingQuery:
     sort: Sort = Sort.WORST_FIRST
 
 
-@dataclass(frozen=True, slots=True)
-class FindingRow:
-    """A finding with what its sample adds."""
+class FindingRow(NamedTuple):
+    """A finding with what its sample adds: plain values, of which pages of hundreds are made."""
 
-    finding: Finding
+    version_id: int
+    sample_id: int
+    rank: int
+    given_label: int
+    suggested_label: int
+    suggested_confidence: float
+    p_mislabeled: float | None
+    p_uncalibrated: float | None
+    flagged: bool
+    loss: float
+    verdict: str
+    signals: dict[str, float]
+    likely: bytes | None
     path: str
     decision: str | None
     decided_label: int | None

@@ -6,7 +6,7 @@ from app.core.ids import format_sample_id
 from app.core.schemas import ReadModel
 from app.core.signing import ALGORITHM, as_pem
 from app.findings.query import FindingRow
-from app.models import Artifact, Finding, PublishedKey
+from app.models import Artifact, PublishedKey
 from app.models.likely import unpack_likely
 
 
@@ -26,11 +26,11 @@ class ClassShare(ReadModel):
     probability: float
 
 
-def likely_classes(finding: Finding, classes: list[str]) -> list[ClassShare]:
+def likely_classes(packed: bytes | None, classes: list[str]) -> list[ClassShare]:
     """Return what a sample may be beside the suggestion, the most probable first."""
     return [
         ClassShare(label=classes[label], probability=round(share, 4))
-        for label, share in unpack_likely(finding.likely)
+        for label, share in unpack_likely(packed)
     ]
 
 
@@ -64,23 +64,22 @@ class FindingRead(ReadModel):
     @classmethod
     def of(cls, row: FindingRow, classes: list[str]) -> "FindingRead":
         """Describe a row; `classes` are the names that labels point into."""
-        finding = row.finding
-        p_mislabeled = finding.p_mislabeled
+        p_mislabeled = row.p_mislabeled
         return cls(
-            sample_id=format_sample_id(finding.sample_id),
+            sample_id=format_sample_id(row.sample_id),
             path=row.path,
-            given_label=classes[finding.given_label],
-            suggested_label=classes[finding.suggested_label],
-            suggested_confidence=finding.suggested_confidence,
+            given_label=classes[row.given_label],
+            suggested_label=classes[row.suggested_label],
+            suggested_confidence=row.suggested_confidence,
             p_mislabeled=p_mislabeled,
             p_clean=None if p_mislabeled is None else 1.0 - p_mislabeled,
-            p_uncalibrated=finding.p_uncalibrated,
-            flagged=finding.flagged,
-            rank=finding.rank,
-            loss=finding.loss,
-            signals=finding.signals,
-            likely_classes=likely_classes(finding, classes),
-            verdict=finding.verdict,
+            p_uncalibrated=row.p_uncalibrated,
+            flagged=row.flagged,
+            rank=row.rank,
+            loss=row.loss,
+            signals=row.signals,
+            likely_classes=likely_classes(row.likely, classes),
+            verdict=row.verdict,
             decision=row.decision,
             decided_label=None if row.decided_label is None else classes[row.decided_label],
             exclusion=row.exclusion,

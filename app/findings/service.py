@@ -51,7 +51,7 @@ class FindingService:
             CursorExpiredError: The results that it walks through were replaced long ago.
         """
         job, published = self._published(job_id)
-        classes = self._datasets.find(str(job.dataset_id)).classes
+        classes = self._datasets.classes(job.dataset_id)
         cursors = Cursors(PLACE, {"job": job.id, **asdict(query)})
         place = cursors.decode(page.cursor)
         version_id, after = published, None
@@ -65,7 +65,7 @@ class FindingService:
             version_id, query, classes=classes, after=after, limit=page.limit + 1
         )
         kept, cursor = cursors.cut(
-            rows, page.limit, key=lambda row: (version_id, row.finding.loss, row.finding.rank)
+            rows, page.limit, key=lambda row: (version_id, row.loss, row.rank)
         )
         return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
 
@@ -77,15 +77,15 @@ class FindingService:
             NotFinishedError: It has not succeeded.
         """
         job, row = self.judged(job_id, sample_id)
-        version_id = row.finding.version_id
-        classes = self._datasets.find(str(job.dataset_id)).classes
-        key = (row.finding.loss, row.finding.rank)
+        version_id = row.version_id
+        classes = self._datasets.classes(job.dataset_id)
+        key = (row.loss, row.rank)
         beside = [
             self._findings.page(version_id, each, classes=classes, after=key, limit=1)
             for each in (replace(query, sort=query.sort.reverse), query)
         ]
         previous_id, next_id = (
-            format_sample_id(rows[0].finding.sample_id) if rows else None for rows in beside
+            format_sample_id(rows[0].sample_id) if rows else None for rows in beside
         )
         finding = FindingRead.of(row, classes)
         return FindingPlace(finding=finding, previous_id=previous_id, next_id=next_id)

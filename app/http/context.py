@@ -55,7 +55,9 @@ class AppContext:
     """Signs the hashes of results."""
     digests: GrowingDigests = field(default_factory=GrowingDigests)
     """How far this process has hashed the uploads under way."""
-    turns: anyio.Semaphore = field(default_factory=lambda: anyio.Semaphore(NUM_SESSIONS))
+    turns: anyio.Semaphore = field(
+        default_factory=lambda: anyio.Semaphore(NUM_SESSIONS, fast_acquire=True)
+    )
     """Taken by each request that holds a session."""
     in_flight: InFlight = field(default_factory=InFlight)
     """The idempotency keys that this process is at."""

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Annotated, Protocol
 from uuid import UUID
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
@@ -47,9 +48,19 @@ async def _turn(context: ContextDep) -> AsyncIterator[None]:
 TurnDep = Annotated[None, Depends(_turn, scope="function")]
 
 
-def _read_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iterator[Session]:
-    with _callers_database(request, context).read() as session:
-        yield session
+async def _read_session(request: Request) -> AsyncIterator[Session]:
+    """Give a session that begins when it is first used, in the thread of whoever uses it.
+
+    What it needs is no dependency of its own: each costs every read more than what it does.
+    """
+    context = await get_context(request)
+    async with context.turns:
+        session = _callers_database(request, context).reader()
+        try:
+            yield session
+        finally:
+            # With a limit of its own: all threads may be waiting for this very connection.
+            await to_thread.run_sync(session.close, limiter=CapacityLimiter(1))
 
 
 def _write_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iterator[Session]:

@@ -50,27 +50,11 @@ class Paging:
     """One request for a part of a list, and its reply."""
 
     def __init__(
-        self,
-        request: Request,
-        response: Response,
-        context: ContextDep,
-        limit: Annotated[
-            int, Query(ge=1, le=MAX_LIMIT, description="How many items a page has at most.")
-        ] = DEFAULT_LIMIT,
-        cursor: Annotated[
-            str | None,
-            Query(
-                max_length=2000,
-                description="`next_cursor` of the page before, unchanged, with the same filters.",
-            ),
-        ] = None,
+        self, request: Request, response: Response, seal: CursorSeal, wanted: PageRequest
     ) -> None:
-        """Take `limit` and `cursor` from the query."""
-        principal = getattr(request.state, "principal", None)
-        tenant_id = principal.tenant_id if principal is not None else None
-        self._seal = CursorSeal(context.pepper, tenant_id)
-        after = self._seal.open(cursor) if cursor is not None else None
-        self.wanted = PageRequest(limit=limit, cursor=after)
+        """Answer `request` by way of `response`."""
+        self.wanted = wanted
+        self._seal = seal
         self._request = request
         self._response = response
 
@@ -85,4 +69,26 @@ class Paging:
         return page.model_copy(update={"next_cursor": cursor})
 
 
-PagingDep = Annotated[Paging, Depends()]
+async def _paging(
+    request: Request,
+    response: Response,
+    context: ContextDep,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_LIMIT, description="How many items a page has at most.")
+    ] = DEFAULT_LIMIT,
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=2000,
+            description="`next_cursor` of the page before, unchanged, with the same filters.",
+        ),
+    ] = None,
+) -> Paging:
+    """Take `limit` and `cursor` from the query."""
+    principal = getattr(request.state, "principal", None)
+    seal = CursorSeal(context.pepper, principal.tenant_id if principal is not None else None)
+    after = seal.open(cursor) if cursor is not None else None
+    return Paging(request, response, seal, PageRequest(limit=limit, cursor=after))
+
+
+PagingDep = Annotated[Paging, Depends(_paging)]

@@ -34,11 +34,11 @@ router = APIRouter(
 )
 
 
-def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> JobService:
+async def _reading(caller: Reader, session: ReadSession, context: ContextDep) -> JobService:
     return JobService(session, caller.tenant_id, context.wake_ups)
 
 
-def _writing(caller: Trainer, session: WriteSession, context: ContextDep) -> JobService:
+async def _writing(caller: Trainer, session: WriteSession, context: ContextDep) -> JobService:
     quotas = Quotas(session, caller.tenant_id, context.settings)
     return JobService(session, caller.tenant_id, context.wake_ups, quotas=quotas)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Update, func, null, select, tuple_, update
+from sqlalchemy import CursorResult, Update, bindparam, func, null, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
@@ -17,6 +17,16 @@ from app.jobs.event_repository import EventRepository
 from app.models import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.visible import IS_OF_KEPT_DATASET
 from app.webhooks.outbox_repository import OutboxRepository
+
+# Made once: to put a statement together takes as long as to run it.
+_JOB = select(Job).where(
+    Job.id == bindparam("job_id"), Job.tenant_id == bindparam("tenant_id"), IS_OF_KEPT_DATASET
+)
+_NEWEST = (
+    select(Job)
+    .where(Job.tenant_id == bindparam("tenant_id"), IS_OF_KEPT_DATASET)
+    .order_by(Job.created_at.desc(), Job.id.desc())
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +54,8 @@ class JobRepository:
 
     def get(self, job_id: UUID) -> Job | None:
         """Find a job."""
-        return self._session.scalar(
-            select(Job).where(
-                Job.id == job_id, Job.tenant_id == self._tenant_id, IS_OF_KEPT_DATASET
-            )
-        )
+        wanted = {"job_id": job_id, "tenant_id": self._tenant_id}
+        return self._session.scalar(_JOB, wanted)
 
     def unfinished(self, dataset_id: UUID, kind: JobKind) -> Sequence[Job]:
         """Return the jobs of a kind that a data set waits for."""
@@ -73,19 +80,14 @@ class JobRepository:
         self, wanted: JobFilter, *, after: tuple[datetime, UUID] | None, limit: int
     ) -> Sequence[Job]:
         """Return jobs, newest first."""
-        statement = (
-            select(Job)
-            .where(Job.tenant_id == self._tenant_id, IS_OF_KEPT_DATASET)
-            .order_by(Job.created_at.desc(), Job.id.desc())
-            .limit(limit)
-        )
+        statement = _NEWEST.limit(limit)
         if wanted.state is not None:
             statement = statement.where(Job.state == wanted.state)
         if wanted.dataset_id is not None:
             statement = statement.where(Job.dataset_id == wanted.dataset_id)
         if after is not None:
             statement = statement.where(tuple_(Job.created_at, Job.id) < after)
-        return self._session.scalars(statement).all()
+        return self._session.scalars(statement, {"tenant_id": self._tenant_id}).all()
 
     def latest(self, dataset_ids: Sequence[UUID], *, but: JobKind) -> Sequence[Job]:
         """Return each data set's newest job of any other kind."""

@@ -1,9 +1,12 @@
 """A reader sees the database as it was at one moment, on both engines."""
 
+import pytest
+from sqlalchemy import func, select
+
 from app.core.db import Database
 from app.jobs.lease_repository import LeaseRepository
 from app.jobs.turn_repository import TurnRepository
-from app.models import JobState, Queue
+from app.models import JobState, Queue, Tenant
 from tests.support.rows import make_dataset, make_job, make_tenant
 
 
@@ -33,3 +36,25 @@ def test_a_writer_still_sees_what_others_have_committed(database: Database) -> N
         if database.engine.dialect.name == "postgresql":
             level = session.connection().get_isolation_level()
             assert level == "READ COMMITTED"
+
+
+def test_one_question_sees_what_is_committed_but_not_over_a_wall(database: Database) -> None:
+    with database.unit_of_work() as session:
+        tenant_id = make_tenant(session).id
+    with database.ask() as session:
+        assert session.get(Tenant, tenant_id) is not None
+    with pytest.raises(RuntimeError), database.of_tenant(tenant_id).ask():
+        pass
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_connection_that_died_while_idle_is_replaced(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.ask() as dying, database.ask() as killer:
+        number = dying.scalar(select(func.pg_backend_pid()))
+        killer.execute(select(func.pg_terminate_backend(number)))
+    monkeypatch.setattr("app.core.db._TRUSTED_SECONDS", 0.0)
+    for _ in range(2):
+        with database.read() as session:
+            assert session.scalar(select(func.pg_backend_pid())) != number

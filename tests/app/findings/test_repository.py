@@ -114,7 +114,7 @@ class TestPage:
         rows = findings.page(version.id, query, classes=CLASSES, after=after, limit=3)
         expected = [(1.0, 4), (2.0, 8)] if sort.ascending else [(2.0, 8), (1.0, 4)]
         expected = expected if after is None else expected[1:]
-        assert [(row.finding.loss, row.finding.rank) for row in rows] == expected
+        assert [(row.loss, row.rank) for row in rows] == expected
 
     def test_one_sample_is_found_by_its_rank(
         self, session: Session, version: ResultVersion

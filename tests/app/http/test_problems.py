@@ -91,6 +91,6 @@ class TestDatabaseDown:
         def down(_self: Database) -> None:
             raise OperationalError("SELECT secret", {}, Exception("no route to host"))
 
-        monkeypatch.setattr(Database, "read", down)
+        monkeypatch.setattr(Database, "ask", down)
         reply = client.get("/v1/jobs")
         assert (reply.status_code, reply.json()["code"]) == (503, "database_unavailable")
