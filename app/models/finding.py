@@ -25,7 +25,12 @@ class ResultVersion(HasCreatedAt, Base):
     """The results of one attempt: invisible until the job row points here."""
 
     __tablename__ = "result_versions"
-    __table_args__ = (Index(None, "job_id"), Index(None, "superseded_at"))
+    __table_args__ = (
+        Index(None, "job_id"),
+        Index(None, "superseded_at"),
+        # Never an id twice: no foreign key removes the findings of a version that is gone.
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))

@@ -260,6 +260,7 @@ def upgrade() -> None:
             ["tenant_id"], ["tenants.id"], name=op.f("fk_result_versions_tenant_id_tenants")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_result_versions")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("result_versions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_result_versions_job_id"), ["job_id"], unique=False)

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.core.clock import utc_now
-from app.findings.publish_repository import remove_superseded_before
+from app.findings.publish_repository import PublishRepository, remove_superseded_before
 from app.http.context import AppContext
 from app.http.pagination import CursorSeal
 from app.models import Finding, Job, ResultVersion, Sample, Tenant
@@ -89,6 +89,14 @@ class TestOldResults:
             assert session.query(Finding).count() == NUM_SAMPLES
             [kept] = session.query(ResultVersion)
             assert kept.id == session.get_one(Job, job.id).result_version
+
+    def test_leave_their_id_to_no_later_ones(self, context: AppContext, job: Job) -> None:
+        with context.database.unit_of_work() as session:
+            results = PublishRepository(session, job.tenant_id, job.id)
+            first = results.stage(attempt=2)
+            session.delete(session.get_one(ResultVersion, first))
+            session.flush()
+            assert results.stage(attempt=3) > first
 
 
 class TestForgery:
