@@ -139,6 +139,24 @@ class TestLabelStudio:
         assert len(set(ids)) == len(ids)
         assert tasks[-1]["predictions"] == []
 
+    def test_is_what_its_sdk_accepts(self, export: Export) -> None:
+        sdk = pytest.importorskip(
+            "label_studio_sdk.label_interface", reason="its SDK brings half a gigabyte of packages"
+        )
+        said = (*CLASSES, "bird")  # by an annotator alone
+        choices = "".join(f'<Choice value="{name}"/>' for name in said)
+        interface = sdk.LabelInterface(
+            '<View><Image name="image" value="$image"/>'
+            f'<Choices name="choice" toName="image">{choices}</Choices></View>'
+        )
+        tasks = json.loads(export(format="label-studio").read_text("utf-8"))
+        for task in tasks:
+            sdk.objects.TaskValue.model_validate(task | {"annotations": [], "predictions": []})
+            for annotation in task["annotations"]:
+                assert interface.validate_annotation(annotation), annotation
+            for prediction in task["predictions"]:
+                assert interface.validate_prediction(prediction, return_errors=True) == []
+
     def test_has_an_annotation_for_each_annotator_while_the_label_is_theirs(
         self, export: Export
     ) -> None:
