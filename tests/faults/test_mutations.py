@@ -71,8 +71,8 @@ MUTATIONS = (
     Mutation(
         "the tenant filter",
         "app/jobs/repository.py",
-        "select(Job).where(Job.id == job_id, Job.tenant_id == self._tenant_id)\n        )",
-        "select(Job).where(Job.id == job_id)\n        )",
+        'Job.id == bindparam("job_id"), Job.tenant_id == bindparam("tenant_id"), ',
+        'Job.id == bindparam("job_id"), ',
         "tests/app/jobs/test_endpoints.py",
     ),
 )
