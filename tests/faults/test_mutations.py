@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _COPIED = ("app", "labelaudit", "migrations", "ml", "tests", "worker", "pyproject.toml")
 _TESTS_FAILED = 1
 """Exit code of pytest; whatever else goes wrong has another."""
-_SHORT = {"FAULTS_LEASE_SECONDS": "12"}
+_SHORT = {"FAULTS_LEASE_SECONDS": "8"}
 """In an outage of the full length the next attempt has ended, and no fence is needed any more."""
 
 
