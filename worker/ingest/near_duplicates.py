@@ -50,31 +50,22 @@ class _Rows(NamedTuple):
         return cls(values, values @ one_colour)
 
 
-def find_near_duplicates(pixels: Pixels, side: int, safe_point: SafePoint) -> Pairs:
-    """Return the pairs of rows (M, 2), the lower first, that show the same picture."""
-    return near_pairs(perceptual_hashes(pixels, side, safe_point), pixels, side, safe_point)
-
-
 def near_pairs(hashes: Hashes, pixels: Pixels, side: int, safe_point: SafePoint) -> Pairs:
-    """Return the same, of pictures whose perceptual hashes are known."""
+    """Return the pairs of rows (M, 2), the lower first, that show the same picture.
+
+    `hashes` are those of a `Hasher`.
+    """
     found = [np.empty((0, 2), np.int64), *_close_hashes(hashes, safe_point)]
     candidates = np.unique(np.concatenate(found), axis=0)
     alike = [candidates[:0], *_alike(candidates, pixels, side, safe_point)]
     return np.concatenate(alike)
 
 
-def perceptual_hashes(pixels: Pixels, side: int, safe_point: SafePoint) -> Hashes:
-    """Return 64 bits a picture: which of its lowest frequencies are above their median (pHash)."""
-    hasher = Hasher(side)
-    num_rows = _block_rows(side)
-    for start in range(0, len(pixels), num_rows):
-        safe_point()
-        hasher.add(pixels[start : start + num_rows].tobytes())
-    return hasher.hashes()
-
-
 class Hasher:
-    """Computes perceptual hashes while the pictures come by."""
+    """Computes perceptual hashes (pHash) while the pictures come by.
+
+    64 bits a picture: which of its lowest frequencies are above their median.
+    """
 
     def __init__(self, side: int) -> None:
         """Take pictures of this side."""

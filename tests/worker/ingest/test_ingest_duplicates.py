@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from tests.worker.ingest.making import Result, below, encoded, make_zip, run
-from worker.ingest.near_duplicates import find_near_duplicates
+from worker.ingest.near_duplicates import Hasher, near_pairs
 
 
 def scene(number: int, *, side: int = 64) -> Image.Image:
@@ -111,5 +111,7 @@ def test_each_copy_in_a_large_set_is_found_and_nothing_else() -> None:
     noise = np.random.default_rng(0).integers(-4, 5, (num_copies, side, side, 3))
     copies = np.clip(scenes[:num_copies].astype(np.int64) + noise, 0, 255).astype(np.uint8)
     pixels = np.concatenate([scenes, copies]).reshape(-1, side * side * 3)
-    pairs = find_near_duplicates(pixels, side, lambda: None).tolist()
+    hasher = Hasher(side)
+    hasher.add(pixels.tobytes())
+    pairs = near_pairs(hasher.hashes(), pixels, side, lambda: None).tolist()
     assert pairs == [[number, num_scenes + number] for number in range(num_copies)]
