@@ -30,6 +30,7 @@ from app.http.metrics import MetricsMiddleware
 from app.http.origin import LoopbackOnlyMiddleware
 from app.http.problems import ProblemMiddleware, ProblemRenderer
 from app.http.requests import RequestIdMiddleware, SecurityHeadersMiddleware
+from app.http.turns import ReadTurns
 from app.jobs import endpoints as jobs
 from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as submissions
@@ -131,6 +132,7 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
         Middleware(MetricsMiddleware, registry=context.metrics),
         Middleware(ProblemMiddleware, renderer=renderer),
         *([Middleware(LoopbackOnlyMiddleware)] if open_to_all else []),
+        Middleware(ReadTurns),
         Middleware(AuthenticationMiddleware, context=context),
         Middleware(BodyLimitMiddleware, streams=_streams),
     ]

@@ -28,10 +28,13 @@ _POSTGRES_PATIENCE = {
     "tcp_user_timeout": 15_000,
 }
 """A server that vanished from the network is noticed well before a lease is over (libpq)."""
-NUM_SESSIONS = 16
-"""How many may be held at once across more than one step, such as by a request."""
+NUM_READS = 3
+"""Requests that may read at once. Threads that compute take the interpreter's lock from each other:
+only while one waits for the database, another one is of use."""
+NUM_WRITES = 12
+"""Requests that may hold a session to write in at once; most of them wait for a lock or a disk."""
 _POOL = {"pool_size": 10, "max_overflow": 10}
-"""More than `NUM_SESSIONS`: whoever needs a connection for one step only gets on meanwhile."""
+"""More than both: whoever needs a connection for one step only gets on meanwhile."""
 _JSON = {"json_deserializer": from_json}
 """Three times as fast as the default: a page of findings holds a hundred values."""
 _TRUSTED_SECONDS = 1.0

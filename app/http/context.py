@@ -9,7 +9,7 @@ from celery import Celery
 from prometheus_client import CollectorRegistry
 
 from app.core.blobs import Blobs, open_blobs
-from app.core.db import NUM_SESSIONS, Database
+from app.core.db import NUM_WRITES, Database
 from app.core.digests import GrowingDigests
 from app.core.queue import WakeUps
 from app.core.settings import Settings
@@ -56,9 +56,9 @@ class AppContext:
     digests: GrowingDigests = field(default_factory=GrowingDigests)
     """How far this process has hashed the uploads under way."""
     turns: anyio.Semaphore = field(
-        default_factory=lambda: anyio.Semaphore(NUM_SESSIONS, fast_acquire=True)
+        default_factory=lambda: anyio.Semaphore(NUM_WRITES, fast_acquire=True)
     )
-    """Taken by each request that holds a session."""
+    """Taken by each request that holds a session to write in."""
     in_flight: InFlight = field(default_factory=InFlight)
     """The idempotency keys that this process is at."""
 

@@ -35,7 +35,7 @@ ContextDep = Annotated[AppContext, Depends(get_context)]
 
 
 async def _turn(context: ContextDep) -> AsyncIterator[None]:
-    """Let only so many requests hold a session.
+    """Let only so many requests hold a session to write in; reads have turns of their own.
 
     A request that holds one still needs a thread, for FastAPI checks the reply in another one than
     the endpoint's. With more sessions than connections all threads would wait for connections of
@@ -51,16 +51,14 @@ TurnDep = Annotated[None, Depends(_turn, scope="function")]
 async def _read_session(request: Request) -> AsyncIterator[Session]:
     """Give a session that begins when it is first used, in the thread of whoever uses it.
 
-    What it needs is no dependency of its own: each costs every read more than what it does.
+    For GET and HEAD only: these have taken a turn (`ReadTurns`) before they come here.
     """
-    context = await get_context(request)
-    async with context.turns:
-        session = _callers_database(request, context).reader()
-        try:
-            yield session
-        finally:
-            # With a limit of its own: all threads may be waiting for this very connection.
-            await to_thread.run_sync(session.close, limiter=CapacityLimiter(1))
+    session = _callers_database(request, await get_context(request)).reader()
+    try:
+        yield session
+    finally:
+        # With a limit of its own: all threads may be waiting for this very connection.
+        await to_thread.run_sync(session.close, limiter=CapacityLimiter(1))
 
 
 def _write_session(request: Request, context: ContextDep, _turn: TurnDep) -> Iterator[Session]:

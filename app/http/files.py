@@ -5,10 +5,15 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 from urllib.parse import quote
 
+from anyio import to_thread
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 
 from app.core.blobs import Blobs
+from app.http.turns import give_turn_back
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _UNSATISFIABLE = (0, 0)
@@ -45,7 +50,7 @@ def blob_response(
         return Response(status_code=304, headers=all_headers)
     path = blobs.local_path(info.sha256)
     if path is None:
-        return _remote_response(request, blobs, info, disposition, all_headers)
+        return _RemoteFile(blobs, info, disposition, all_headers)
     return FileResponse(
         path,
         media_type=info.media_type,
@@ -55,36 +60,51 @@ def blob_response(
     )
 
 
-def _remote_response(
-    request: Request,
-    blobs: Blobs,
-    info: FileInfo,
-    disposition: str,
-    headers: Mapping[str, str],
-) -> Response:
-    """Pass on what the store streams; of several ranges the whole is sent, as HTTP allows."""
-    num_bytes = blobs.num_bytes(info.sha256)
-    first, end, status = 0, num_bytes, 200
-    wanted = request.headers.get("range")
-    if wanted is not None and request.headers.get("if-range", headers["ETag"]) == headers["ETag"]:
-        found = _single_range(wanted, num_bytes)
-        if found == _UNSATISFIABLE:
-            return Response(status_code=416, headers={"Content-Range": f"bytes */{num_bytes}"})
-        if found is not None:
-            (first, end), status = found, 206
-    extra = {
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(end - first),
-        "Content-Disposition": f"{disposition}; filename*=utf-8''{quote(info.name, safe='')}",
-    }
-    if status == 206:
-        extra["Content-Range"] = f"bytes {first}-{end - 1}/{num_bytes}"
-    return StreamingResponse(
-        blobs.read(info.sha256, first, end),
-        status,
-        {**headers, **extra},
-        media_type=info.media_type,
-    )
+class _RemoteFile(Response):
+    """Passes on what the store streams; of several ranges the whole is sent, as HTTP allows.
+
+    The store is asked when the reply is sent: by then the request holds neither a turn nor a
+    connection to the database, which others need while a store that is away lets itself be waited
+    for.
+    """
+
+    def __init__(
+        self, blobs: Blobs, info: FileInfo, disposition: str, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__()
+        self._blobs, self._info = blobs, info
+        self._given_headers = {
+            **headers,
+            "Accept-Ranges": "bytes",
+            "Content-Disposition": f"{disposition}; filename*=utf-8''{quote(info.name, safe='')}",
+        }
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        give_turn_back(scope)
+        response = await to_thread.run_sync(self._opened, Headers(scope=scope))
+        await response(scope, receive, send)
+
+    def _opened(self, asked: Headers) -> Response:
+        num_bytes = self._blobs.num_bytes(self._info.sha256)
+        first, end, status = 0, num_bytes, 200
+        etag = self._given_headers["ETag"]
+        wanted = asked.get("range")
+        if wanted is not None and asked.get("if-range", etag) == etag:
+            found = _single_range(wanted, num_bytes)
+            if found == _UNSATISFIABLE:
+                return Response(status_code=416, headers={"Content-Range": f"bytes */{num_bytes}"})
+            if found is not None:
+                (first, end), status = found, 206
+        extra = {"Content-Length": str(end - first)}
+        if status == 206:
+            extra["Content-Range"] = f"bytes {first}-{end - 1}/{num_bytes}"
+        return StreamingResponse(
+            self._blobs.read(self._info.sha256, first, end),
+            status,
+            {**self._given_headers, **extra},
+            media_type=self._info.media_type,
+        )
 
 
 def _single_range(header: str, num_bytes: int) -> tuple[int, int] | None:

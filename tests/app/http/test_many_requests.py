@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 from starlette.testclient import TestClient
 
-from app.core.db import NUM_SESSIONS
+from app.core.db import NUM_READS, NUM_WRITES
 from app.http.context import AppContext
 
 NUM_REQUESTS = 150
@@ -58,4 +58,4 @@ def test_more_requests_than_connections_are_all_answered(app: FastAPI, client: T
 def test_the_pool_has_connections_to_spare(context: AppContext) -> None:
     pool = context.database.engine.pool
     assert isinstance(pool, QueuePool)
-    assert pool.size() + pool._max_overflow > NUM_SESSIONS
+    assert pool.size() + pool._max_overflow > NUM_READS + NUM_WRITES

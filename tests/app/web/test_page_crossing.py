@@ -4,11 +4,10 @@ A new page needs an entry in `PAGES`; ids in its path are those of `tests.suppor
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
 from itertools import count
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -22,6 +21,7 @@ from app.core.storage import BlobStore
 from app.http.context import AppContext
 from app.models import ApiKey, Tenant, WebSession
 from tests.app.web.conftest import FakeBrowser
+from tests.support.routes import all_routes
 from tests.support.tenants import REPORT_FILE, UNKNOWN, Ids, fill_every_table
 
 Fill = Callable[[], Ids]
@@ -60,16 +60,10 @@ def routes(app: FastAPI) -> set[str]:
     operations = app.openapi()["paths"]
     return {
         f"{method} {route.path}"
-        for route in _flat(app.routes)
+        for route in all_routes(app)
         for method in set(getattr(route, "methods", None) or ()) - {"HEAD"}
         if route.path not in operations
     }
-
-
-def _flat(found: Any) -> Iterator[Any]:
-    for route in found:
-        inner = getattr(route, "original_router", None)
-        yield from [route] if inner is None else _flat(inner.routes)
 
 
 def call(browser: FakeBrowser, route: str, ids: Ids, **headers: str) -> Response:
