@@ -26,6 +26,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 64,
         "schedule": "paper",
         "batch_size": 128,
+        "learning_rate": 0.1,
         "nesterov": False,
         "weight_decay": 1e-4,
         "ema_decay": 0.0,

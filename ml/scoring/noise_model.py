@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax, xlogy
 
+from ml.scoring.inversion import invert, posterior_at
+from ml.scoring.mixing import unmixed_as_labels_ask
 from ml.scoring.sharpness import SHARPNESSES, look_at_clear, max_sharpness, weigh
 from ml.scoring.transition import count_given, estimate_transition, even_noise
 from ml.scoring.unmixing import calibrate, find_clear, sharpen, typical_predictions, unmix
@@ -15,8 +17,6 @@ from ml.types import FloatArray, IntArray
 
 FALLBACK_NOISE = 0.2
 NUM_ROUNDS = 6
-NUM_TRANSITION_STEPS = 6
-MIN_LIKELIHOOD = 1e-300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,11 +62,12 @@ def fit_noise_model(
         return _unfitted(log_prob_NC, label_N)
     clear = look_at_clear(prob_NC, label_N, neighbour_share_NC, min_rate)
     largest = max_sharpness(clear)
-    prior_NC, transition_CC = _fit_at(prob_NC, label_N, sharpness=largest**0.5)
+    unmixed_NC, transition_CC = _fit_at(prob_NC, label_N, sharpness=largest**0.5)
+    prior_NC = unmixed_as_labels_ask(prob_NC, unmixed_NC, transition_CC, label_N)
     row_N = np.arange(len(label_N))
     p_wrong_SN = np.empty((len(SHARPNESSES), len(label_N)))
     for p_wrong_N, sharpness in zip(p_wrong_SN, SHARPNESSES.tolist(), strict=True):
-        posterior_NC = _posterior_at(prior_NC, transition_CC, label_N, sharpness=sharpness)
+        posterior_NC = posterior_at(prior_NC, transition_CC, label_N, sharpness=sharpness)
         p_wrong_N[:] = 1.0 - posterior_NC[row_N, label_N]
     weight_S = weigh(p_wrong_SN.mean(axis=1), clear)
     return NoiseModel(
@@ -89,7 +90,7 @@ def _mean_posterior(
     true_class_NC = np.zeros_like(prior_NC)
     for weight, sharpness in zip(weight_S.tolist(), SHARPNESSES.tolist(), strict=True):
         if weight > 0.0:
-            posterior_NC = _posterior_at(prior_NC, transition_CC, label_N, sharpness=sharpness)
+            posterior_NC = posterior_at(prior_NC, transition_CC, label_N, sharpness=sharpness)
             true_class_NC += weight * posterior_NC
     return true_class_NC
 
@@ -108,27 +109,9 @@ def _fit_at(
     for _ in range(NUM_ROUNDS):
         typical_CC = typical_predictions(prob_NC, true_class_NC, find_clear(prior_NC))
         prior_NC = unmix(prob_NC, typical_CC)
-        true_class_NC = _invert(sharpen(prior_NC, sharpness), transition_CC, label_N)
+        true_class_NC = invert(sharpen(prior_NC, sharpness), transition_CC, label_N)
         transition_CC = estimate_transition(count_given(true_class_NC, label_N))
     return prior_NC, transition_CC
-
-
-def _posterior_at(
-    prior_NC: FloatArray, transition_CC: FloatArray, label_N: IntArray, *, sharpness: float
-) -> FloatArray:
-    """Return the posterior of the true class, with the noise matrix that fits this sharpness."""
-    sharp_NC = sharpen(prior_NC, sharpness)
-    for _ in range(NUM_TRANSITION_STEPS):
-        posterior_NC = _invert(sharp_NC, transition_CC, label_N)
-        transition_CC = estimate_transition(count_given(posterior_NC, label_N))
-    return _invert(sharp_NC, transition_CC, label_N)
-
-
-def _invert(prior_NC: FloatArray, transition_CC: FloatArray, label_N: IntArray) -> FloatArray:
-    """Return the posterior of the true class by Bayes' rule."""
-    joint_NC = prior_NC * transition_CC.T[label_N]
-    joint_NC /= np.maximum(joint_NC.sum(axis=1, keepdims=True), MIN_LIKELIHOOD)
-    return joint_NC
 
 
 def _is_informative(mean_log_likelihood: float, label_N: IntArray, num_classes: int) -> bool:
@@ -151,7 +134,7 @@ def _unfitted(log_prob_NC: FloatArray, label_N: IntArray) -> NoiseModel:
     transition_CC = even_noise(num_classes, FALLBACK_NOISE)
     prediction_NC = softmax(log_prob_NC, axis=1)
     prior_NC = (prediction_NC + 1.0 / num_classes) / 2.0
-    posterior_NC = _invert(prior_NC, transition_CC, label_N)
+    posterior_NC = invert(prior_NC, transition_CC, label_N)
     return NoiseModel(
         transition=transition_CC,
         prediction=prediction_NC,

@@ -7,8 +7,11 @@ from torch import Tensor
 
 MAX_STORED_LOSS = 6e4
 """In nats; float16 ends a little above."""
+RECENCY = 2
+"""The k-th epoch weighs nearly as k to this power in the averages, for an early network knows
+little (polynomial decay; Shamir and Zhang, ICML 2013, section 5)."""
 MIN_SHARE = 0.05
-"""Of the newest epoch in the averages: they forget epochs that are more than about twenty back."""
+"""Of the newest epoch in the averages: long trainings forget what is more than about sixty back."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -50,7 +53,7 @@ class SampleHistory:
     @property
     def next_share(self) -> float:
         """Share of the next epoch in the averages."""
-        return max(1.0 / (int(self.num_epochs) + 1), MIN_SHARE)
+        return max((1 + RECENCY) / (int(self.num_epochs) + 1 + RECENCY), MIN_SHARE)
 
     def updated(self, log_prob_NC: Tensor, label_N: Tensor) -> "SampleHistory":
         """Return the history with one more epoch, given its log-probabilities (float32, CPU)."""

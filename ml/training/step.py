@@ -60,7 +60,8 @@ def batch_loss(given: EpochInput, learner: Learner, position: int, index_B: IntA
     perm_B = torch.from_numpy(rng.permutation(len(index_B))).to(batch.inputs.device)
     delta, mixed_B = 1.0, batch.inputs
     if given.method.mixing is Mixing.STATIC:
-        delta = float(rng.beta(given.config.mixup_alpha, given.config.mixup_alpha))
+        alpha = given.config.alpha()
+        delta = float(rng.beta(alpha, alpha))
         mixed_B = mix_inputs(batch.inputs, perm_B, delta)
     elif given.method.mixing is Mixing.DYNAMIC:
         mixed_B = mix_inputs(batch.inputs, perm_B, dynamic_share(batch.p_noisy, perm_B))

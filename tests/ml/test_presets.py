@@ -31,3 +31,10 @@ class TestAuto:
 @pytest.mark.parametrize("preset", ml.PRESETS)
 def test_every_preset_makes_a_configuration(preset: str) -> None:
     assert ml.make_config(preset).epochs >= 1
+
+
+def test_what_is_trained_longer_is_mixed_more() -> None:
+    strengths = [ml.make_config("standard", epochs=epochs).alpha() for epochs in (10, 30)]
+    assert strengths == [0.1, 0.3]
+    assert ml.make_config("standard", mixup_alpha=2.0).alpha() == 2.0
+    assert ml.make_config("paper").alpha() == 32.0

@@ -8,7 +8,13 @@ from labelaudit.study.grid import Grid
 from labelaudit.study.results import CellResult, DetectionScore
 from tests.support.tiny import CLASSES, tiny_images
 
-OPTIONS: dict[str, Any] = {"epochs": 3, "width": 4, "batch_size": 20, "ema_decay": 0.5}
+OPTIONS: dict[str, Any] = {
+    "epochs": 3,
+    "learning_rate": 0.02,
+    "width": 4,
+    "batch_size": 20,
+    "ema_decay": 0.5,
+}
 
 
 def tiny_data(num_train: int = 120, num_test: int = 30, *, seed: int = 0) -> StudyData:

@@ -96,7 +96,7 @@ def test_live_and_stored_weights_train_differently(method: str) -> None:
     image_NHWC, label_N = colour_images(64)
     rng = np.random.default_rng(0)
     label_N[:20] = rng.integers(0, 3, size=20)
-    config = replace(TINY, method=method, epochs=5, mixture_mode="faithful")
+    config = replace(TINY, method=method, epochs=8, mixture_mode="faithful")
     stored, live = (
         run_training(image_NHWC, label_N, replace(config, weights=weights))[-1]
         for weights in ("stored", "live")

@@ -19,7 +19,7 @@ from ml.training.sources import make_source
 from ml.training.step import EpochInput, batch_loss
 from tests.ml.support import colour_images, run_training
 
-TINY = ml.TrainConfig(epochs=1, width=4, batch_size=16, learning_rate=0.05, max_shift=0.0)
+TINY = ml.TrainConfig(epochs=2, width=4, batch_size=8, learning_rate=0.05, max_shift=0.0)
 METHOD = replace(get_method("st-h"), static_weight=1.0)
 INDEX = np.arange(8)
 DEVICE = torch.device("cpu")

@@ -1,0 +1,57 @@
+"""Predictions are unmixed no further than the given labels ask for."""
+
+import numpy as np
+
+from ml.scoring.mixing import unmixed_as_labels_ask
+from ml.scoring.transition import even_noise
+from ml.types import FloatArray, IntArray
+
+NUM_SAMPLES, NUM_CLASSES = 4000, 4
+NOISE_CC = even_noise(NUM_CLASSES, 0.3)
+
+
+def labels_of(prob_NC: FloatArray, seed: int = 0) -> IntArray:
+    """Draw a label for each row."""
+    rng = np.random.default_rng(seed)
+    drawn_N1 = rng.random((len(prob_NC), 1))
+    return np.asarray((prob_NC.cumsum(axis=1) < drawn_N1).sum(axis=1), dtype=np.int64)
+
+
+def unsure(seed: int = 0) -> FloatArray:
+    """Predictions of a weak network: nothing is sure, nothing impossible."""
+    return np.random.default_rng(seed).dirichlet(np.full(NUM_CLASSES, 0.7), NUM_SAMPLES)
+
+
+def without_tails(prob_NC: FloatArray) -> FloatArray:
+    """What is improbable becomes impossible."""
+    kept_NC = np.where(prob_NC >= 0.25, prob_NC, 1e-9)
+    return np.asarray(kept_NC / kept_NC.sum(axis=1, keepdims=True))
+
+
+def test_a_weak_network_is_taken_at_its_word() -> None:
+    prob_NC = unsure()
+    label_N = labels_of(prob_NC)
+    prior_NC = unmixed_as_labels_ask(prob_NC, without_tails(prob_NC), NOISE_CC, label_N)
+    assert np.abs(prior_NC - prob_NC).max() < 0.1
+
+
+def test_learnt_noise_is_undone_though_the_labels_are_as_likely_with_it() -> None:
+    true_class_NC = np.eye(NUM_CLASSES)[np.arange(NUM_SAMPLES) % NUM_CLASSES]
+    learnt_NC = true_class_NC @ NOISE_CC
+    prior_NC = unmixed_as_labels_ask(learnt_NC, true_class_NC, NOISE_CC, labels_of(learnt_NC))
+    np.testing.assert_array_equal(prior_NC, true_class_NC)
+
+
+def test_labels_of_unmixed_predictions_are_explained_by_these() -> None:
+    unmixed_NC = without_tails(unsure())
+    label_N = labels_of(unmixed_NC @ NOISE_CC)
+    prior_NC = unmixed_as_labels_ask(unsure(), unmixed_NC, NOISE_CC, label_N)
+    np.testing.assert_array_equal(prior_NC, unmixed_NC)
+
+
+def test_of_many_samples_some_decide_for_all() -> None:
+    prob_NC = np.tile(unsure(), (20, 1))
+    label_N = labels_of(prob_NC)
+    prior_NC = unmixed_as_labels_ask(prob_NC, without_tails(prob_NC), NOISE_CC, label_N)
+    assert prior_NC.shape == prob_NC.shape
+    assert np.abs(prior_NC - prob_NC).max() < 0.1
