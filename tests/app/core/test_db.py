@@ -1,5 +1,7 @@
 """A reader sees the database as it was at one moment, on both engines."""
 
+from contextlib import ExitStack
+
 import pytest
 from sqlalchemy import func, select
 
@@ -45,6 +47,17 @@ def test_one_question_sees_what_is_committed_but_not_over_a_wall(database: Datab
         assert session.get(Tenant, tenant_id) is not None
     with pytest.raises(RuntimeError), database.of_tenant(tenant_id).ask():
         pass
+
+
+def test_what_needs_one_connection_uses_the_same_one_again(database: Database) -> None:
+    with ExitStack() as many:
+        for _ in range(5):
+            many.enter_context(database.engine.connect())
+    used = set()
+    for _ in range(10):
+        with database.engine.connect() as connection:
+            used.add(id(connection.connection.dbapi_connection))
+    assert len(used) == 1
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
