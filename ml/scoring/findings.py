@@ -128,6 +128,7 @@ def score(
         evidence.log_prob,
         label_N,
         neighbour_share_NC=evidence.neighbour_share,
+        saw_labels=evidence.saw_labels,
         min_rate=evidence.min_rate,
     )
     measured = evidence.signals

@@ -44,6 +44,7 @@ def fit_noise_model(
     label_N: IntArray,
     neighbour_share_NC: FloatArray | None = None,
     *,
+    saw_labels: bool = False,
     min_rate: float = 0.0,
 ) -> NoiseModel:
     """Fit the noise matrix and the posterior of the true class, without any true label.
@@ -52,6 +53,7 @@ def fit_noise_model(
         log_prob_NC: Class log-probabilities of each sample, in nats, finite.
         label_N: Given labels.
         neighbour_share_NC: Shares of labels among the nearest other samples, where there are.
+        saw_labels: Whether predictions and neighbours are of one network trained on the labels.
         min_rate: A noise rate that is surely reached, 0 to 1.
 
     Returns:
@@ -60,7 +62,9 @@ def fit_noise_model(
     prob_NC, mean_log_likelihood = calibrate(log_prob_NC, label_N)
     if not _is_informative(mean_log_likelihood, label_N, prob_NC.shape[1]):
         return _unfitted(log_prob_NC, label_N)
-    clear = look_at_clear(prob_NC, label_N, neighbour_share_NC, min_rate)
+    clear = look_at_clear(
+        prob_NC, label_N, neighbour_share_NC, saw_labels=saw_labels, min_rate=min_rate
+    )
     largest = max_sharpness(clear)
     unmixed_NC, transition_CC = _fit_at(prob_NC, label_N, sharpness=largest**0.5)
     prior_NC = unmixed_as_labels_ask(prob_NC, unmixed_NC, transition_CC, label_N)

@@ -32,7 +32,7 @@ they are far from independent. On 20,000 CIFAR-10 images with 20 % wrong labels 
 0, .974 at 0.5 and .972 at 1, F1 .838, .847 and .838."""
 TRAINED_WEIGHT = 0.25
 """The same, where the features are those of the network that predicts: they saw the labels, so
-neighbours say less of their own, and nothing of how often clear images are wrong."""
+neighbours say less of their own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -42,8 +42,9 @@ class Evidence:
     log_prob: FloatArray
     """Class log-probabilities, (N, C), in nats, of all that weighs in; not normalised."""
     neighbour_share: FloatArray | None
-    """Shares of labels among the most similar other samples, (N, C), where nothing that finds them
-    saw any label."""
+    """Shares of labels among the most similar other samples, (N, C), where these are known."""
+    saw_labels: bool
+    """Whether what predicts and what finds neighbours are one network that was trained on them."""
     min_rate: float
     """A noise rate that is surely reached, 0 to 1, by `least_rate`."""
     signals: dict[str, FloatArray]
@@ -88,7 +89,10 @@ def gather(
     if feature_ND is None or "neighbour_agreement" not in names:
         if "prediction" not in names:
             raise ValueError("there are no features to find neighbours by")
-        return Evidence(log_prob=log_prob_NC, neighbour_share=None, min_rate=0.0, signals=signals)
+        return Evidence(
+            log_prob=log_prob_NC, neighbour_share=None, saw_labels=False, min_rate=0.0,
+            signals=signals,
+        )  # fmt: skip
     if len(feature_ND) != len(label_N):
         raise ValueError(f"features of {len(label_N)} samples needed, not {len(feature_ND)}")
     found = find_neighbours(feature_ND, label_N, num_classes=state.data.num_classes)
@@ -99,9 +103,12 @@ def gather(
         weight = FROZEN_WEIGHT if state.config.frozen else TRAINED_WEIGHT
         joined_NC = log_prob_NC + weight * joined_NC
         min_rate = least_rate(log_prob_NC, found.share, label_N)
-    share_NC = found.share if state.config.frozen else None
     return Evidence(
-        log_prob=joined_NC, neighbour_share=share_NC, min_rate=min_rate, signals=signals
+        log_prob=joined_NC,
+        neighbour_share=found.share,
+        saw_labels=not state.config.frozen,
+        min_rate=min_rate,
+        signals=signals,
     )
 
 

@@ -50,6 +50,7 @@ def judge(
     label_N: IntArray,
     *,
     neighbour_share_NC: FloatArray | None = None,
+    saw_labels: bool = False,
     min_rate: float = 0.0,
 ) -> Detection:
     """Judge every given label by the class log-probabilities of its sample.
@@ -61,12 +62,15 @@ def judge(
         label_N: Given labels, in [0, C).
         neighbour_share_NC: Shares of labels among the nearest other samples, where there are; that
             they count in the predictions is for the caller to see to.
+        saw_labels: Whether predictions and neighbours are of one network trained on the labels.
         min_rate: A noise rate that is surely reached, 0 to 1.
 
     Returns:
         The verdicts. Samples of a given label that fewer than 20 samples have are not judged.
     """
-    model = fit_noise_model(log_prob_NC, label_N, neighbour_share_NC, min_rate=min_rate)
+    model = fit_noise_model(
+        log_prob_NC, label_N, neighbour_share_NC, saw_labels=saw_labels, min_rate=min_rate
+    )
     is_judged_N = np.bincount(label_N, minlength=log_prob_NC.shape[1])[label_N] >= MIN_CLASS_SIZE
     row_N = np.arange(len(label_N))
     p_mislabeled_N = _held(1.0 - model.true_class[row_N, label_N])

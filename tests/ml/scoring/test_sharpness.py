@@ -52,11 +52,17 @@ class TestClearImages:
         assert own < 0.1
         assert both == pytest.approx(np.sqrt(own * 0.2), abs=0.02)
 
+    def test_only_neighbours_are_asked_where_the_network_saw_the_labels(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2)
+        memorised_NC = 0.5 * prob_NC + 0.5 * np.eye(4)[label_N]
+        clear = look_at_clear(memorised_NC, label_N, prob_NC, saw_labels=True)
+        assert clear.rate == pytest.approx(0.2, abs=0.03)
+
     def test_show_no_less_noise_than_is_sure(self) -> None:
         prob_NC, label_N = _predictions(noise=0.2)
         memorised_NC = 0.7 * prob_NC + 0.3 * np.eye(4)[label_N]
         assert look_at_clear(memorised_NC, label_N, None).rate < 0.18
-        clear = look_at_clear(memorised_NC, label_N, None, 0.18)
+        clear = look_at_clear(memorised_NC, label_N, None, min_rate=0.18)
         assert clear.rate == 0.18
         assert clear.share == pytest.approx(0.18 / (memorised_NC.argmax(axis=1) != label_N).mean())
 
