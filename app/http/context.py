@@ -55,7 +55,7 @@ class AppContext:
     """Signs the hashes of results."""
     digests: GrowingDigests = field(default_factory=GrowingDigests)
     """How far this process has hashed the uploads under way."""
-    turns: anyio.Semaphore = field(
+    write_turns: anyio.Semaphore = field(
         default_factory=lambda: anyio.Semaphore(NUM_WRITES, fast_acquire=True)
     )
     """Taken by each request that holds a session to write in."""

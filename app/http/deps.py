@@ -41,7 +41,7 @@ async def _turn(context: ContextDep) -> AsyncIterator[None]:
     the endpoint's. With more sessions than connections all threads would wait for connections of
     requests that wait for threads: at 120 slow requests at once, 47 failed after half a minute.
     """
-    async with context.turns:
+    async with context.write_turns:
         yield
 
 
