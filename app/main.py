@@ -16,7 +16,7 @@ from app.accounts.auth import AuthenticationMiddleware
 from app.accounts.secrets import load_pepper, load_signing_key
 from app.claims import endpoints as claims
 from app.core.db import Database, make_engine
-from app.core.queue import WakeUps, make_celery
+from app.core.queue import BrokerProbe, WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.endpoints import datasets_router, samples_router
@@ -114,8 +114,8 @@ def _make_context(settings: Settings) -> AppContext:
         settings=settings,
         database=database,
         folder=DataFolder.of(settings),
-        celery=celery,
         wake_ups=WakeUps(celery),
+        broker=BrokerProbe(celery),
         metrics=registry,
         pepper=load_pepper(settings),
         signing_key=load_signing_key(settings),

@@ -3,6 +3,7 @@
 
 import ctypes
 import fcntl
+import gc
 import http.client
 import os
 import signal
@@ -11,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,9 +69,10 @@ def run_api(host: str | None, port: int | None, listener: int | None) -> None:
     _share_arenas()
     settings = load_settings(host=host, port=port)
     configure_logging(settings)
+    app = create_app(settings)
+    _keep_for_good()
     config = uvicorn.Config(
-        partial(create_app, settings),
-        factory=True,
+        app,
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -94,6 +95,16 @@ def _share_arenas() -> None:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _NUM_ARENAS)
+
+
+def _keep_for_good() -> None:
+    """Spare the garbage collector what stays as long as the process: modules, routes and schemas.
+
+    It then runs over what requests leave behind only, sooner and in a hundredth of the time, so
+    that less of it piles up in between.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager

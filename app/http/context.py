@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import anyio
-from celery import Celery
 from prometheus_client import CollectorRegistry
 
 from app.core.blobs import Blobs, open_blobs
 from app.core.db import NUM_WRITES, Database
 from app.core.digests import GrowingDigests
-from app.core.queue import WakeUps
+from app.core.queue import BrokerProbe, WakeUps
 from app.core.settings import Settings
 from app.core.signing import SigningKey
 from app.core.storage import DataFolder
@@ -46,8 +45,8 @@ class AppContext:
     database: Database
     """Sees all tenants: for what no tenant asks for."""
     folder: DataFolder
-    celery: Celery
     wake_ups: WakeUps
+    broker: BrokerProbe
     metrics: CollectorRegistry
     pepper: bytes
     """Key of the API-key hashes."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Literal
 
 import structlog
-from celery import Celery
 from fastapi import APIRouter, Response, status
 
 from app.core.migrate import is_current
@@ -57,7 +56,7 @@ def _readiness(context: AppContext) -> Readiness:
         "database": _check(lambda: is_current(context.database), "failed"),
         "disk": _check(lambda: free_bytes(settings.data_dir) >= settings.min_free_bytes, "failed"),
         # Jobs wait in their table: the sweeper sends the wake-ups once the broker is back.
-        "broker": _check(lambda: _broker_answers(context.celery), "degraded"),
+        "broker": _check(context.broker.answers, "degraded"),
     }
     worst = next((state for state in ("failed", "degraded") if state in checks.values()), "ok")
     return Readiness.model_validate({"status": worst, "checks": checks})
@@ -69,9 +68,3 @@ def _check(probe: Callable[[], bool], otherwise: CheckState) -> CheckState:
     except Exception as error:  # noqa: BLE001 - whatever a probe dies of is its answer
         _log.warning("readiness_probe_failed", error=type(error).__name__)
         return otherwise
-
-
-def _broker_answers(celery: Celery) -> bool:
-    with celery.connection_for_write() as connection:
-        connection.ensure_connection(max_retries=1, timeout=2)
-    return True

@@ -1,8 +1,14 @@
 import time
 
-from app.core.queue import WakeUps, make_celery
+from celery import Celery
+from kombu import Connection
+from typing_extensions import override
+
+from app.core.queue import BrokerProbe, WakeUps, make_celery
 from app.core.settings import Settings
 from tests.support.ports import free_port
+from tests.support.servers import redis_server
+from tests.support.waiting import wait_for
 
 
 def _seconds_to_wake(wake_ups: WakeUps) -> float:
@@ -17,3 +23,32 @@ class TestWakeUps:
         wake_ups = WakeUps(make_celery(Settings.model_validate({"redis_url": url})))
         assert _seconds_to_wake(wake_ups) < 10
         assert max(_seconds_to_wake(wake_ups) for _ in range(20)) < 0.1
+
+
+class _Deaf(Celery):
+    """Has no broker, and counts who asks for it."""
+
+    num_asked = 0
+
+    @override
+    def connection_for_write(self, *_arguments: object, **_options: object) -> Connection:
+        self.num_asked += 1
+        raise ConnectionRefusedError
+
+
+class TestBrokerProbe:
+    def test_sees_a_broker_go_and_come_back(self) -> None:
+        with redis_server() as server:
+            settings = Settings.model_validate({"redis_url": server.url})
+            probe = BrokerProbe(make_celery(settings))
+            assert probe.answers()
+            server.stop()
+            wait_for(lambda: not probe.answers(), seconds=20, what="it sees that nobody answers")
+            server.start()
+            wait_for(probe.answers, seconds=20, what="it sees that the broker is back")
+
+    def test_looks_once_however_many_ask(self) -> None:
+        deaf = _Deaf()
+        probe = BrokerProbe(deaf)
+        assert not any(probe.answers() for _ in range(1000))
+        assert deaf.num_asked == 1

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from app.core.db import Database, make_engine
-from app.core.queue import make_celery
+from app.core.queue import BrokerProbe, make_celery
 from app.core.settings import Settings
 from app.http.context import AppContext
 from tests.support.ports import free_port
@@ -49,7 +49,7 @@ class TestReadyz:
     ) -> None:
         url = SecretStr(f"redis://127.0.0.1:{free_port()}/0")
         celery = make_celery(settings.model_copy(update={"redis_url": url}))
-        app.state.context = replace(context, celery=celery)
+        app.state.context = replace(context, broker=BrokerProbe(celery))
         reply = anonymous.get("/readyz")
         assert reply.status_code == 200
         assert reply.json()["status"] == "degraded"
