@@ -1,0 +1,272 @@
+"""The tables of `docs/results/README.md`, from the results beside it.
+
+    python -m benchmarks.tables
+
+What has no result yet is not run, and says so. Every table ends with where its figures come from.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cells import RESULTS
+
+Result = dict[str, Any]
+Row = Sequence[object]
+
+NOT_RUN = "Not run."
+_HEAD = """\
+# Results
+
+Written by `python -m benchmarks.tables` from the files beside it; each of these names the commit it
+was measured at. One run each where no number of runs is given. Other machines: other times."""
+_SIDES = {
+    "ours": "`standard`, one run",
+    "folds": "confident learning, our trainer",
+    "argmax": "argmax, our trainer",
+    "plain": "confident learning, plain loop",
+}
+_WAYS = {
+    "argmax": "argmax",
+    "confident_learning": "confident learning",
+    "published_mixture": "published mixture",
+    "robust_mixture": "robust mixture",
+    "detect": "ours",
+}
+
+
+def main() -> None:
+    """Write the page."""
+    (RESULTS / "README.md").write_text(page(RESULTS))
+
+
+def page(folder: Path) -> str:
+    """Return the whole page of a folder of results."""
+    sections = {
+        "Images a second in an epoch of bootstrapping": _speed(folder),
+        "Wrong labels found by both loops": _same_detection(folder),
+        "CUDA": NOT_RUN,
+        "Against confident learning of five folds": _rivals(folder),
+        "From predictions alone": _public(folder),
+        "Growth of time and memory": _scaling(folder),
+        "Whole audits": _audits(folder),
+        "Verdicts": _verdicts(folder),
+    }
+    parts = [f"## {title}\n\n{text}" for title, text in sections.items()]
+    return "\n\n".join([_HEAD, *parts]) + "\n"
+
+
+def _speed(folder: Path) -> str:
+    found = _throughput(folder).get("speed", {})
+    head = ["network", "runs, images", "published loop", "ours", "ratio (goal 4)", "commit"]
+    text = "`benchmarks.throughput --part speed`; min / median / max."
+    rows = [_speed_row(network, each) for network, each in found.items()]
+    return _section(text, head, rows, list(found.values()))
+
+
+def _speed_row(network: str, each: Result) -> list[str]:
+    rates, ratio = each["images_per_second"], each["ratio"]
+    return [
+        network,
+        f"{len(ratio['runs'])} of {each['num_images']:,}",
+        _spread(rates["published"]),
+        _spread(rates["ours"]),
+        _spread(ratio, 2),
+        each["commit"][:7],
+    ]
+
+
+def _same_detection(folder: Path) -> str:
+    each = _throughput(folder).get("detection")
+    rows = [_detection_row(side, each) for side in ("published", "ours")] if each else []
+    head = ["loop", "images", "epochs", "wrong", "ROC-AUC", "of the last loss", "seconds"]
+    text = "`benchmarks.throughput --part detection`, the small ResNet on CIFAR-10."
+    return _section(text, head, rows, [each] if each else [])
+
+
+def _detection_row(side: str, each: Result) -> list[str]:
+    return [
+        side,
+        f"{each['num_images']:,}",
+        f"{each['epochs']}",
+        f"{each['actual_noise']:.2f}",
+        f"{each[side]['roc_auc']:.3f}",
+        f"{each[side]['roc_auc_last_loss']:.3f}",
+        f"{each[side]['seconds']:.0f}",
+    ]
+
+
+def _throughput(folder: Path) -> Result:
+    file = folder / "throughput.json"
+    return _read(file) if file.exists() else {}
+
+
+def _rivals(folder: Path) -> str:
+    found = [_read(file) for file in sorted((folder / "rivals").glob("*.json"))]
+    head = ["set", "side", "seconds", "times ours", "F1", "precision", "recall", "ROC-AUC", "MiB"]
+    text = """\
+`benchmarks.rivals`: 10,000 images, 10 epochs, the same network for all sides. Goals: 2.5 times ours
+and, for the plain loop, 6; F1 and ROC-AUC no lower. Of the plain loop one fold was run and counted
+five times, for its time only."""
+    rows = [_rival_row(side, each) for each in found for side in _SIDES]
+    return _section(text, head, rows, found)
+
+
+def _rival_row(side: str, each: Result) -> list[str]:
+    process = "folds" if side == "argmax" else side
+    measured = each["sides"][process]
+    quality = each["sides"]["folds"]["argmax"] if side == "argmax" else measured.get("quality")
+    return [
+        each["settings"]["cell"],
+        _SIDES[side],
+        f"{measured['seconds']:.0f}",
+        f"{each['ratios'].get(process, 1.0):.2f}",
+        *_quality(quality),
+        f"{measured['peak_memory_mib']:.0f}",
+    ]
+
+
+def _quality(quality: Result | None) -> list[str]:
+    if quality is None:
+        return [""] * 4
+    return [f"{quality[name]:.3f}" for name in ("f1", "precision", "recall", "roc_auc")]
+
+
+def _public(folder: Path) -> str:
+    found = [_read(file) for file in folder.glob("detection-public.json")]
+    rows = [
+        [
+            row["case"],
+            f"{row['num_samples']:,}",
+            *(f"{row['f1'][way]:.4f}" for way in _WAYS),
+            row["goal"],
+            f"{row['roc_auc']:.3f}",
+            f"{row['ece']:.3f}",
+        ]
+        for each in found
+        for row in each["rows"]
+        if row["goal"]
+    ]
+    head = ["set", "samples", *_WAYS.values(), "goal", "ROC-AUC", "ECE"]
+    text = "`benchmarks.detection_public`: F1 of each way's own flags; the file has more cases."
+    return _section(text, head, rows, found)
+
+
+def _scaling(folder: Path) -> str:
+    found = [_read(file) for file in (folder / "scaling").glob("*-*.json")]
+    found.sort(key=lambda each: (each["settings"]["preset"], each["settings"]["num_images"]))
+    rows = [
+        [
+            each["settings"]["preset"],
+            f"{each['num_samples']:,}",
+            each["settings"]["epochs"],
+            f"{each['wall_seconds']:.0f}",
+            f"{1000 * each['wall_seconds'] / each['num_samples']:.1f}",
+            f"{each['peak_memory_mib']:.0f}",
+        ]
+        for each in found
+    ]
+    head = ["preset", "images", "epochs", "seconds", "ms an image", "MiB"]
+    text = "`benchmarks.scaling`: whole audits, from the archive to the files."
+    return _section(text, head, rows, found)
+
+
+def _audits(folder: Path) -> str:
+    found = [_read(file) for file in folder.glob("cifar10-*.json")]
+    found = [each for each in found if "f1" in each]
+    found.sort(key=lambda each: (each["preset"], each["num_samples"], each["noise"]))
+    rows = [_audit(each) for each in found]
+    head = [
+        "preset",
+        "images",
+        "wrong",
+        "estimated",
+        "flagged",
+        "ROC-AUC",
+        "F1",
+        "precision (stated)",
+        "recall (stated)",
+        "ECE",
+        "seconds",
+        "MiB",
+        "commit",
+    ]
+    text = "`benchmarks.cifar_detection`: CIFAR-10 with planted uniform noise."
+    return _section(text, head, rows, found)
+
+
+def _audit(each: Result) -> list[str]:
+    is_clean = each["roc_auc"] is None
+    low, high = each["estimated_interval"]
+    epochs = f", {each['epochs']} epochs" if each["epochs"] else ""
+    return [
+        f"{each['preset']}{epochs}",
+        f"{each['num_samples']:,}",
+        f"{each['actual_noise']:.3f}",
+        f"{each['estimated_noise']:.3f} ({low:.3f} to {high:.3f})",
+        f"{each['flagged']:.4f}",
+        "" if is_clean else f"{each['roc_auc']:.4f}",
+        "" if is_clean else f"{each['f1']:.4f}",
+        "" if is_clean else f"{each['precision']:.3f} ({each['expected_precision']:.3f})",
+        "" if is_clean else f"{each['recall']:.3f} ({each['expected_recall']:.3f})",
+        f"{each['calibration_error']:.3f}",
+        f"{each['wall_seconds']:.0f}",
+        f"{each['peak_memory_mib']:.0f}",
+        each["commit"][:7],
+    ]
+
+
+def _verdicts(folder: Path) -> str:
+    found = [_read(file) for file in sorted((folder / "verdicts").glob("seed*.json"))]
+    rows = [
+        [
+            kind,
+            each["settings"]["seed"],
+            each["num_planted"][kind],
+            f"{areas['all']:.3f}",
+            f"{areas['without_other_kinds']:.3f}",
+        ]
+        for each in found
+        for kind, areas in each["roc_auc"].items()
+    ]
+    rows.sort(key=lambda row: (str(row[0]), row[1]))
+    head = ["kind", "seed", "planted", "ROC-AUC among all (goal .85)", "without other kinds"]
+    return _section("`benchmarks.verdicts`: what was planted, by its score.", head, rows, found)
+
+
+def _section(text: str, head: Row, rows: Iterable[Row], found: Sequence[Result]) -> str:
+    """Return what was measured, as a table, and where; or that nothing was."""
+    lines = [_line(row) for row in rows]
+    if not lines:
+        return f"{text}\n\n{NOT_RUN}"
+    table = "\n".join([_line(head), "|" + "---|" * len(head), *lines])
+    return f"{text}\n\n{table}\n\n{_origin(found)}"
+
+
+def _line(row: Row) -> str:
+    return "| " + " | ".join(str(each) for each in row) + " |"
+
+
+def _origin(found: Sequence[Result]) -> str:
+    """Return on what the figures were measured."""
+    machines = {
+        f"{each.get('processor', each.get('machine'))}, {each['cores']} cores, Python "
+        f"{each['python']}" + (f", PyTorch {each['torch']}" if "torch" in each else "")
+        for each in found
+    }
+    commits = sorted({each["commit"][:7] for each in found})
+    return f"Measured on {'; '.join(sorted(machines))}; at {', '.join(commits)}."
+
+
+def _spread(values: Result, digits: int = 0) -> str:
+    return " / ".join(f"{values[name]:.{digits}f}" for name in ("min", "median", "max"))
+
+
+def _read(file: Path) -> Result:
+    result: Result = json.loads(file.read_text())
+    return result
+
+
+if __name__ == "__main__":
+    main()
