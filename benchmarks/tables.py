@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells import RESULTS
+from labelaudit.study.markdown import markdown_table
 
 Result = dict[str, Any]
 Row = Sequence[object]
@@ -46,11 +47,11 @@ def page(folder: Path) -> str:
     sections = {
         "Images a second in an epoch of bootstrapping": _speed(folder),
         "Wrong labels found by both loops": _same_detection(folder),
-        "CUDA": NOT_RUN,
         "Against confident learning of five folds": _rivals(folder),
         "From predictions alone": _public(folder),
         "Growth of time and memory": _scaling(folder),
-        "Whole audits": _audits(folder),
+        "Whole audits": _audits(folder, device="cpu"),
+        "Whole audits on CUDA": _audits(folder, device="cuda"),
         "Verdicts": _verdicts(folder),
     }
     parts = [f"## {title}\n\n{text}" for title, text in sections.items()]
@@ -172,9 +173,9 @@ def _scaling(folder: Path) -> str:
     return _section(text, head, rows, found)
 
 
-def _audits(folder: Path) -> str:
+def _audits(folder: Path, *, device: str) -> str:
     found = [_read(file) for file in folder.glob("cifar10-*.json")]
-    found = [each for each in found if "f1" in each]
+    found = [each for each in found if each["device"] == device and "f1" in each]
     found.sort(key=lambda each: (each["preset"], each["num_samples"], each["noise"]))
     rows = [_audit(each) for each in found]
     head = [
@@ -235,17 +236,12 @@ def _verdicts(folder: Path) -> str:
     return _section("`benchmarks.verdicts`: what was planted, by its score.", head, rows, found)
 
 
-def _section(text: str, head: Row, rows: Iterable[Row], found: Sequence[Result]) -> str:
+def _section(text: str, head: Sequence[str], rows: Iterable[Row], found: Sequence[Result]) -> str:
     """Return what was measured, as a table, and where; or that nothing was."""
-    lines = [_line(row) for row in rows]
-    if not lines:
+    cells = [[str(each) for each in row] for row in rows]
+    if not cells:
         return f"{text}\n\n{NOT_RUN}"
-    table = "\n".join([_line(head), "|" + "---|" * len(head), *lines])
-    return f"{text}\n\n{table}\n\n{_origin(found)}"
-
-
-def _line(row: Row) -> str:
-    return "| " + " | ".join(str(each) for each in row) + " |"
+    return f"{text}\n\n{markdown_table(head, cells)}\n\n{_origin(found)}"
 
 
 def _origin(found: Sequence[Result]) -> str:

@@ -24,13 +24,13 @@ def page(table: StudyTable, cells: Sequence[CellResult]) -> str:
         _counts(table, cells),
         "## Test accuracy, and how well wrong labels are found",
         _READING,
-        _markdown_table(*accuracy_rows(table, line_break=_BREAK)),
+        markdown_table(*accuracy_rows(table, line_break=_BREAK)),
         "## Wrong labels found, by estimator",
         _ESTIMATORS,
         *(_estimator_table(table, column) for column in table.columns),
         "## Published, on other data",
         f"{SOURCE}.\n{_PUBLISHED}",
-        _markdown_table(*published_rows()),
+        markdown_table(*published_rows()),
         "## Settings",
         _bullets(_settings(cells)),
         "## Origin",
@@ -130,7 +130,7 @@ def _estimator_table(table: StudyTable, column: Column) -> str:
         [method, *(_detection(entry.detection.get(name)) for name in names)]
         for method, entry in entries.items()
     ]
-    return _markdown_table([column_title(column, ", "), *names], rows)
+    return markdown_table([column_title(column, ", "), *names], rows)
 
 
 def _detection(found: Detection | None) -> str:
@@ -164,6 +164,7 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
