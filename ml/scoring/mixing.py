@@ -17,21 +17,30 @@ NUM_ERRORS = 2.0
 
 
 def unmixed_as_labels_ask(
-    prob_NC: FloatArray, unmixed_NC: FloatArray, transition_CC: FloatArray, label_N: IntArray
+    prob_NC: FloatArray,
+    unmixed_NC: FloatArray,
+    transition_CC: FloatArray,
+    label_N: IntArray,
+    *,
+    is_robust: bool,
 ) -> FloatArray:
     """Return predictions of the true class, unmixed no further than the given labels ask for.
 
     A strong network predicts the noise it learnt, and has to be freed from it. A weak one predicts
     evenly because it is weak: to call that a mixture of classes makes classes impossible that it
-    only thought improbable. Predictions are unmixed wholly unless the given labels are likelier
-    with less of it: then of the shares that explain them as well as the best the largest is taken,
-    as by the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984).
+    only thought improbable, and among the impossible nothing is ranked. Predictions are unmixed
+    wholly unless the given labels are likelier with less of it: then of the shares that explain
+    them as well as the best the largest is taken, as by the one-standard-error rule (Breiman et
+    al., Classification and Regression Trees, 1984). Noise that was learnt perfectly explains the
+    labels as well as no noise does, so that what unmixes wholly comes first; but not where the
+    training kept the network from learning noise, and how much there is is known without it.
 
     Args:
         prob_NC: Calibrated predictions of the given label.
         unmixed_NC: The same unmixed.
         transition_CC: Where the noise matrix is looked for from.
         label_N: Given labels.
+        is_robust: Whether the network was trained robustly, and clear images tell the noise rate.
     """
     rows = slice(None, None, -(-len(label_N) // MAX_COMPARED))
     compared = prob_NC[rows], unmixed_NC[rows]
@@ -40,7 +49,8 @@ def unmixed_as_labels_ask(
     ]
     best_N = max(fits, key=np.mean)
     good = [n for n, fit_N in enumerate(fits) if _is_as_good(fit_N, best_N)]
-    return _mixed(prob_NC, unmixed_NC, RAW_SHARES[0 if 0 in good else good[-1]])
+    chosen = 0 if 0 in good and not is_robust else good[-1]
+    return _mixed(prob_NC, unmixed_NC, RAW_SHARES[chosen])
 
 
 def _mixed(prob_NC: FloatArray, unmixed_NC: FloatArray, share: float) -> FloatArray:

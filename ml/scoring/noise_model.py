@@ -10,7 +10,7 @@ from scipy.special import softmax, xlogy
 
 from ml.scoring.inversion import invert, posterior_at
 from ml.scoring.mixing import unmixed_as_labels_ask
-from ml.scoring.sharpness import SHARPNESSES, look_at_clear, max_sharpness, weigh
+from ml.scoring.sharpness import SHARPNESSES, look_at_clear, max_sharpness, tells_rate, weigh
 from ml.scoring.transition import count_given, estimate_transition, even_noise
 from ml.scoring.unmixing import calibrate, find_clear, sharpen, typical_predictions, unmix
 from ml.types import FloatArray, IntArray
@@ -67,7 +67,9 @@ def fit_noise_model(
     )
     largest = max_sharpness(clear)
     unmixed_NC, transition_CC = _fit_at(prob_NC, label_N, sharpness=largest**0.5)
-    prior_NC = unmixed_as_labels_ask(prob_NC, unmixed_NC, transition_CC, label_N)
+    prior_NC = unmixed_as_labels_ask(
+        prob_NC, unmixed_NC, transition_CC, label_N, is_robust=saw_labels and tells_rate(clear)
+    )
     row_N = np.arange(len(label_N))
     p_wrong_SN = np.empty((len(SHARPNESSES), len(label_N)))
     for p_wrong_N, sharpness in zip(p_wrong_SN, SHARPNESSES.tolist(), strict=True):

@@ -100,6 +100,11 @@ def max_sharpness(clear: ClearImages) -> float:
     return float(np.interp(clear.share, NOISE_SHARES, (1.0, SHARPNESSES[-1])))
 
 
+def tells_rate(clear: ClearImages) -> bool:
+    """Tell whether the noise rate is that of clear images, and no other is possible."""
+    return EVEN_SHARES[1] <= clear.share <= EVEN_SHARES[2]
+
+
 def weigh(rate_S: FloatArray, clear: ClearImages) -> FloatArray:
     """Return how much each sharpness counts, (S,), sum 1.
 

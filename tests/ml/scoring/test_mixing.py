@@ -28,30 +28,51 @@ def without_tails(prob_NC: FloatArray) -> FloatArray:
     return np.asarray(kept_NC / kept_NC.sum(axis=1, keepdims=True))
 
 
+def unmixed(
+    prob_NC: FloatArray, unmixed_NC: FloatArray, label_N: IntArray, *, is_robust: bool = False
+) -> FloatArray:
+    return unmixed_as_labels_ask(prob_NC, unmixed_NC, NOISE_CC, label_N, is_robust=is_robust)
+
+
 def test_a_weak_network_is_taken_at_its_word() -> None:
     prob_NC = unsure()
     label_N = labels_of(prob_NC)
-    prior_NC = unmixed_as_labels_ask(prob_NC, without_tails(prob_NC), NOISE_CC, label_N)
+    prior_NC = unmixed(prob_NC, without_tails(prob_NC), label_N)
     assert np.abs(prior_NC - prob_NC).max() < 0.1
 
 
 def test_learnt_noise_is_undone_though_the_labels_are_as_likely_with_it() -> None:
     true_class_NC = np.eye(NUM_CLASSES)[np.arange(NUM_SAMPLES) % NUM_CLASSES]
     learnt_NC = true_class_NC @ NOISE_CC
-    prior_NC = unmixed_as_labels_ask(learnt_NC, true_class_NC, NOISE_CC, labels_of(learnt_NC))
+    prior_NC = unmixed(learnt_NC, true_class_NC, labels_of(learnt_NC))
     np.testing.assert_array_equal(prior_NC, true_class_NC)
+
+
+def test_what_a_robust_network_thinks_stays_where_nothing_speaks_against_it() -> None:
+    prob_NC = unsure()[:100]
+    sharp_NC, label_N = prob_NC**1.2, labels_of(prob_NC)
+    sharp_NC /= sharp_NC.sum(axis=1, keepdims=True)
+    np.testing.assert_array_equal(unmixed(prob_NC, sharp_NC, label_N), sharp_NC)
+    np.testing.assert_array_equal(unmixed(prob_NC, sharp_NC, label_N, is_robust=True), prob_NC)
 
 
 def test_labels_of_unmixed_predictions_are_explained_by_these() -> None:
     unmixed_NC = without_tails(unsure())
     label_N = labels_of(unmixed_NC @ NOISE_CC)
-    prior_NC = unmixed_as_labels_ask(unsure(), unmixed_NC, NOISE_CC, label_N)
-    np.testing.assert_array_equal(prior_NC, unmixed_NC)
+    np.testing.assert_array_equal(unmixed(unsure(), unmixed_NC, label_N), unmixed_NC)
+
+
+def test_a_robust_network_is_unmixed_where_that_explains_more() -> None:
+    true_class_N = np.arange(NUM_SAMPLES) % NUM_CLASSES
+    true_class_NC = np.eye(NUM_CLASSES)[true_class_N]
+    label_N = labels_of(true_class_NC @ NOISE_CC)
+    prior_NC = unmixed(unsure(), true_class_NC, label_N, is_robust=True)
+    assert (prior_NC.argmax(axis=1) == true_class_N).all()
 
 
 def test_of_many_samples_some_decide_for_all() -> None:
     prob_NC = np.tile(unsure(), (20, 1))
     label_N = labels_of(prob_NC)
-    prior_NC = unmixed_as_labels_ask(prob_NC, without_tails(prob_NC), NOISE_CC, label_N)
+    prior_NC = unmixed(prob_NC, without_tails(prob_NC), label_N)
     assert prior_NC.shape == prob_NC.shape
     assert np.abs(prior_NC - prob_NC).max() < 0.1

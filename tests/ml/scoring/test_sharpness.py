@@ -7,6 +7,7 @@ from ml.scoring.sharpness import (
     least_rate,
     look_at_clear,
     max_sharpness,
+    tells_rate,
     weigh,
 )
 
@@ -35,6 +36,12 @@ class TestWeights:
         weight_S = weigh(RATES, clear_images(share=0.01, rate=0.001))
         assert weight_S[0] == pytest.approx(1.0)
         assert max_sharpness(clear_images(share=0.01)) == 1.0
+
+    @pytest.mark.parametrize(("share", "told"), [(0.3, False), (0.6, True), (1.1, False)])
+    def test_the_rate_is_told_where_nothing_else_is_possible(
+        self, *, share: float, told: bool
+    ) -> None:
+        assert tells_rate(clear_images(share=share)) is told
 
 
 class TestClearImages:
