@@ -7,7 +7,7 @@ from torch import Tensor
 
 MAX_STORED_LOSS = 6e4
 """In nats; float16 ends a little above."""
-RECENCY = 2
+RECENCY = 3
 """The k-th epoch weighs nearly as k to this power in the averages, for an early network knows
 little (polynomial decay; Shamir and Zhang, ICML 2013, section 5)."""
 MIN_SHARE = 0.05
