@@ -172,7 +172,13 @@ def _scaling(folder: Path) -> str:
     ]
     head = ["preset", "images", "epochs", "seconds", "ms an image", "MiB"]
     text = "`benchmarks.scaling`: whole audits, from the archive to the files."
-    return _section(text, head, rows, found)
+    growth = [
+        f"`{preset}`: time grows as the number of images to the power {each['time_exponent']:.2f}, "
+        f"memory by {each['memory_mib_per_1000']:.1f} MiB for 1,000 images."
+        for summary in map(_read, (folder / "scaling").glob("summary.json"))
+        for preset, each in summary.items()
+    ]
+    return "\n\n".join([_section(text, head, rows, found), *growth])
 
 
 def _audits(folder: Path, *, device: str) -> str:

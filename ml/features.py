@@ -20,7 +20,9 @@ from ml.types import FeatureArray, ImageArray
 
 NUM_VIEWS = 2
 """The image as it is, and mirrored."""
-BATCH_SIZE = 64
+BATCH_SIZE, CPU_BATCH_SIZE = 64, 16
+"""Images at once. On a CPU a layer's output for more of them exceeds the 32 MiB up to which the C
+library keeps memory for the next batch; every page of it would fault anew."""
 PRETRAINED_CLASSES = 1000
 
 
@@ -69,8 +71,9 @@ def extract_features(
     mean_C, std_C = (
         torch.tensor(values, device=device) for values in expected_input(config.pretrained)
     )
-    for begin in range(start, len(images_NHWC), BATCH_SIZE):
-        image_BHWC = np.ascontiguousarray(images_NHWC[begin : begin + BATCH_SIZE])
+    batch_size = CPU_BATCH_SIZE if device.type == "cpu" else BATCH_SIZE
+    for begin in range(start, len(images_NHWC), batch_size):
+        image_BHWC = np.ascontiguousarray(images_NHWC[begin : begin + batch_size])
         image_BCHW = resized(torch.from_numpy(image_BHWC).to(device), config.input_size)
         input_BCHW = to_input(image_BCHW.permute(0, 2, 3, 1), mean_C, std_C)
         rows = slice(begin, begin + len(image_BHWC))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 import ml
-from ml.features import PRETRAINED_CLASSES
+from ml.features import CPU_BATCH_SIZE, PRETRAINED_CLASSES
 from ml.networks import build_network, cut_head, linear_head, put_head
 from ml.resizing import resized
 from ml.types import FeatureArray, ImageArray
@@ -47,7 +47,7 @@ class TestExtraction:
         assert not np.allclose(feature_NVD[:, 0], feature_NVD[:, 1], rtol=0.02, atol=0.02)
 
     def test_the_caller_hears_of_every_batch_and_may_stop(self, config: ml.TrainConfig) -> None:
-        image_NHWC, _ = colour_images(130)
+        image_NHWC, _ = colour_images(40)
         seen: list[int] = []
 
         def stop_after_two(num_done: int) -> None:
@@ -55,10 +55,10 @@ class TestExtraction:
             if len(seen) == 2:
                 raise KeyboardInterrupt
 
-        out = np.zeros((130, ml.NUM_VIEWS, ml.num_features(config)), dtype=np.float16)
+        out = np.zeros((40, ml.NUM_VIEWS, ml.num_features(config)), dtype=np.float16)
         with pytest.raises(KeyboardInterrupt):
             ml.extract_features(image_NHWC, config, device=CPU, out=out, on_batch=stop_after_two)
-        assert seen == [64, 128]
+        assert seen == [CPU_BATCH_SIZE, 2 * CPU_BATCH_SIZE]
 
     def test_a_place_of_another_shape_is_refused(self, config: ml.TrainConfig) -> None:
         image_NHWC, _ = colour_images(4)
