@@ -67,8 +67,8 @@ class TestFeatures:
     def test_an_interrupted_extraction_goes_on_with_the_same_features(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(shards, "SHARD_ROWS", 64)
-        data = _data(tmp_path, num_samples=150)
+        monkeypatch.setattr(shards, "SHARD_ROWS", 16)
+        data = _data(tmp_path, num_samples=40)
         config = ml.make_config("quick", input_size=32)
         seen: list[tuple[int, int]] = []
 
@@ -80,11 +80,11 @@ class TestFeatures:
         with pytest.raises(KeyboardInterrupt):
             prepare_inputs(data, config, CPU, stop_after_two)
         resumed = prepare_inputs(data, config, CPU, lambda *now: seen.append(now))
-        assert seen == [(64, 0), (128, 0), (150, 128)]
+        assert seen == [(16, 0), (32, 0), (40, 32)]
         assert [file.name for file in data.cache.iterdir()] == [
             "features-efficientnet-lite0-32.f16"
         ]
-        at_once = _data(tmp_path / "b", num_samples=150)
+        at_once = _data(tmp_path / "b", num_samples=40)
         whole = prepare_inputs(at_once, config, CPU, ignore)
         assert np.array_equal(resumed.train, whole.train)
         assert np.array_equal(resumed.test, whole.test)
