@@ -25,6 +25,7 @@ def _do(step: dict[str, Any]) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         case {"stderr": text}:
             sys.stderr.write(text)
+            sys.stderr.flush()  # what a kill or a long sleep would keep back
         case _:
             raise ValueError(step)
 
