@@ -21,8 +21,8 @@ from ml.types import FeatureArray, ImageArray
 NUM_VIEWS = 2
 """The image as it is, and mirrored."""
 BATCH_SIZE, CPU_BATCH_SIZE = 64, 16
-"""Images at once. On a CPU a layer's output for more of them exceeds the 32 MiB up to which the C
-library keeps memory for the next batch; every page of it would fault anew."""
+"""Images at once. On a CPU a layer's output for 64 of 192 pixels exceeds the 32 MiB up to which the
+C library keeps memory for the next batch, and every page of it faults anew."""
 PRETRAINED_CLASSES = 1000
 
 
