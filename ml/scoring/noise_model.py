@@ -54,7 +54,7 @@ def fit_noise_model(
         label_N: Given labels.
         neighbour_share_NC: Shares of labels among the nearest other samples, where there are.
         saw_labels: Whether predictions and neighbours are of one network trained on the labels.
-        min_rate: A noise rate that is surely reached, 0 to 1.
+        min_rate: A noise rate that is likely reached, 0 to 1.
 
     Returns:
         The fitted model.

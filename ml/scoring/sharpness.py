@@ -42,11 +42,12 @@ class ClearImages:
 
 
 def least_rate(log_prob_NC: FloatArray, neighbour_share_NC: FloatArray, label_N: IntArray) -> float:
-    """Return a noise rate that is surely reached: nearly the whole of it for strong networks.
+    """Return a noise rate that is likely reached: nearly the whole of it for strong networks.
 
     Labels that network and neighbours contradict alike are wrong, or both err. How often both err
-    is not seen; how often one of them errs alone is, and both do so twice as often at most. Where
-    the two hardly ever disagree, what they contradict is wrong.
+    is not seen; how often one of them errs alone is, and both are taken to do so twice as often at
+    most. Where the two hardly ever disagree, what they contradict is wrong, or lies on hard images,
+    on which a long training made both err alike: `look_at_clear` says which.
 
     Args:
         log_prob_NC: What the network alone predicts.
@@ -74,7 +75,9 @@ def look_at_clear(
     choose less well, and show about a tenth too much: with both, the geometric mean is taken.
     Where the network that finds neighbours saw the labels, too, they also show too little, so that
     they alone are asked: its own clear images show a third too little after a long training.
-    Surest in a small data set are those whose labels it remembers, and half the noise is not seen.
+    Surest in a small data set are those whose labels it remembers, and half the noise is not seen:
+    `min_rate` is. Where clear images show none at all it counts for nothing, though, for then what
+    network and neighbours contradict are hard images, on which they err alike.
 
     Args:
         prob_NC: Calibrated predictions.
@@ -90,14 +93,19 @@ def look_at_clear(
         by_others_N = neighbour_share_NC.argmax(axis=1) != label_N
         by_others = float(by_others_N[find_clear(neighbour_share_NC)].mean())
         rate = by_others if saw_labels else float(np.sqrt(own * by_others))
-    rate, own = max(rate, min_rate), max(own, min_rate)
-    share = own / float(differs_N.mean()) if differs_N.any() else 0.0
-    return ClearImages(rate=rate, num_samples=int(is_clear_N.sum()), share=share)
+    differs = float(differs_N.mean())
+    share = own / differs if differs else 0.0
+    sure = min_rate * _noise_seen(share)
+    return ClearImages(
+        rate=max(rate, sure),
+        num_samples=int(is_clear_N.sum()),
+        share=max(share, sure / differs) if differs else 0.0,
+    )
 
 
 def max_sharpness(clear: ClearImages) -> float:
     """Return up to which sharpness ambiguity may be noise: 1 where clear images agree."""
-    return float(np.interp(clear.share, NOISE_SHARES, (1.0, SHARPNESSES[-1])))
+    return 1.0 + float(SHARPNESSES[-1] - 1.0) * _noise_seen(clear.share)
 
 
 def tells_rate(clear: ClearImages) -> bool:
@@ -123,3 +131,8 @@ def weigh(rate_S: FloatArray, clear: ClearImages) -> FloatArray:
     weight_S += (1.0 - believed) * possible_S / possible_S.sum()
     weight_S[weight_S < MIN_WEIGHT] = 0.0
     return np.asarray(weight_S / weight_S.sum(), dtype=np.float64)
+
+
+def _noise_seen(share: float) -> float:
+    """Return how far clear images suggest that there is noise at all, 0 to 1."""
+    return float(np.interp(share, NOISE_SHARES, (0.0, 1.0)))

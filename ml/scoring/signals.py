@@ -46,7 +46,7 @@ class Evidence:
     saw_labels: bool
     """Whether what predicts and what finds neighbours are one network that was trained on them."""
     min_rate: float
-    """A noise rate that is surely reached, 0 to 1, by `least_rate`."""
+    """A noise rate that is likely reached, 0 to 1, by `least_rate`."""
     signals: dict[str, FloatArray]
     """Those of `SIGNALS` that are on, and `duplicate` where neighbours are; each (N,)."""
 

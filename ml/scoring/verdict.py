@@ -63,7 +63,7 @@ def judge(
         neighbour_share_NC: Shares of labels among the nearest other samples, where there are; that
             they count in the predictions is for the caller to see to.
         saw_labels: Whether predictions and neighbours are of one network trained on the labels.
-        min_rate: A noise rate that is surely reached, 0 to 1.
+        min_rate: A noise rate that is likely reached, 0 to 1.
 
     Returns:
         The verdicts. Samples of a given label that fewer than 20 samples have are not judged.

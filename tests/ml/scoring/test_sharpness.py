@@ -68,10 +68,19 @@ class TestClearImages:
     def test_show_no_less_noise_than_is_sure(self) -> None:
         prob_NC, label_N = _predictions(noise=0.2)
         memorised_NC = 0.7 * prob_NC + 0.3 * np.eye(4)[label_N]
+        memorised_NC[::2] = prob_NC[::2]  # surest are wrong labels of these, and right ones of all
         assert look_at_clear(memorised_NC, label_N, None).rate < 0.18
         clear = look_at_clear(memorised_NC, label_N, None, min_rate=0.18)
         assert clear.rate == 0.18
         assert clear.share == pytest.approx(0.18 / (memorised_NC.argmax(axis=1) != label_N).mean())
+
+    def test_what_is_sure_counts_for_nothing_where_clear_images_agree(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.0)
+        wrong_and_alike = 0.9 * float((prob_NC.argmax(axis=1) != label_N).mean())
+        assert wrong_and_alike > 0.05
+        clear = look_at_clear(prob_NC, label_N, prob_NC, saw_labels=True, min_rate=wrong_and_alike)
+        assert clear.share < 0.05
+        assert clear.rate < 0.005
 
 
 class TestLeastRate:
