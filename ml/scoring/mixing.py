@@ -22,7 +22,7 @@ def unmixed_as_labels_ask(
     transition_CC: FloatArray,
     label_N: IntArray,
     *,
-    is_robust: bool,
+    prefer_raw: bool,
 ) -> FloatArray:
     """Return predictions of the true class, unmixed no further than the given labels ask for.
 
@@ -32,15 +32,15 @@ def unmixed_as_labels_ask(
     wholly unless the given labels are likelier with less of it: then of the shares that explain
     them as well as the best the largest is taken, as by the one-standard-error rule (Breiman et
     al., Classification and Regression Trees, 1984). Noise that was learnt perfectly explains the
-    labels as well as no noise does, so that what unmixes wholly comes first; but not where the
-    training kept the network from learning noise, and how much there is is known without it.
+    labels as well as no noise does, so that what unmixes wholly comes first; but not where noise
+    lifts all other classes alike, so that it moves no ranks, and its rate is known without it.
 
     Args:
         prob_NC: Calibrated predictions of the given label.
         unmixed_NC: The same unmixed.
         transition_CC: Where the noise matrix is looked for from.
         label_N: Given labels.
-        is_robust: Whether the network was trained robustly, and clear images tell the noise rate.
+        prefer_raw: Whether noise is even and clear images tell its rate.
     """
     rows = slice(None, None, -(-len(label_N) // MAX_COMPARED))
     compared = prob_NC[rows], unmixed_NC[rows]
@@ -49,7 +49,7 @@ def unmixed_as_labels_ask(
     ]
     best_N = max(fits, key=np.mean)
     good = [n for n, fit_N in enumerate(fits) if _is_as_good(fit_N, best_N)]
-    chosen = 0 if 0 in good and not is_robust else good[-1]
+    chosen = 0 if 0 in good and not prefer_raw else good[-1]
     return _mixed(prob_NC, unmixed_NC, RAW_SHARES[chosen])
 
 

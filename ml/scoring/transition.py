@@ -44,6 +44,24 @@ def even_noise(num_classes: int, noise: float) -> FloatArray:
     return matrix_CC
 
 
+def distance_from_even(transition_CC: FloatArray, share_C: FloatArray) -> float:
+    """Return how far noise is from one that spares no class and no pair of classes.
+
+    The total variation distance between the wrong labels by pair of classes and an even spread of
+    as many: 0 for even noise, near 1 where two of many classes are mistaken for each other.
+
+    Args:
+        transition_CC: The noise matrix.
+        share_C: How frequent each class is, sum 1.
+    """
+    num_classes = len(transition_CC)
+    is_wrong_CC = 1.0 - np.eye(num_classes)
+    noise_CC = share_C[:, None] * transition_CC * is_wrong_CC
+    even_CC = share_C[:, None] * is_wrong_CC / max(num_classes - 1, 1)
+    total = float(noise_CC.sum())
+    return float(np.abs(noise_CC / total - even_CC).sum()) / 2.0 if total else 0.0
+
+
 def _evidence(count_CC: FloatArray, prior_CC: FloatArray) -> float:
     """Return the log-probability of the counts under Dirichlet priors of the rows."""
     total_C, prior_C = count_CC.sum(axis=1), prior_CC.sum(axis=1)

@@ -29,9 +29,9 @@ def without_tails(prob_NC: FloatArray) -> FloatArray:
 
 
 def unmixed(
-    prob_NC: FloatArray, unmixed_NC: FloatArray, label_N: IntArray, *, is_robust: bool = False
+    prob_NC: FloatArray, unmixed_NC: FloatArray, label_N: IntArray, *, prefer_raw: bool = False
 ) -> FloatArray:
-    return unmixed_as_labels_ask(prob_NC, unmixed_NC, NOISE_CC, label_N, is_robust=is_robust)
+    return unmixed_as_labels_ask(prob_NC, unmixed_NC, NOISE_CC, label_N, prefer_raw=prefer_raw)
 
 
 def test_a_weak_network_is_taken_at_its_word() -> None:
@@ -48,12 +48,12 @@ def test_learnt_noise_is_undone_though_the_labels_are_as_likely_with_it() -> Non
     np.testing.assert_array_equal(prior_NC, true_class_NC)
 
 
-def test_what_a_robust_network_thinks_stays_where_nothing_speaks_against_it() -> None:
+def test_under_even_noise_what_is_predicted_stays_where_nothing_speaks_against_it() -> None:
     prob_NC = unsure()[:100]
     sharp_NC, label_N = prob_NC**1.2, labels_of(prob_NC)
     sharp_NC /= sharp_NC.sum(axis=1, keepdims=True)
     np.testing.assert_array_equal(unmixed(prob_NC, sharp_NC, label_N), sharp_NC)
-    np.testing.assert_array_equal(unmixed(prob_NC, sharp_NC, label_N, is_robust=True), prob_NC)
+    np.testing.assert_array_equal(unmixed(prob_NC, sharp_NC, label_N, prefer_raw=True), prob_NC)
 
 
 def test_labels_of_unmixed_predictions_are_explained_by_these() -> None:
@@ -62,11 +62,11 @@ def test_labels_of_unmixed_predictions_are_explained_by_these() -> None:
     np.testing.assert_array_equal(unmixed(unsure(), unmixed_NC, label_N), unmixed_NC)
 
 
-def test_a_robust_network_is_unmixed_where_that_explains_more() -> None:
+def test_under_even_noise_it_is_unmixed_where_that_explains_more() -> None:
     true_class_N = np.arange(NUM_SAMPLES) % NUM_CLASSES
     true_class_NC = np.eye(NUM_CLASSES)[true_class_N]
     label_N = labels_of(true_class_NC @ NOISE_CC)
-    prior_NC = unmixed(unsure(), true_class_NC, label_N, is_robust=True)
+    prior_NC = unmixed(unsure(), true_class_NC, label_N, prefer_raw=True)
     assert (prior_NC.argmax(axis=1) == true_class_N).all()
 
 
