@@ -24,7 +24,8 @@ RATE_ERROR = 0.07
 """Relative error of the rate among clear images that is not their number's: the network errs on
 some of them too."""
 NUM_HIDDEN = 2.0
-"""Errors that network and neighbours share, at most, for each sample on which they disagree."""
+"""Errors that network and neighbours are taken to share, at most, for each sample on which they
+disagree."""
 MIN_RATE = 1e-6
 MIN_WEIGHT = 0.01
 """A sharpness that counts less does not count."""

@@ -17,11 +17,10 @@ NUM_SAMPLES, NUM_CLASSES = 4000, 4
 def preferences(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Return a list that is told of each fit whether predictions as they are come first."""
     told: list[bool] = []
-    unmixed = unmixed_as_labels_ask
 
     def listening(*args: Any, prefer_raw: bool) -> FloatArray:
         told.append(prefer_raw)
-        return unmixed(*args, prefer_raw=prefer_raw)
+        return unmixed_as_labels_ask(*args, prefer_raw=prefer_raw)
 
     monkeypatch.setattr(noise_model, "unmixed_as_labels_ask", listening)
     return told
