@@ -10,6 +10,12 @@ gradient; the shares are summed.
 from dataclasses import dataclass
 
 import torch
+
+# The optimizer imports this at its first step, and then its functions' defaults keep the group of
+# that moment: its threads outlive `destroy_process_group`, and one that drops a tensor while Python
+# ends aborts the process (pytorch/pytorch#190489). Imported now, before there is a group, it keeps
+# nothing.
+import torch.distributed.nn
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> list[Arrays]:
-    """Return what each of two processes has got."""
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which two processes left what they have got."""
     out = tmp_path_factory.mktemp("peers")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2", "-m", "tests.ml.training.two_processes", str(out)]
@@ -27,6 +27,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> list[Arrays]:
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr[-4000:]
+    return out
+
+
+@pytest.fixture(scope="module")
+def both(out: Path) -> list[Arrays]:
+    """Return what each of two processes has got."""
     return [dict(np.load(out / f"{rank}.npz")) for rank in (0, 1)]
 
 
@@ -51,6 +57,11 @@ def test_wrong_labels_are_found_as_by_one_process(both: list[Arrays]) -> None:
     )
     assert one > 0.9
     assert abs(one - two) < 0.01
+
+
+def test_nothing_is_left_of_a_group_that_was_destroyed(out: Path) -> None:
+    """A thread that outlives its group may drop a tensor while Python ends, which aborts it."""
+    assert [(out / f"{rank}.threads").read_text() for rank in (0, 1)] == ["", ""]
 
 
 def test_parts_hold_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:

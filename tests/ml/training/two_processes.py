@@ -71,18 +71,32 @@ def audit(group: distributed.ProcessGroup | None) -> tuple[ml.TrainState, Arrays
     return state, found
 
 
-def main() -> None:
-    """Be one of the processes."""
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo")
+def group_threads() -> list[str]:
+    """Return the names of this process's threads that a process group started (Linux only)."""
+    names = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if "gloo" in name]
+
+
+def work(out: Path) -> None:
+    """Train as one of the processes, and keep what it has got."""
     group = distributed.group.WORLD
     assert group is not None
     state, found = audit(group)
     tensors = {name: tensor.numpy() for name, tensor in state.to_tensors()[0].items()}
     gradient = {f"gradient.{name}": each for name, each in gradients(Peers(group)).items()}
-    path = Path(sys.argv[1]) / f"{distributed.get_rank()}.npz"
-    np.savez(path, **(tensors | gradient | found))  # type: ignore[arg-type]  # any names
+    arrays = tensors | gradient | found
+    np.savez(out / f"{distributed.get_rank()}.npz", **arrays)  # type: ignore[arg-type]  # any names
+
+
+def main() -> None:
+    """Be one of the processes."""
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo")
+    out, rank = Path(sys.argv[1]), distributed.get_rank()
+    work(out)
+    assert group_threads() or sys.platform != "linux", "a group without threads tells nothing"
     distributed.destroy_process_group()
+    (out / f"{rank}.threads").write_text("\n".join(group_threads()))
 
 
 if __name__ == "__main__":
