@@ -17,9 +17,10 @@ from ml.types import FloatArray, IntArray
 
 FALLBACK_NOISE = 0.2
 NUM_ROUNDS = 6
-EVEN_WITHIN = 0.25
-"""Distance from even noise. Where noise was even and its rate told, fitted matrices had up to .22,
-by the errors of weak networks; where it had any structure, .28 and more."""
+EVEN_DISTANCES = (0.25, 0.45)
+"""Distances from even noise at which noise is taken for even, and for anything but that. Where it
+was even and its rate told, fitted matrices had up to .22, by the errors of weak networks, and .36
+where few labels were wrong; where it had any structure, .28 and more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -70,16 +71,17 @@ def fit_noise_model(
     )
     largest = max_sharpness(clear)
     unmixed_NC, transition_CC = _fit_at(prob_NC, label_N, sharpness=largest**0.5)
-    prefer_raw = tells_rate(clear) and _is_even(transition_CC, label_N)
+    evenness = _evenness(transition_CC, label_N)
     prior_NC = unmixed_as_labels_ask(
-        prob_NC, unmixed_NC, transition_CC, label_N, prefer_raw=prefer_raw
-    )
+        prob_NC, unmixed_NC, transition_CC, label_N,
+        prefer_raw=tells_rate(clear) and evenness == 1.0,
+    )  # fmt: skip
     row_N = np.arange(len(label_N))
     p_wrong_SN = np.empty((len(SHARPNESSES), len(label_N)))
     for p_wrong_N, sharpness in zip(p_wrong_SN, SHARPNESSES.tolist(), strict=True):
         posterior_NC = posterior_at(prior_NC, transition_CC, label_N, sharpness=sharpness)
         p_wrong_N[:] = 1.0 - posterior_NC[row_N, label_N]
-    weight_S = weigh(p_wrong_SN.mean(axis=1), clear)
+    weight_S = weigh(p_wrong_SN.mean(axis=1), clear, evenness=evenness)
     return NoiseModel(
         transition=transition_CC,
         prediction=prob_NC,
@@ -124,9 +126,11 @@ def _fit_at(
     return prior_NC, transition_CC
 
 
-def _is_even(transition_CC: FloatArray, label_N: IntArray) -> bool:
+def _evenness(transition_CC: FloatArray, label_N: IntArray) -> float:
+    """Return how far noise is taken for even, 0 to 1."""
     share_C = np.bincount(label_N, minlength=len(transition_CC)) / len(label_N)
-    return distance_from_even(transition_CC, share_C) <= EVEN_WITHIN
+    distance = distance_from_even(transition_CC, share_C)
+    return float(np.interp(distance, EVEN_DISTANCES, (1.0, 0.0)))
 
 
 def _is_informative(mean_log_likelihood: float, label_N: IntArray, num_classes: int) -> bool:

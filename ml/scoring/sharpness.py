@@ -9,13 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.scoring.unmixing import find_clear
-from ml.types import FloatArray, IntArray
+from ml.types import BoolArray, FloatArray, IntArray
 
 SHARPNESSES = np.geomspace(1.0, 6.0, 9)
-NOISE_SHARES = (0.05, 0.2)
+NOISE_SHARES = (0.2, 0.35)
 """Where clear images disagree with their labels less than the first share of how often all images
 do, the labels are taken for right and ambiguity for the network's own; from the second share on,
 ambiguity may be noise."""
+FAR_NOISE_SHARES = (0.08, 0.18)
+"""The same for clear images whose label is far: either shows noise. A weak network's errors on
+clear images are hardly ever far."""
+NUM_NEAR = 2
+"""A label is far that is not among so many of the sample's likeliest classes."""
 EVEN_SHARES = (0.25, 0.35, 1.05, 1.15)
 """Between the middle two, clear images are wrong as often as all: noise does not ask how hard an
 image is, and the rate among clear ones is the rate of all. Outside the outer two that is refuted:
@@ -27,6 +32,8 @@ NUM_HIDDEN = 2.0
 """Errors that network and neighbours are taken to share, at most, for each sample on which they
 disagree."""
 MIN_RATE = 1e-6
+TIE = 1e-6
+"""Less than any two shares differ by."""
 MIN_WEIGHT = 0.01
 """A sharpness that counts less does not count."""
 
@@ -37,9 +44,13 @@ class ClearImages:
 
     rate: float
     """Estimate of their noise rate, 0 to 1."""
+    even_rate: float
+    """The same, if noise is even, where that can be told better."""
     num_samples: int
     share: float
     """Of how often all images disagree; under noise that does not ask for the image, up to 1."""
+    far_share: float
+    """The same by far labels alone, as many as there would be of all were noise even."""
 
 
 def least_rate(log_prob_NC: FloatArray, neighbour_share_NC: FloatArray, label_N: IntArray) -> float:
@@ -76,6 +87,8 @@ def look_at_clear(
     choose less well, and show about a tenth too much: with both, the geometric mean is taken.
     Where the network that finds neighbours saw the labels, too, they also show too little, so that
     they alone are asked: its own clear images show a third too little after a long training.
+    After a short one they show half too much. What a weak network takes for another class is nearly
+    always its second choice, though, so even noise is told by far labels.
     Surest in a small data set are those whose labels it remembers, and half the noise is not seen:
     `min_rate` is. Where clear images show none at all it counts for nothing, though, for then what
     network and neighbours contradict are hard images, on which they err alike.
@@ -89,24 +102,51 @@ def look_at_clear(
     """
     differs_N = prob_NC.argmax(axis=1) != label_N
     is_clear_N = find_clear(prob_NC)
-    rate = own = float(differs_N[is_clear_N].mean())
+    rate = even_rate = own = float(differs_N[is_clear_N].mean())
     if neighbour_share_NC is not None:
-        by_others_N = neighbour_share_NC.argmax(axis=1) != label_N
-        by_others = float(by_others_N[find_clear(neighbour_share_NC)].mean())
+        by_others, far_by_others = _rates_by_neighbours(neighbour_share_NC, prob_NC, label_N)
         rate = by_others if saw_labels else float(np.sqrt(own * by_others))
-    differs = float(differs_N.mean())
-    share = own / differs if differs else 0.0
-    sure = min_rate * _noise_seen(share)
+        even_rate = far_by_others if saw_labels else rate
+    differs = max(float(differs_N.mean()), MIN_RATE)
+    share, far_share = own / differs, _far_rate(prob_NC, label_N, is_clear_N) / differs
+    sure = min_rate * _noise_seen(share, far_share)
     return ClearImages(
         rate=max(rate, sure),
+        even_rate=max(even_rate, sure),
         num_samples=int(is_clear_N.sum()),
-        share=max(share, sure / differs) if differs else 0.0,
+        share=max(share, sure / differs),
+        far_share=far_share,
     )
+
+
+def _rates_by_neighbours(
+    share_NC: FloatArray, prob_NC: FloatArray, label_N: IntArray
+) -> tuple[float, float]:
+    """Return how often neighbours that agree disagree with the label; and by far labels alone."""
+    is_clear_N = find_clear(share_NC)
+    differs_N = share_NC.argmax(axis=1) != label_N
+    # Most classes have no neighbour at all; the prediction says which of them come first.
+    far_rate = _far_rate(share_NC + TIE * prob_NC, label_N, is_clear_N)
+    return float(differs_N[is_clear_N].mean()), far_rate
+
+
+def _far_rate(score_NC: FloatArray, label_N: IntArray, is_clear_N: BoolArray) -> float:
+    """Return the even noise that leaves as many far labels as clear images have, 0 to 1.
+
+    Of even noise a share of (C - 2) / (C - 1) is far; of two classes the second is.
+    """
+    num_others = score_NC.shape[1] - 1
+    num_near = min(NUM_NEAR, num_others)
+    score_MC, label_M = score_NC[is_clear_N], label_N[is_clear_N]
+    given_M1 = np.take_along_axis(score_MC, label_M[:, None], axis=1)
+    is_far_M = (score_MC > given_M1).sum(axis=1) >= num_near
+    even_rate: float = float(is_far_M.mean()) * num_others / (num_others + 1 - num_near)
+    return min(1.0, even_rate)
 
 
 def max_sharpness(clear: ClearImages) -> float:
     """Return up to which sharpness ambiguity may be noise: 1 where clear images agree."""
-    return 1.0 + float(SHARPNESSES[-1] - 1.0) * _noise_seen(clear.share)
+    return 1.0 + float(SHARPNESSES[-1] - 1.0) * _noise_seen(clear.share, clear.far_share)
 
 
 def tells_rate(clear: ClearImages) -> bool:
@@ -114,15 +154,17 @@ def tells_rate(clear: ClearImages) -> bool:
     return EVEN_SHARES[1] <= clear.share <= EVEN_SHARES[2]
 
 
-def weigh(rate_S: FloatArray, clear: ClearImages) -> FloatArray:
+def weigh(rate_S: FloatArray, clear: ClearImages, *, evenness: float = 0.0) -> FloatArray:
     """Return how much each sharpness counts, (S,), sum 1.
 
     Args:
         rate_S: The noise rate that follows from each.
         clear: What clear images say: the rate itself, so far as noise does not ask for the image.
+        evenness: How far noise is taken for even, 0 to 1.
     """
     believed = float(np.interp(clear.share, EVEN_SHARES, (0.0, 1.0, 1.0, 0.0)))
-    rate = max(clear.rate, MIN_RATE)
+    either = np.log(np.maximum([clear.rate, clear.even_rate], MIN_RATE))
+    rate = float(np.exp(np.interp(evenness, (0.0, 1.0), either)))
     variance = RATE_ERROR**2 + (1.0 - rate) / (rate * max(clear.num_samples, 1))
     log_weight_S = -(np.log(np.maximum(rate_S, MIN_RATE) / rate) ** 2) / (2.0 * variance)
     matched_S = np.exp(log_weight_S - log_weight_S.max())
@@ -134,6 +176,8 @@ def weigh(rate_S: FloatArray, clear: ClearImages) -> FloatArray:
     return np.asarray(weight_S / weight_S.sum(), dtype=np.float64)
 
 
-def _noise_seen(share: float) -> float:
+def _noise_seen(share: float, far_share: float) -> float:
     """Return how far clear images suggest that there is noise at all, 0 to 1."""
-    return float(np.interp(share, NOISE_SHARES, (0.0, 1.0)))
+    by_any = np.interp(share, NOISE_SHARES, (0.0, 1.0))
+    by_far = np.interp(far_share, FAR_NOISE_SHARES, (0.0, 1.0))
+    return float(max(by_any, by_far))

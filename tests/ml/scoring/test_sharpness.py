@@ -14,8 +14,16 @@ from ml.scoring.sharpness import (
 RATES = np.linspace(0.1, 0.3, len(SHARPNESSES))
 
 
-def clear_images(*, share: float, rate: float = 0.2) -> ClearImages:
-    return ClearImages(rate=rate, num_samples=5000, share=share)
+def clear_images(
+    *, share: float, rate: float = 0.2, even_rate: float = 0.2, far_share: float | None = None
+) -> ClearImages:
+    return ClearImages(
+        rate=rate,
+        even_rate=even_rate,
+        num_samples=5000,
+        share=share,
+        far_share=share if far_share is None else far_share,
+    )
 
 
 class TestWeights:
@@ -26,6 +34,20 @@ class TestWeights:
 
     def test_a_rate_beyond_all_takes_the_nearest(self) -> None:
         assert weigh(RATES, clear_images(share=0.6, rate=0.9))[-1] > 0.9
+
+    @pytest.mark.parametrize(("evenness", "rate"), [(0.0, 0.28), (0.5, 0.24), (1.0, 0.2)])
+    def test_even_noise_has_the_rate_of_far_labels(self, *, evenness: float, rate: float) -> None:
+        clear = clear_images(share=0.6, rate=0.28, even_rate=0.2)
+        assert weigh(RATES, clear, evenness=evenness) @ RATES == pytest.approx(rate, abs=0.01)
+
+    @pytest.mark.parametrize(
+        ("share", "far_share", "largest"),
+        [(0.15, 0.05, 1.0), (0.15, 0.2, SHARPNESSES[-1]), (0.4, 0.0, SHARPNESSES[-1])],
+    )
+    def test_noise_is_shown_by_far_labels_or_by_many(
+        self, *, share: float, far_share: float, largest: float
+    ) -> None:
+        assert max_sharpness(clear_images(share=share, far_share=far_share)) == largest
 
     @pytest.mark.parametrize("share", [0.22, 1.2])
     def test_where_that_is_refuted_every_sharpness_counts_alike(self, share: float) -> None:
@@ -65,6 +87,23 @@ class TestClearImages:
         clear = look_at_clear(memorised_NC, label_N, prob_NC, saw_labels=True)
         assert clear.rate == pytest.approx(0.2, abs=0.03)
 
+    def test_errors_that_are_second_choices_are_no_even_noise(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2)
+        clear = look_at_clear(prob_NC, label_N, _mixed_up(prob_NC, 0.15), saw_labels=True)
+        assert clear.rate > 0.28
+        assert clear.even_rate == pytest.approx(0.2, abs=0.03)
+
+    def test_errors_that_are_second_choices_show_no_noise(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.0)
+        clear = look_at_clear(_mixed_up(prob_NC, 0.02), label_N, None)
+        assert 0.1 < clear.share < 0.2
+        assert max_sharpness(clear) == 1.0
+
+    def test_of_two_classes_the_other_is_far(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2)
+        clear = look_at_clear(prob_NC[:, :2], np.minimum(label_N, 1), None)
+        assert clear.far_share == clear.share > 0.0
+
     def test_show_no_less_noise_than_is_sure(self) -> None:
         prob_NC, label_N = _predictions(noise=0.2)
         memorised_NC = 0.7 * prob_NC + 0.3 * np.eye(4)[label_N]
@@ -94,6 +133,16 @@ class TestLeastRate:
     def test_is_zero_where_they_often_disagree(self) -> None:
         prob_NC, label_N = _predictions(noise=0.2)
         assert least_rate(prob_NC, np.roll(prob_NC, 1, axis=0), label_N) == 0.0
+
+
+def _mixed_up(prob_NC: np.ndarray, share: float) -> np.ndarray:
+    """Return predictions of which a share puts the two likeliest classes in the wrong order."""
+    mixed_NC, order_NC = prob_NC.copy(), np.argsort(-prob_NC, axis=1)
+    chosen_M = np.flatnonzero(np.random.default_rng(1).random(len(prob_NC)) < share)
+    first_M, second_M = order_NC[chosen_M, 0], order_NC[chosen_M, 1]
+    mixed_NC[chosen_M, first_M] = prob_NC[chosen_M, second_M]
+    mixed_NC[chosen_M, second_M] = prob_NC[chosen_M, first_M]
+    return mixed_NC
 
 
 def _predictions(*, noise: float) -> tuple[np.ndarray, np.ndarray]:
