@@ -9,18 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.scoring.unmixing import find_clear
-from ml.types import BoolArray, FloatArray, IntArray
+from ml.types import FloatArray, IntArray
 
 SHARPNESSES = np.geomspace(1.0, 6.0, 9)
 NOISE_SHARES = (0.2, 0.35)
 """Where clear images disagree with their labels less than the first share of how often all images
 do, the labels are taken for right and ambiguity for the network's own; from the second share on,
 ambiguity may be noise."""
-FAR_NOISE_SHARES = (0.08, 0.18)
-"""The same for clear images whose label is far: either shows noise. A weak network's errors on
-clear images are hardly ever far."""
-NUM_NEAR = 2
-"""A label is far that is not among so many of the sample's likeliest classes."""
+FAR_NOISE_SHARES = (0.05, 0.12)
+"""The same for the noise that far labels of clear images show: either will do. Far is the less
+likely half of the classes, where a weak network's errors on clear images hardly ever lie."""
 EVEN_SHARES = (0.25, 0.35, 1.05, 1.15)
 """Between the middle two, clear images are wrong as often as all: noise does not ask how hard an
 image is, and the rate among clear ones is the rate of all. Outside the outer two that is refuted:
@@ -50,7 +48,7 @@ class ClearImages:
     share: float
     """Of how often all images disagree; under noise that does not ask for the image, up to 1."""
     far_share: float
-    """The same by far labels alone, as many as there would be of all were noise even."""
+    """Of that, the noise that their far labels show, were it even."""
 
 
 def least_rate(log_prob_NC: FloatArray, neighbour_share_NC: FloatArray, label_N: IntArray) -> float:
@@ -87,8 +85,10 @@ def look_at_clear(
     choose less well, and show about a tenth too much: with both, the geometric mean is taken.
     Where the network that finds neighbours saw the labels, too, they also show too little, so that
     they alone are asked: its own clear images show a third too little after a long training.
-    After a short one they show half too much. What a weak network takes for another class is nearly
-    always its second choice, though, so even noise is told by far labels.
+    After a short one they show half too much. Even noise is then told by far labels, of all images:
+    it hits them as often as other labels, and the network's errors hardly ever do. They show too
+    much where a network has no idea of many images, too little where it remembers labels: no more
+    than neighbours and no less than `min_rate` is believed.
     Surest in a small data set are those whose labels it remembers, and half the noise is not seen:
     `min_rate` is. Where clear images show none at all it counts for nothing, though, for then what
     network and neighbours contradict are hard images, on which they err alike.
@@ -102,46 +102,39 @@ def look_at_clear(
     """
     differs_N = prob_NC.argmax(axis=1) != label_N
     is_clear_N = find_clear(prob_NC)
-    rate = even_rate = own = float(differs_N[is_clear_N].mean())
+    rate = far = own = float(differs_N[is_clear_N].mean())
     if neighbour_share_NC is not None:
-        by_others, far_by_others = _rates_by_neighbours(neighbour_share_NC, prob_NC, label_N)
-        rate = by_others if saw_labels else float(np.sqrt(own * by_others))
-        even_rate = far_by_others if saw_labels else rate
+        by_others_N = neighbour_share_NC.argmax(axis=1) != label_N
+        by_others = float(by_others_N[find_clear(neighbour_share_NC)].mean())
+        rate = far = by_others if saw_labels else float(np.sqrt(own * by_others))
+        if saw_labels:
+            # Most classes have no neighbour at all; which of them come first, predictions say.
+            far = _even_noise(neighbour_share_NC + TIE * prob_NC, label_N)
     differs = max(float(differs_N.mean()), MIN_RATE)
-    share, far_share = own / differs, _far_rate(prob_NC, label_N, is_clear_N) / differs
+    share = own / differs
+    far_share = _even_noise(prob_NC[is_clear_N], label_N[is_clear_N]) / differs
     sure = min_rate * _noise_seen(share, far_share)
+    rate = max(rate, sure)
     return ClearImages(
-        rate=max(rate, sure),
-        even_rate=max(even_rate, sure),
+        rate=rate,
+        even_rate=far if sure <= far <= rate else rate,
         num_samples=int(is_clear_N.sum()),
         share=max(share, sure / differs),
         far_share=far_share,
     )
 
 
-def _rates_by_neighbours(
-    share_NC: FloatArray, prob_NC: FloatArray, label_N: IntArray
-) -> tuple[float, float]:
-    """Return how often neighbours that agree disagree with the label; and by far labels alone."""
-    is_clear_N = find_clear(share_NC)
-    differs_N = share_NC.argmax(axis=1) != label_N
-    # Most classes have no neighbour at all; the prediction says which of them come first.
-    far_rate = _far_rate(share_NC + TIE * prob_NC, label_N, is_clear_N)
-    return float(differs_N[is_clear_N].mean()), far_rate
+def _even_noise(score_NC: FloatArray, label_N: IntArray) -> float:
+    """Return the even noise that leaves as many far labels as there are, 0 to 1.
 
-
-def _far_rate(score_NC: FloatArray, label_N: IntArray, is_clear_N: BoolArray) -> float:
-    """Return the even noise that leaves as many far labels as clear images have, 0 to 1.
-
-    Of even noise a share of (C - 2) / (C - 1) is far; of two classes the second is.
+    Far is the less likely half of the classes; of two classes the less likely one.
     """
-    num_others = score_NC.shape[1] - 1
-    num_near = min(NUM_NEAR, num_others)
-    score_MC, label_M = score_NC[is_clear_N], label_N[is_clear_N]
-    given_M1 = np.take_along_axis(score_MC, label_M[:, None], axis=1)
-    is_far_M = (score_MC > given_M1).sum(axis=1) >= num_near
-    even_rate: float = float(is_far_M.mean()) * num_others / (num_others + 1 - num_near)
-    return min(1.0, even_rate)
+    num_classes = score_NC.shape[1]
+    num_far = num_classes // 2
+    given_N1 = np.take_along_axis(score_NC, label_N[:, None], axis=1)
+    is_far_N = (score_NC > given_N1).sum(axis=1) >= num_classes - num_far
+    noise: float = float(is_far_N.mean()) * (num_classes - 1) / num_far
+    return min(1.0, noise)
 
 
 def max_sharpness(clear: ClearImages) -> float:

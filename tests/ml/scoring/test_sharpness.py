@@ -87,8 +87,13 @@ class TestClearImages:
         clear = look_at_clear(memorised_NC, label_N, prob_NC, saw_labels=True)
         assert clear.rate == pytest.approx(0.2, abs=0.03)
 
+    def test_far_labels_tell_no_more_than_clear_images(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2, weakest=0.0)  # far by chance where weak
+        clear = look_at_clear(prob_NC, label_N, prob_NC, saw_labels=True)
+        assert clear.even_rate == clear.rate == pytest.approx(0.2, abs=0.03)
+
     def test_errors_that_are_second_choices_are_no_even_noise(self) -> None:
-        prob_NC, label_N = _predictions(noise=0.2)
+        prob_NC, label_N = _predictions(noise=0.2, weakest=4.0)
         clear = look_at_clear(prob_NC, label_N, _mixed_up(prob_NC, 0.15), saw_labels=True)
         assert clear.rate > 0.28
         assert clear.even_rate == pytest.approx(0.2, abs=0.03)
@@ -103,6 +108,12 @@ class TestClearImages:
         prob_NC, label_N = _predictions(noise=0.2)
         clear = look_at_clear(prob_NC[:, :2], np.minimum(label_N, 1), None)
         assert clear.far_share == clear.share > 0.0
+
+    def test_far_labels_tell_nothing_where_they_are_remembered(self) -> None:
+        prob_NC, label_N = _predictions(noise=0.2, weakest=4.0)
+        mixed_up_NC = _mixed_up(prob_NC, 0.15)
+        clear = look_at_clear(prob_NC, label_N, mixed_up_NC, saw_labels=True, min_rate=0.26)
+        assert clear.even_rate == clear.rate > 0.28
 
     def test_show_no_less_noise_than_is_sure(self) -> None:
         prob_NC, label_N = _predictions(noise=0.2)
@@ -145,11 +156,12 @@ def _mixed_up(prob_NC: np.ndarray, share: float) -> np.ndarray:
     return mixed_NC
 
 
-def _predictions(*, noise: float) -> tuple[np.ndarray, np.ndarray]:
+def _predictions(*, noise: float, weakest: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities of 4 classes, surer for some samples, and labels with even noise."""
     rng = np.random.default_rng(0)
     true_N = rng.integers(4, size=8000)
-    logit_NC = rng.normal(size=(8000, 4)) + 8.0 * rng.random((8000, 1)) * np.eye(4)[true_N]
+    strength_N1 = weakest + (8.0 - weakest) * rng.random((8000, 1))
+    logit_NC = rng.normal(size=(8000, 4)) + strength_N1 * np.eye(4)[true_N]
     prob_NC = np.exp(logit_NC) / np.exp(logit_NC).sum(axis=1, keepdims=True)
     is_wrong_N = rng.random(8000) < noise
     return prob_NC, np.where(is_wrong_N, (true_N + rng.integers(1, 4, 8000)) % 4, true_N)
