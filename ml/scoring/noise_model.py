@@ -17,10 +17,12 @@ from ml.types import FloatArray, IntArray
 
 FALLBACK_NOISE = 0.2
 NUM_ROUNDS = 6
-EVEN_DISTANCES = (0.25, 0.45)
+EVEN_DISTANCES = (0.25, 0.4)
 """Distances from even noise at which noise is taken for even, and for anything but that. Where it
 was even and its rate told, fitted matrices had up to .22, by the errors of weak networks, and .36
 where few labels were wrong; where it had any structure, .28 and more."""
+MIN_EVEN_CLASSES = 4
+"""Fewer have too few pairs: human noise among three classes is as even as any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -128,6 +130,8 @@ def _fit_at(
 
 def _evenness(transition_CC: FloatArray, label_N: IntArray) -> float:
     """Return how far noise is taken for even, 0 to 1."""
+    if len(transition_CC) < MIN_EVEN_CLASSES:
+        return 0.0
     share_C = np.bincount(label_N, minlength=len(transition_CC)) / len(label_N)
     distance = distance_from_even(transition_CC, share_C)
     return float(np.interp(distance, EVEN_DISTANCES, (1.0, 0.0)))

@@ -153,9 +153,10 @@ def weigh(rate_S: FloatArray, clear: ClearImages, *, evenness: float = 0.0) -> F
     Args:
         rate_S: The noise rate that follows from each.
         clear: What clear images say: the rate itself, so far as noise does not ask for the image.
-        evenness: How far noise is taken for even, 0 to 1.
+        evenness: How far noise is taken for even, 0 to 1: then it does not, if there is any.
     """
-    believed = float(np.interp(clear.share, EVEN_SHARES, (0.0, 1.0, 1.0, 0.0)))
+    by_share = float(np.interp(clear.share, EVEN_SHARES, (0.0, 1.0, 1.0, 0.0)))
+    believed = max(by_share, evenness * _noise_seen(clear.share, clear.far_share))
     either = np.log(np.maximum([clear.rate, clear.even_rate], MIN_RATE))
     rate = float(np.exp(np.interp(evenness, (0.0, 1.0), either)))
     variance = RATE_ERROR**2 + (1.0 - rate) / (rate * max(clear.num_samples, 1))

@@ -34,6 +34,15 @@ def test_under_even_noise_whose_rate_is_told(preferences: list[bool]) -> None:
     assert preferences == [True]
 
 
+def test_not_with_three_classes_which_tell_too_little(preferences: list[bool]) -> None:
+    log_prob_NC, true_N, rng = predictions()
+    kept_M = np.flatnonzero(true_N < 3)
+    is_wrong_M = rng.random(len(kept_M)) < 0.3
+    label_M = (true_N[kept_M] + is_wrong_M * rng.integers(1, 3, len(kept_M))) % 3
+    fit_noise_model(log_prob_NC[kept_M, :3], label_M)
+    assert preferences == [False]
+
+
 def test_not_under_noise_of_pairs(preferences: list[bool]) -> None:
     log_prob_NC, true_N, rng = predictions()
     label_N = np.where(rng.random(NUM_SAMPLES) < 0.3, true_N ^ 1, true_N)

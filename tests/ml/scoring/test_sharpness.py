@@ -40,9 +40,15 @@ class TestWeights:
         clear = clear_images(share=0.6, rate=0.28, even_rate=0.2)
         assert weigh(RATES, clear, evenness=evenness) @ RATES == pytest.approx(rate, abs=0.01)
 
+    def test_even_noise_is_believed_whatever_clear_images_share(self) -> None:
+        clear = clear_images(share=0.22, rate=0.2, even_rate=0.2)
+        assert weigh(RATES, clear, evenness=1.0)[0] == 0.0
+        none = clear_images(share=0.1, rate=0.2, even_rate=0.2, far_share=0.0)
+        assert weigh(RATES, none, evenness=1.0)[0] == pytest.approx(1.0)
+
     @pytest.mark.parametrize(
         ("share", "far_share", "largest"),
-        [(0.15, 0.05, 1.0), (0.15, 0.2, SHARPNESSES[-1]), (0.4, 0.0, SHARPNESSES[-1])],
+        [(0.15, 0.05, 1.0), (0.15, 0.12, SHARPNESSES[-1]), (0.4, 0.0, SHARPNESSES[-1])],
     )
     def test_noise_is_shown_by_far_labels_or_by_many(
         self, *, share: float, far_share: float, largest: float
