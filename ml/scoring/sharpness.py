@@ -30,8 +30,8 @@ NUM_HIDDEN = 2.0
 """Errors that network and neighbours are taken to share, at most, for each sample on which they
 disagree."""
 MIN_RATE = 1e-6
-TIE = 1e-6
-"""Less than any two shares differ by."""
+TIE_BREAK = 1e-6
+"""Less than any two shares of neighbours differ by."""
 MIN_WEIGHT = 0.01
 """A sharpness that counts less does not count."""
 
@@ -109,7 +109,7 @@ def look_at_clear(
         rate = far = by_others if saw_labels else float(np.sqrt(own * by_others))
         if saw_labels:
             # Most classes have no neighbour at all; which of them come first, predictions say.
-            far = _even_noise(neighbour_share_NC + TIE * prob_NC, label_N)
+            far = _even_noise(neighbour_share_NC + TIE_BREAK * prob_NC, label_N)
     differs = max(float(differs_N.mean()), MIN_RATE)
     share = own / differs
     far_share = _even_noise(prob_NC[is_clear_N], label_N[is_clear_N]) / differs

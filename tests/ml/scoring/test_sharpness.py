@@ -94,7 +94,7 @@ class TestClearImages:
         assert clear.rate == pytest.approx(0.2, abs=0.03)
 
     def test_far_labels_tell_no_more_than_clear_images(self) -> None:
-        prob_NC, label_N = _predictions(noise=0.2, weakest=0.0)  # far by chance where weak
+        prob_NC, label_N = _predictions(noise=0.2)  # far by chance where weak
         clear = look_at_clear(prob_NC, label_N, prob_NC, saw_labels=True)
         assert clear.even_rate == clear.rate == pytest.approx(0.2, abs=0.03)
 
