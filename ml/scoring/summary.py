@@ -10,13 +10,11 @@ import numpy as np
 from ml.mixture import Mixture
 from ml.scoring.findings import Findings
 from ml.scoring.kinds import KINDS
-from ml.scoring.structure import NoiseStructure, noise_structure
+from ml.scoring.structure import NoiseStructure, noise_structure, stands_out
 from ml.training.progress import Histogram
 from ml.types import FloatArray, IntArray
 
 MANY_WRONG = 0.4
-LARGE_PAIR_SHARE = 0.25
-MIN_PAIR_COUNT = 10
 
 
 def summarise(
@@ -68,7 +66,8 @@ def summarise(
         "per_class": _per_class(findings, labels_N, class_names),
         "class_pairs": pairs,
         "fallbacks": [name for name in fallbacks if name is not None],
-        "warnings": _warnings(findings, mixture, pairs, structure),
+        "warnings": _warnings(findings, mixture, structure)
+        + _pair_warnings(pairs, labels_N, class_names),
     }
 
 
@@ -140,12 +139,7 @@ def _class_pairs(
     ]
 
 
-def _warnings(
-    findings: Findings,
-    mixture: Mixture | None,
-    pairs: list[dict[str, Any]],
-    structure: NoiseStructure,
-) -> list[str]:
+def _warnings(findings: Findings, mixture: Mixture | None, structure: NoiseStructure) -> list[str]:
     """Return in plain words what a reader of the findings should know."""
     warnings = []
     num_unjudged = int(np.isnan(findings.p_mislabeled).sum())
@@ -153,13 +147,6 @@ def _warnings(
         warnings.append(f"{num_unjudged} samples are in classes too small to be judged.")
     if findings.noise_rate > MANY_WRONG:
         warnings.append("A large share of the labels looks wrong; check how the labels were made.")
-    num_flagged = int(findings.flagged.sum())
-    if pairs and pairs[0]["count"] >= max(MIN_PAIR_COUNT, LARGE_PAIR_SHARE * num_flagged):
-        warnings.append(
-            f"Wrong labels concentrate on one pair of classes: {pairs[0]['count']} of "
-            f"{num_flagged} flagged samples are given as {pairs[0]['given']!r} and look like "
-            f"{pairs[0]['suggested']!r}."
-        )
     if structure.is_structured:
         warnings.append(
             "Wrong labels are not spread evenly: some classes are taken for certain others. The "
@@ -168,3 +155,25 @@ def _warnings(
     if mixture is not None and mixture.fallback:
         warnings.append("The losses do not show two groups, so the mixture model was not used.")
     return warnings
+
+
+def _pair_warnings(
+    pairs: list[dict[str, Any]], label_N: IntArray, class_names: Sequence[str]
+) -> list[str]:
+    """Return a sentence about the largest pair of classes, where it is larger than by chance."""
+    if not pairs:
+        return []
+    first, num_flagged = pairs[0], sum(pair["count"] for pair in pairs)
+    share = float((label_N == class_names.index(first["given"])).mean())
+    if not stands_out(
+        first["count"],
+        num_flagged=num_flagged,
+        share_of_label=share,
+        num_classes=len(class_names),
+    ):
+        return []
+    sentence = (
+        f"Wrong labels concentrate on one pair of classes: {first['count']} of {num_flagged} "
+        f"flagged samples are given as {first['given']!r} and look like {first['suggested']!r}."
+    )
+    return [sentence]
