@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
+from ml.detection.transition import even_noise
 from ml.noise import MatrixNoise, inject_noise
-from ml.scoring.transition import even_noise
 from ml.types import FloatArray, IntArray
 
 SETS = (

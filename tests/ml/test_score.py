@@ -9,8 +9,8 @@ from torch import nn
 from typing_extensions import override
 
 import ml
-from ml.scoring.noise_model import fit_noise_model
-from ml.scoring.verdict import rank_by, suggest
+from ml.detection.noise_model import fit_noise_model
+from ml.detection.verdict import rank_by, suggest
 from tests.ml.support import NOISY_CONFIG as CONFIG
 from tests.ml.support import NUM_WRONG, colour_images, noisy_run, run_training
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from ml.scoring.detect import detect
-from ml.scoring.transition import even_noise
-from ml.scoring.verdict import MIN_CLASS_SIZE
+from ml.detection.detect import detect
+from ml.detection.transition import even_noise
+from ml.detection.verdict import MIN_CLASS_SIZE
 from ml.types import FloatArray
-from tests.ml.scoring.predictions import noisy_predictions, uneven_noise
+from tests.ml.detection.predictions import noisy_predictions, uneven_noise
 from tests.ml.support import golden
 
 MATRICES = {"even": even_noise(4, 0.3), "uneven": uneven_noise(), "little": even_noise(4, 0.05)}
@@ -121,8 +121,8 @@ def test_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     case = noisy_predictions(uneven_noise(), num_samples=300)
     feature_ND: FloatArray = case.prob[:, :2]
     whole = detect(case.prob, case.given, feature_ND).p_mislabeled
-    monkeypatch.setattr("ml.scoring.unmixing.CHUNK_ENTRIES", 40)
-    monkeypatch.setattr("ml.scoring.neighbours.MAX_SIMILARITIES", 2000)
+    monkeypatch.setattr("ml.detection.unmixing.CHUNK_ENTRIES", 40)
+    monkeypatch.setattr("ml.detection.neighbours.MAX_SIMILARITIES", 2000)
     np.testing.assert_allclose(
         detect(case.prob, case.given, feature_ND).p_mislabeled, whole, atol=1e-9
     )

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ml.scoring import neighbours
-from ml.scoring.neighbours import find_neighbours
+from ml.detection import neighbours
+from ml.detection.neighbours import find_neighbours
 
 
 def _two_groups(num_samples: int) -> tuple[np.ndarray, np.ndarray]:

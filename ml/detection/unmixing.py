@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp, softmax
 
-from ml.scoring.transition import even_noise
+from ml.detection.transition import even_noise
 from ml.types import BoolArray, FloatArray, IntArray
 
 MAX_LOG_TEMPERATURE = 3.0

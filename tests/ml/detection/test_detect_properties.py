@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.scoring.detect import detect
-from ml.scoring.transition import even_noise
+from ml.detection.detect import detect
+from ml.detection.transition import even_noise
 from ml.types import FloatArray, IntArray
-from tests.ml.scoring.predictions import Predictions, noisy_predictions
+from tests.ml.detection.predictions import Predictions, noisy_predictions
 
 SEEDS = st.integers(0, 2**32 - 1)
 TOLERANCE = 1e-6

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ml.detection.findings import Findings
+from ml.detection.kinds import KINDS
+from ml.detection.structure import NoiseStructure, noise_structure, stands_out
 from ml.mixture import Mixture
-from ml.scoring.findings import Findings
-from ml.scoring.kinds import KINDS
-from ml.scoring.structure import NoiseStructure, noise_structure, stands_out
 from ml.training.progress import Histogram
 from ml.types import FloatArray, IntArray
 

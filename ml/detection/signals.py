@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.scoring.neighbours import find_neighbours
-from ml.scoring.sharpness import least_rate
+from ml.detection.neighbours import find_neighbours
+from ml.detection.sharpness import least_rate
 from ml.training.state import TrainState
 from ml.types import FloatArray, IntArray
 

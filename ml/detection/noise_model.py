@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax, xlogy
 
-from ml.scoring.inversion import invert, posterior_at
-from ml.scoring.mixing import unmixed_as_labels_ask
-from ml.scoring.sharpness import SHARPNESSES, look_at_clear, max_sharpness, tells_rate, weigh
-from ml.scoring.transition import count_given, distance_from_even, estimate_transition, even_noise
-from ml.scoring.unmixing import calibrate, find_clear, sharpen, typical_predictions, unmix
+from ml.detection.inversion import invert, posterior_at
+from ml.detection.mixing import unmixed_as_labels_ask
+from ml.detection.sharpness import SHARPNESSES, look_at_clear, max_sharpness, tells_rate, weigh
+from ml.detection.transition import count_given, distance_from_even, estimate_transition, even_noise
+from ml.detection.unmixing import calibrate, find_clear, sharpen, typical_predictions, unmix
 from ml.types import FloatArray, IntArray
 
 FALLBACK_NOISE = 0.2

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import ml
-from ml.scoring.signals import DECISIVE, SIGNALS
+from ml.detection.signals import DECISIVE, SIGNALS
 from ml.types import BoolArray, FeatureArray
 from tests.ml.support import noisy_run
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ml.scoring import likely
-from ml.scoring.likely import likely_classes
+from ml.detection import likely
+from ml.detection.likely import likely_classes
 
 
 class TestLikelyClasses:

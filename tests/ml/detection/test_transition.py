@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.scoring.transition import distance_from_even, even_noise
+from ml.detection.transition import distance_from_even, even_noise
 
 EQUAL_C = np.full(4, 0.25)
 

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ml.scoring.checks import check_features, check_given_label, check_pred_probs
-from ml.scoring.neighbours import find_neighbours
-from ml.scoring.sharpness import least_rate
-from ml.scoring.verdict import Detection, judge
+from ml.detection.checks import check_features, check_given_label, check_pred_probs
+from ml.detection.neighbours import find_neighbours
+from ml.detection.sharpness import least_rate
+from ml.detection.verdict import Detection, judge
 
 MIN_PROBABILITY = 1e-8
 """What a probability of 0 is taken for; float16 ends at 6e-8."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.scoring.grouping import rows_by_class
+from ml.detection.grouping import rows_by_class
 from ml.types import BoolArray, IntArray
 
 QUARTILES = (0.25, 0.5, 0.75)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.scoring.sharpness import (
+from ml.detection.sharpness import (
     SHARPNESSES,
     ClearImages,
     least_rate,

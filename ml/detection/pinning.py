@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ml.scoring.findings import Findings
-from ml.scoring.verdict import rank_by
+from ml.detection.findings import Findings
+from ml.detection.verdict import rank_by
 from ml.types import BoolArray, IntArray
 
 UNPINNED = "p_unpinned"

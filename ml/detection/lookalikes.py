@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.scoring.grouping import rows_by_class
-from ml.scoring.neighbours import MAX_SIMILARITIES, unit
+from ml.detection.grouping import rows_by_class
+from ml.detection.neighbours import MAX_SIMILARITIES, unit
 from ml.types import BoolArray, IntArray
 
 NOBODY = -1

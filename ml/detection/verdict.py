@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.scoring.kinds import kind_scores
-from ml.scoring.likely import LikelyClasses, likely_classes
-from ml.scoring.noise_model import NoiseModel, fit_noise_model
+from ml.detection.kinds import kind_scores
+from ml.detection.likely import LikelyClasses, likely_classes
+from ml.detection.noise_model import NoiseModel, fit_noise_model
 from ml.types import BoolArray, FloatArray, IntArray
 
 FLAG_ABOVE = 0.5
@@ -40,7 +40,7 @@ class Detection:
     likely: LikelyClasses
     """What else it may be."""
     kind_scores: dict[str, FloatArray]
-    """`off_topic` and `ambiguous`, 0 to 1: see `ml.scoring.kinds`."""
+    """`off_topic` and `ambiguous`, 0 to 1: see `ml.detection.kinds`."""
     fallback: str | None
     """Why no noise matrix could be fitted: a stable name, or None."""
 

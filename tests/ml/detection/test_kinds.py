@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.scoring.kinds import KINDS, choose_verdicts, hardness, kind_scores
+from ml.detection.kinds import KINDS, choose_verdicts, hardness, kind_scores
 from ml.types import FloatArray, StrArray
 
 NUM_SAMPLES = 200

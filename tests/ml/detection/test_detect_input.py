@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.scoring.detect import detect
+from ml.detection.detect import detect
 
 GOOD = [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]
 LABELS = [0, 1, 1]

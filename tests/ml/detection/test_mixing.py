@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ml.scoring.mixing import unmixed_as_labels_ask
-from ml.scoring.transition import even_noise
+from ml.detection.mixing import unmixed_as_labels_ask
+from ml.detection.transition import even_noise
 from ml.types import FloatArray, IntArray
 
 NUM_SAMPLES, NUM_CLASSES = 4000, 4

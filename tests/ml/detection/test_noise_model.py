@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.scoring import noise_model
-from ml.scoring.mixing import unmixed_as_labels_ask
-from ml.scoring.noise_model import fit_noise_model
+from ml.detection import noise_model
+from ml.detection.mixing import unmixed_as_labels_ask
+from ml.detection.noise_model import fit_noise_model
 from ml.types import FloatArray, IntArray
 
 NUM_SAMPLES, NUM_CLASSES = 4000, 4

@@ -5,8 +5,8 @@ What is predicted of the true class is the prior, the noise matrix the likelihoo
 
 import numpy as np
 
-from ml.scoring.transition import count_given, estimate_transition
-from ml.scoring.unmixing import sharpen
+from ml.detection.transition import count_given, estimate_transition
+from ml.detection.unmixing import sharpen
 from ml.types import FloatArray, IntArray
 
 NUM_TRANSITION_STEPS = 6

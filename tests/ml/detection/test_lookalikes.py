@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import ml
-from ml.scoring import lookalikes
+from ml.detection import lookalikes
 
 EVERYBODY = np.ones(12, dtype=np.bool_)
 LABEL_N = np.arange(12) % 3

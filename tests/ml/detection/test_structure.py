@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.scoring.structure import NoiseStructure, noise_structure, stands_out
+from ml.detection.structure import NoiseStructure, noise_structure, stands_out
 from ml.types import IntArray
 
 NUM_FLAGGED = 2000

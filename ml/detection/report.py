@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ml.scoring.evaluate import Evaluation
-from ml.scoring.findings import Findings
-from ml.scoring.summary import summarise
+from ml.detection.evaluate import Evaluation
+from ml.detection.findings import Findings
+from ml.detection.summary import summarise
 from ml.training.progress import EpochReport
 from ml.training.state import TrainState
 from ml.types import IntArray

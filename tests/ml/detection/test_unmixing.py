@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from ml.scoring.neighbours import find_neighbours
-from ml.scoring.transition import count_given, estimate_transition, even_noise
-from ml.scoring.unmixing import calibrate, find_clear, sharpen, typical_predictions, unmix
-from tests.ml.scoring.predictions import uneven_noise
+from ml.detection.neighbours import find_neighbours
+from ml.detection.transition import count_given, estimate_transition, even_noise
+from ml.detection.unmixing import calibrate, find_clear, sharpen, typical_predictions, unmix
+from tests.ml.detection.predictions import uneven_noise
 
 
 def test_a_mixture_of_typical_predictions_is_taken_apart() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.scoring.unmixing import find_clear
+from ml.detection.unmixing import find_clear
 from ml.types import FloatArray, IntArray
 
 SHARPNESSES = np.geomspace(1.0, 6.0, 9)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.scoring.kinds import choose_verdicts, hardness
-from ml.scoring.likely import LikelyClasses
-from ml.scoring.signals import SIGNALS, gather
-from ml.scoring.verdict import Detection, judge
+from ml.detection.kinds import choose_verdicts, hardness
+from ml.detection.likely import LikelyClasses
+from ml.detection.signals import SIGNALS, gather
+from ml.detection.verdict import Detection, judge
 from ml.training.state import TrainState
 from ml.types import BoolArray, FloatArray, IntArray, StrArray
 
@@ -19,7 +19,7 @@ SCORES = {
     "hard": "share of the epochs that predicted another class, times that the label is right",
     "duplicate": "how much nearer the most similar sample is than the next nine, as cosines",
 }
-"""How strongly each kind of `ml.scoring.kinds` applies; `hard` needs the signal `disagreement`,
+"""How strongly each kind of `ml.detection.kinds` applies; `hard` needs the signal `disagreement`,
 `duplicate` the signal `neighbour_agreement`."""
 
 
@@ -39,9 +39,9 @@ class Findings:
     loss: FloatArray
     """Cross-entropy of the given label after the last epoch, in nats."""
     signals: dict[str, FloatArray]
-    """What else was measured: those of `ml.scoring.signals.SIGNALS` that are on, and `SCORES`."""
+    """What else was measured: those of `ml.detection.signals.SIGNALS` that are on, and `SCORES`."""
     verdict: StrArray
-    """What kind of sample it is, one of `ml.scoring.kinds.KINDS`."""
+    """What kind of sample it is, one of `ml.detection.kinds.KINDS`."""
     noise_rate: float
     """Estimated share of wrong labels, 0 to 1."""
     noise_rate_interval: tuple[float, float]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ml.scoring.inversion import log_likelihood
-from ml.scoring.sharpness import SHARPNESSES
+from ml.detection.inversion import log_likelihood
+from ml.detection.sharpness import SHARPNESSES
 from ml.types import FloatArray, IntArray
 
 RAW_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
