@@ -25,6 +25,8 @@ from ml.detection import (
     pin,
     score,
     summarise,
+    surely_wrong,
+    worth_a_look,
 )
 from ml.device import useful_threads
 from ml.features import NUM_VIEWS, extract_features, num_features, trained_features
@@ -96,9 +98,11 @@ __all__ = [
     "review_curve",
     "score",
     "summarise",
+    "surely_wrong",
     "train",
     "trained_features",
     "useful_threads",
+    "worth_a_look",
     "write_onnx",
     "write_torchscript",
 ]

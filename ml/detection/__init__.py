@@ -5,6 +5,7 @@ from ml.detection.detect import detect
 from ml.detection.evaluate import Evaluation, evaluate
 from ml.detection.export import export_model
 from ml.detection.findings import Findings, score
+from ml.detection.flags import surely_wrong, worth_a_look
 from ml.detection.lookalikes import NOBODY, Lookalikes, find_lookalikes
 from ml.detection.pinning import pin
 from ml.detection.report import build_report
@@ -29,4 +30,6 @@ __all__ = [
     "pin",
     "score",
     "summarise",
+    "surely_wrong",
+    "worth_a_look",
 ]

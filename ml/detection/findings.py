@@ -34,6 +34,9 @@ class Findings:
     suggested_confidence: FloatArray
     """Probability of the suggested class, 0 to 1."""
     flagged: BoolArray
+    """Which samples are worth a look."""
+    sure: BoolArray
+    """Which labels are wrong with a probability above .9."""
     rank: IntArray
     """1 is worst: by falling `p_mislabeled`, then position; NaN comes last."""
     loss: FloatArray
@@ -45,13 +48,17 @@ class Findings:
     noise_rate: float
     """Estimated share of wrong labels, 0 to 1."""
     noise_rate_interval: tuple[float, float]
-    """Sampling error, and all the model cannot know of whose the ambiguity is."""
+    """95 % interval: sampling error, and the uncertainty whether ambiguity comes from the network
+    or from the annotators."""
     expected_precision: float | None
     """Share of the flagged that is wrong if `p_mislabeled` is right; None where none is flagged."""
     expected_recall: float | None
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
     fallback: str | None
-    """Why no noise matrix could be fitted: a stable name, or None."""
+    """Why nothing could be fitted: a stable name, or None."""
+    expected_precision_interval: tuple[float, float] = (0.0, 1.0)
+    expected_recall_interval: tuple[float, float] = (0.0, 1.0)
+    """95 % intervals, as that of the noise rate; everything where none is flagged."""
     likely: LikelyClasses | None = None
     """What else each sample may be; None where nothing was predicted."""
 
@@ -103,7 +110,7 @@ def score(
 
     The predictions of the averaged network, averaged over the tracked epochs, are the prior of the
     true class; a noise matrix fitted to the given labels turns them into the probability that a
-    label is wrong. No threshold is involved beyond "more probable than not".
+    label is wrong.
 
     Args:
         state: A training after its last epoch.
@@ -124,13 +131,7 @@ def score(
     if label_N.shape != (state.data.num_samples,):
         raise ValueError(f"{state.data.num_samples} labels needed, not {label_N.size}")
     evidence = gather(state, label_N, features_ND, names=signals)
-    detection = judge(
-        evidence.log_prob,
-        label_N,
-        neighbour_share_NC=evidence.neighbour_share,
-        saw_labels=evidence.saw_labels,
-        min_rate=evidence.min_rate,
-    )
+    detection = judge(evidence.log_prob, label_N)
     measured = evidence.signals
     if "disagreement" in measured:
         measured["hard"] = hardness(measured["disagreement"], detection.p_mislabeled)

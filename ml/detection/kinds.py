@@ -4,15 +4,18 @@ Each kind has a score in [0, 1] for every sample, and one verdict says which kin
 a true label.
 """
 
-import numpy as np
-from scipy.special import entr
+from dataclasses import replace
 
+import numpy as np
+
+from ml.detection.candidates import Candidates
+from ml.detection.transition import TrueClass
 from ml.types import BoolArray, FloatArray, IntArray, StrArray
 
 KINDS = {
-    "not_judged": "too few samples of its class to say anything",
+    "not_judged": "the only sample of its class",
     "off_topic": "looks like none of the classes",
-    "mislabeled": "the given label is more probably wrong than right",
+    "mislabeled": "the given label is worth a look: it may well be wrong",
     "duplicate": "shows the same picture as an earlier sample",
     "ambiguous": "may as well be of another class",
     "hard": "most epochs took it for another class, but the label is probably right",
@@ -30,7 +33,7 @@ MIN_CLASSES = 3
 _NORMAL_MAD = 1.4826
 
 
-def kind_scores(prediction_NC: FloatArray, true_class_NC: FloatArray) -> dict[str, FloatArray]:
+def kind_scores(prediction: Candidates, true_class: TrueClass) -> dict[str, FloatArray]:
     """Return the scores that predictions give.
 
     Off-topic is how evenly the prediction spreads over the classes; ambiguous is that and how
@@ -38,10 +41,11 @@ def kind_scores(prediction_NC: FloatArray, true_class_NC: FloatArray) -> dict[st
     that of an even spread.
 
     Args:
-        prediction_NC: Calibrated prediction, rows sum to 1.
-        true_class_NC: Posterior of the true class, rows sum to 1.
+        prediction: Calibrated prediction of N samples.
+        true_class: Posterior of their true class, of the same candidates.
     """
-    spread_N, unsure_N = _evenness(prediction_NC), _evenness(true_class_NC)
+    posterior = replace(prediction, prob=true_class.prob, rest=true_class.rest)
+    spread_N, unsure_N = prediction.evenness(), posterior.evenness()
     return {"off_topic": spread_N, "ambiguous": np.sqrt(spread_N * unsure_N)}
 
 
@@ -59,7 +63,7 @@ def choose_verdicts(
         scores: What `kind_scores` says, and `disagreement`: the share of the epochs that predicted
             another class, where something was trained.
         p_mislabeled_N: NaN where there is not enough to judge.
-        flagged_N: Which labels are more probably wrong than right.
+        flagged_N: Which labels are worth a look.
         is_copy_N: Which samples show the same picture as an earlier one.
         label_N: Given labels.
     """
@@ -85,8 +89,3 @@ def _stands_out(score_N: FloatArray, least: float) -> BoolArray:
     median = float(np.median(score_N))
     deviation = _NORMAL_MAD * float(np.median(np.abs(score_N - median)))
     return np.asarray(score_N > max(least, median + NUM_DEVIATIONS * deviation), dtype=np.bool_)
-
-
-def _evenness(prob_NC: FloatArray) -> FloatArray:
-    evenness_N = entr(prob_NC).sum(axis=1) / np.log(max(prob_NC.shape[1], 2))
-    return np.asarray(np.clip(evenness_N, 0.0, 1.0), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The few most probable classes of each sample (N samples, C classes, K of them, M at once)."""
+"""The few most probable classes of each sample (N samples, K candidates, L of them likely)."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 from ml.types import FloatArray, IntArray
 
 NUM_LIKELY = 6
-_VALUES_AT_ONCE = 2**22
-"""Sorting needs as much again: 64 MiB, not another array of the size of all probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LikelyClasses:
-    """Classes beside the suggested one, by falling probability; arrays of shape (N, K)."""
+    """Classes beside the suggested one, by falling probability; arrays of shape (N, L)."""
 
     label: NDArray[np.int32]
     probability: NDArray[np.float32]
@@ -22,32 +20,23 @@ class LikelyClasses:
 
 
 def likely_classes(
-    true_class_NC: FloatArray, suggested_N: IntArray, num: int = NUM_LIKELY
+    label_NK: IntArray, prob_NK: FloatArray, suggested_N: IntArray, num: int = NUM_LIKELY
 ) -> LikelyClasses:
-    """Return the most probable classes other than the suggested one.
+    """Return the most probable candidates other than the suggested one.
 
     Args:
-        true_class_NC: Posterior of the true class, rows sum to 1.
-        suggested_N: Suggested labels.
-        num: How many; where there are fewer other classes, K is less.
+        label_NK: Candidate classes.
+        prob_NK: Their posterior probabilities.
+        suggested_N: Which of the candidates is suggested, from 0 to K - 1.
+        num: How many; where there are fewer other candidates, L is less.
     """
-    num_samples, num_classes = true_class_NC.shape
-    num_kept = min(num, num_classes - 1)
-    label_NK = np.zeros((num_samples, num_kept), dtype=np.int32)
-    num_rows = max(_VALUES_AT_ONCE // num_classes, 1)
-    for start in range(0, num_samples, num_rows):
-        rows = slice(start, start + num_rows)
-        label_NK[rows] = _first(true_class_NC[rows], suggested_N[rows], num_kept)
-    probability_NK = np.take_along_axis(true_class_NC, label_NK, axis=1)
+    other_NK = prob_NK.copy()
+    other_NK[np.arange(len(other_NK)), suggested_N] = -1.0
+    num_kept = min(num, label_NK.shape[1] - 1)
+    place_NL = np.argsort(-other_NK, axis=1, kind="stable")[:, :num_kept]
     return LikelyClasses(
-        label=label_NK, probability=np.clip(probability_NK, 0.0, 1.0).astype(np.float32)
+        label=np.take_along_axis(label_NK, place_NL, axis=1).astype(np.int32),
+        probability=np.clip(np.take_along_axis(prob_NK, place_NL, axis=1), 0.0, 1.0).astype(
+            np.float32
+        ),
     )
-
-
-def _first(true_class_MC: FloatArray, suggested_M: IntArray, num_kept: int) -> IntArray:
-    """Return the most probable classes but the suggested one, the most probable first."""
-    other_MC = true_class_MC.copy()
-    other_MC[np.arange(len(other_MC)), suggested_M] = -1.0
-    top_MK = np.argpartition(-other_MC, num_kept - 1, axis=1)[:, :num_kept]
-    falling_MK = np.argsort(-np.take_along_axis(other_MC, top_MK, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(top_MK, falling_MK, axis=1)

@@ -36,6 +36,7 @@ def pin(findings: Findings, labels_N: IntArray, verified_N: BoolArray) -> Findin
         suggested_label=np.where(verified_N, labels_N, findings.suggested_label),
         suggested_confidence=np.where(verified_N, 1.0, findings.suggested_confidence),
         flagged=flagged_N,
+        sure=findings.sure & ~verified_N,
         rank=rank_by(p_N),
         signals=findings.signals | {UNPINNED: np.nan_to_num(findings.p_mislabeled)},
         noise_rate=num_expected / max(num_judged, 1),

@@ -9,12 +9,11 @@ import numpy as np
 
 from ml.detection.findings import Findings
 from ml.detection.kinds import KINDS
-from ml.detection.structure import NoiseStructure, noise_structure, stands_out
+from ml.detection.structure import noise_structure
+from ml.detection.warnings import warn, warn_of_pair
 from ml.mixture import Mixture
 from ml.training.progress import Histogram
 from ml.types import FloatArray, IntArray
-
-MANY_WRONG = 0.4
 
 
 def summarise(
@@ -47,12 +46,10 @@ def summarise(
     )
     fallbacks = (mixture.fallback if mixture else None, findings.fallback)
     return {
-        "noise_rate": findings.noise_rate,
-        "noise_rate_interval": list(findings.noise_rate_interval),
-        "expected_precision": findings.expected_precision,
-        "expected_recall": findings.expected_recall,
+        **_rates(findings),
         "num_samples": len(labels_N),
         "num_flagged": int(findings.flagged.sum()),
+        "num_sure": int(findings.sure.sum()),
         "num_not_judged": int(np.isnan(findings.p_mislabeled).sum()),
         "verdicts": {kind: int((findings.verdict == kind).sum()) for kind in KINDS},
         "noise_structure": asdict(structure),
@@ -66,8 +63,18 @@ def summarise(
         "per_class": _per_class(findings, labels_N, class_names),
         "class_pairs": pairs,
         "fallbacks": [name for name in fallbacks if name is not None],
-        "warnings": _warnings(findings, mixture, structure)
-        + _pair_warnings(pairs, labels_N, class_names),
+        "warnings": warn(findings, mixture, structure) + warn_of_pair(pairs, labels_N, class_names),
+    }
+
+
+def _rates(findings: Findings) -> dict[str, Any]:
+    return {
+        "noise_rate": findings.noise_rate,
+        "noise_rate_interval": list(findings.noise_rate_interval),
+        "expected_precision": findings.expected_precision,
+        "expected_precision_interval": list(findings.expected_precision_interval),
+        "expected_recall": findings.expected_recall,
+        "expected_recall_interval": list(findings.expected_recall_interval),
     }
 
 
@@ -137,43 +144,3 @@ def _class_pairs(
         {"given": class_names[given], "suggested": class_names[suggested], "count": count}
         for (given, suggested), count in ordered
     ]
-
-
-def _warnings(findings: Findings, mixture: Mixture | None, structure: NoiseStructure) -> list[str]:
-    """Return in plain words what a reader of the findings should know."""
-    warnings = []
-    num_unjudged = int(np.isnan(findings.p_mislabeled).sum())
-    if num_unjudged:
-        warnings.append(f"{num_unjudged} samples are in classes too small to be judged.")
-    if findings.noise_rate > MANY_WRONG:
-        warnings.append("A large share of the labels looks wrong; check how the labels were made.")
-    if structure.is_structured:
-        warnings.append(
-            "Wrong labels are not spread evenly: some classes are taken for certain others. The "
-            "class pairs show which; a rule for annotators may help more than single corrections."
-        )
-    if mixture is not None and mixture.fallback:
-        warnings.append("The losses do not show two groups, so the mixture model was not used.")
-    return warnings
-
-
-def _pair_warnings(
-    pairs: list[dict[str, Any]], label_N: IntArray, class_names: Sequence[str]
-) -> list[str]:
-    """Return a sentence about the largest pair of classes, where it is larger than by chance."""
-    if not pairs:
-        return []
-    first, num_flagged = pairs[0], sum(pair["count"] for pair in pairs)
-    share = float((label_N == class_names.index(first["given"])).mean())
-    if not stands_out(
-        first["count"],
-        num_flagged=num_flagged,
-        share_of_label=share,
-        num_classes=len(class_names),
-    ):
-        return []
-    sentence = (
-        f"Wrong labels concentrate on one pair of classes: {first['count']} of {num_flagged} "
-        f"flagged samples are given as {first['given']!r} and look like {first['suggested']!r}."
-    )
-    return [sentence]

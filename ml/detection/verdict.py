@@ -1,19 +1,26 @@
 """From predictions to a verdict for every given label (N samples, C classes)."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from ml.detection.candidates import find_candidates
+from ml.detection.flags import MIN_YIELD, surely_wrong, worth_a_look
+from ml.detection.hypotheses import Hypotheses, fit_hypotheses
+from ml.detection.intervals import (
+    UNKNOWN,
+    Interval,
+    noise_rate_interval,
+    precision_interval,
+    recall_interval,
+)
 from ml.detection.kinds import kind_scores
 from ml.detection.likely import LikelyClasses, likely_classes
-from ml.detection.noise_model import NoiseModel, fit_noise_model
 from ml.types import BoolArray, FloatArray, IntArray
 
-FLAG_ABOVE = 0.5
-"""A label is flagged when it is more probably wrong than right."""
-INTERVAL_Z = 1.96
-MIN_CLASS_SIZE = 20
-"""A class with fewer samples tells too little of how its label is used."""
+MIN_CLASS_SIZE = 2
+"""A class with one sample has no other to compare it with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -21,76 +28,75 @@ class Detection:
     """One verdict for each of N samples; arrays of shape (N,), in the order of the input."""
 
     p_mislabeled: FloatArray
-    """Probability that the given label is wrong, 0 to 1; NaN where there is not enough to judge."""
+    """Probability that the given label is wrong, 0 to 1: the mean over the hypotheses. NaN where
+    the given label has a single sample."""
     suggested_label: IntArray
-    """Most probable class; differs from the given label wherever `flagged`."""
+    """Most probable class; of the classes other than the given one where `flagged`."""
     suggested_confidence: FloatArray
     """Probability of the suggested class, 0 to 1."""
     flagged: BoolArray
+    """Which samples are worth a look: see `ml.detection.flags`."""
+    sure: BoolArray
+    """Which labels are wrong with a probability above .9."""
     rank: IntArray
     """1 is worst: by falling `p_mislabeled`, then position; NaN comes last."""
     noise_rate: float
     """Estimated share of wrong labels, 0 to 1."""
-    noise_rate_interval: tuple[float, float]
-    """Sampling error, and all the model cannot know of whose the ambiguity is."""
+    noise_rate_interval: Interval
+    """95 % interval: sampling error, and the uncertainty whether ambiguity comes from the network
+    or from the annotators."""
     expected_precision: float | None
     """Share of the flagged that is wrong if `p_mislabeled` is right; None where none is flagged."""
+    expected_precision_interval: Interval
     expected_recall: float | None
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
+    expected_recall_interval: Interval
     likely: LikelyClasses
     """What else it may be."""
     kind_scores: dict[str, FloatArray]
     """`off_topic` and `ambiguous`, 0 to 1: see `ml.detection.kinds`."""
     fallback: str | None
-    """Why no noise matrix could be fitted: a stable name, or None."""
+    """Why nothing could be fitted: a stable name, or None."""
 
 
-def judge(
-    log_prob_NC: FloatArray,
-    label_N: IntArray,
-    *,
-    neighbour_share_NC: FloatArray | None = None,
-    saw_labels: bool = False,
-    min_rate: float = 0.0,
-) -> Detection:
+def judge(log_prob_NC: FloatArray, label_N: IntArray, *, min_yield: float = MIN_YIELD) -> Detection:
     """Judge every given label by the class log-probabilities of its sample.
-
-    No threshold is involved beyond "more probable than not".
 
     Args:
         log_prob_NC: Class log-probabilities, finite, in nats.
         label_N: Given labels, in [0, C).
-        neighbour_share_NC: Shares of labels among the nearest other samples, where there are; that
-            they count in the predictions is for the caller to see to.
-        saw_labels: Whether predictions and neighbours are of one network trained on the labels.
-        min_rate: A noise rate that is likely reached, 0 to 1.
+        min_yield: Smallest probability that is worth a look.
 
     Returns:
-        The verdicts. Samples of a given label that fewer than 20 samples have are not judged.
+        The verdicts. A sample whose given label no other has is not judged. Where nothing could be
+        fitted, the samples are ranked by their losses, none is flagged, and no quality is stated.
     """
-    model = fit_noise_model(
-        log_prob_NC, label_N, neighbour_share_NC, saw_labels=saw_labels, min_rate=min_rate
-    )
-    is_judged_N = np.bincount(label_N, minlength=log_prob_NC.shape[1])[label_N] >= MIN_CLASS_SIZE
+    found = fit_hypotheses(find_candidates(log_prob_NC, label_N))
+    p_mislabeled_N = found.true_class.p_wrong
+    size_C = np.bincount(label_N, minlength=log_prob_NC.shape[1])
+    p_mislabeled_N[size_C[label_N] < MIN_CLASS_SIZE] = np.nan
+    flagged_N, sure_N = worth_a_look(p_mislabeled_N, min_yield), surely_wrong(p_mislabeled_N)
+    if found.fallback:
+        flagged_N, sure_N = np.zeros_like(flagged_N), np.zeros_like(sure_N)
+    place_N = suggest(found.true_class.prob, flagged_N)
     row_N = np.arange(len(label_N))
-    p_mislabeled_N = _held(1.0 - model.true_class[row_N, label_N])
-    p_mislabeled_N[~is_judged_N] = np.nan
-    flagged_N = p_mislabeled_N > FLAG_ABOVE
-    suggested_N = suggest(model.true_class, label_N, flagged_N)
-    num_expected, num_found = np.nansum(p_mislabeled_N), p_mislabeled_N[flagged_N].sum()
+    rates = _rates(found, p_mislabeled_N, flagged_N)
     return Detection(
         p_mislabeled=p_mislabeled_N,
-        suggested_label=suggested_N,
-        suggested_confidence=_held(model.true_class[row_N, suggested_N]),
+        suggested_label=found.prediction.label[row_N, place_N],
+        suggested_confidence=np.clip(found.true_class.prob[row_N, place_N], 0.0, 1.0),
         flagged=flagged_N,
+        sure=sure_N,
         rank=rank_by(p_mislabeled_N),
-        noise_rate=float(num_expected / max(is_judged_N.sum(), 1)),
-        noise_rate_interval=_interval(model, is_judged_N),
-        expected_precision=float(num_found / flagged_N.sum()) if flagged_N.any() else None,
-        expected_recall=float(num_found / num_expected) if num_expected > 0.0 else None,
-        likely=likely_classes(model.true_class, suggested_N),
-        kind_scores=kind_scores(model.prediction, model.true_class),
-        fallback=model.fallback,
+        noise_rate=rates.noise_rate,
+        noise_rate_interval=rates.noise_rate_interval,
+        expected_precision=rates.precision,
+        expected_precision_interval=rates.precision_interval,
+        expected_recall=rates.recall,
+        expected_recall_interval=rates.recall_interval,
+        likely=likely_classes(found.prediction.label, found.true_class.prob, place_N),
+        kind_scores=kind_scores(found.prediction, found.true_class),
+        fallback=found.fallback,
     )
 
 
@@ -102,38 +108,37 @@ def rank_by(p_mislabeled_N: FloatArray) -> IntArray:
     return rank_N
 
 
-def suggest(true_class_NC: FloatArray, label_N: IntArray, flagged_N: BoolArray) -> IntArray:
-    """Return the most probable class, of the other classes where the given one is flagged."""
-    suggested_N = true_class_NC.argmax(axis=1)
-    candidate_KC = true_class_NC[flagged_N]
-    candidate_KC[np.arange(len(candidate_KC)), label_N[flagged_N]] = -1.0
-    suggested_N[flagged_N] = candidate_KC.argmax(axis=1)
-    return np.asarray(suggested_N, dtype=np.int64)
+def suggest(prob_NK: FloatArray, flagged_N: BoolArray) -> IntArray:
+    """Return the place of the most probable candidate, not the first one where flagged.
 
-
-def _held(probability_N: FloatArray) -> FloatArray:
-    """Return probabilities without the rounding that leaves [0, 1]."""
-    return np.clip(probability_N, 0.0, 1.0)
-
-
-def _interval(model: NoiseModel, is_judged_N: BoolArray) -> tuple[float, float]:
-    """Return the ends of the 95 % intervals of the least and the greatest noise rate in question.
-
-    In question is every sharpness that counts; and no noise at all where clear images show none.
+    The first candidate is the given label.
     """
-    num_judged = int(is_judged_N.sum())
-    if model.fallback or num_judged == 0:
-        return 0.0, 1.0
-    rate_S = model.p_wrong[:, is_judged_N].mean(axis=1)
-    possible_K = rate_S[model.weight > 0.0]
-    low, _ = _wilson(float(possible_K.min()), num_judged)
-    _, high = _wilson(float(possible_K.max()), num_judged)
-    return (low if model.is_noise_seen else 0.0), high
+    place_N = prob_NK.argmax(axis=1)
+    place_N[flagged_N] = 1 + prob_NK[flagged_N, 1:].argmax(axis=1)
+    return np.asarray(place_N, dtype=np.int64)
 
 
-def _wilson(rate: float, num_samples: int) -> tuple[float, float]:
-    """Return the Wilson interval of a proportion."""
-    z2 = INTERVAL_Z**2 / num_samples
-    centre = (rate + z2 / 2.0) / (1.0 + z2)
-    half = np.sqrt(z2 * (rate * (1.0 - rate) + z2 / 4.0)) / (1.0 + z2)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+class _Rates(NamedTuple):
+    noise_rate: float
+    noise_rate_interval: Interval
+    precision: float | None
+    precision_interval: Interval
+    recall: float | None
+    recall_interval: Interval
+
+
+def _rates(found: Hypotheses, p_mislabeled_N: FloatArray, flagged_N: BoolArray) -> _Rates:
+    """Return the noise rate and the expected quality of the flags, with their intervals."""
+    is_judged_N = ~np.isnan(p_mislabeled_N)
+    num_expected = float(np.nansum(p_mislabeled_N))
+    num_found = float(p_mislabeled_N[flagged_N].sum())
+    p_wrong_HM, flagged_M = found.p_wrong[:, is_judged_N], flagged_N[is_judged_N]
+    is_stated = found.fallback is None
+    return _Rates(
+        noise_rate=num_expected / max(int(is_judged_N.sum()), 1),
+        noise_rate_interval=noise_rate_interval(p_wrong_HM) if is_stated else UNKNOWN,
+        precision=num_found / int(flagged_N.sum()) if flagged_N.any() else None,
+        precision_interval=precision_interval(p_wrong_HM, flagged_M),
+        recall=num_found / num_expected if is_stated and num_expected > 0.0 else None,
+        recall_interval=recall_interval(p_wrong_HM, flagged_M),
+    )

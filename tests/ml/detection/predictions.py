@@ -39,6 +39,13 @@ def noisy_predictions(
     return Predictions(true_class_NC @ transition_CC, given_N, true_N)
 
 
+def even_noise(num_classes: int, noise: float) -> FloatArray:
+    """Return the matrix that moves a share of each class evenly to all other classes."""
+    matrix_CC = np.full((num_classes, num_classes), noise / (num_classes - 1))
+    np.fill_diagonal(matrix_CC, 1.0 - noise)
+    return matrix_CC
+
+
 def uneven_noise() -> FloatArray:
     """Return a matrix of four classes, of which one loses most of its labels."""
     return np.array(

@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.detection.detect import detect
-from ml.detection.transition import even_noise
 from ml.types import FloatArray, IntArray
-from tests.ml.detection.predictions import Predictions, noisy_predictions
+from tests.ml.detection.predictions import Predictions, even_noise, noisy_predictions
 
 SEEDS = st.integers(0, 2**32 - 1)
 TOLERANCE = 1e-6

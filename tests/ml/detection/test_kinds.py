@@ -3,7 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ml.detection.candidates import Candidates
 from ml.detection.kinds import KINDS, choose_verdicts, hardness, kind_scores
+from ml.detection.transition import TrueClass
 from ml.types import FloatArray, StrArray
 
 NUM_SAMPLES = 200
@@ -14,6 +16,14 @@ def spread_over(*classes: int) -> FloatArray:
     prob_C = np.full(5, 1e-6)
     prob_C[list(classes)] = 1.0 / len(classes)
     return np.asarray(prob_C / prob_C.sum(), dtype=np.float64)
+
+
+def scores_of(prediction_NC: FloatArray, true_class_NC: FloatArray) -> dict[str, FloatArray]:
+    """Return the scores of samples whose candidates are all of the five classes."""
+    label_NC = np.tile(np.arange(5), (len(prediction_NC), 1))
+    rest_N = np.zeros(len(prediction_NC))
+    prediction = Candidates(label=label_NC, prob=prediction_NC, rest=rest_N, num_classes=5)
+    return kind_scores(prediction, TrueClass(prob=true_class_NC, rest=rest_N))
 
 
 def verdicts(**changes: object) -> StrArray:
@@ -35,13 +45,13 @@ def verdicts(**changes: object) -> StrArray:
 class TestScores:
     def test_what_looks_like_no_class_is_off_topic_more_than_what_looks_like_two(self) -> None:
         prob_NC = np.stack([spread_over(0), spread_over(0, 1), spread_over(0, 1, 2, 3, 4)])
-        off_topic = kind_scores(prob_NC, prob_NC)["off_topic"]
+        off_topic = scores_of(prob_NC, prob_NC)["off_topic"]
         assert off_topic == pytest.approx([0.0, np.log(2) / np.log(5), 1.0], abs=1e-3)
 
     def test_a_label_that_settles_the_class_leaves_nothing_ambiguous(self) -> None:
         prediction_NC = np.stack([spread_over(0, 1), spread_over(0, 1)])
         true_class_NC = np.stack([spread_over(0), spread_over(0, 1)])
-        settled, open_ = kind_scores(prediction_NC, true_class_NC)["ambiguous"]
+        settled, open_ = scores_of(prediction_NC, true_class_NC)["ambiguous"]
         assert settled < 0.02
         assert open_ > 0.4
 

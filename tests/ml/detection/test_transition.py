@@ -1,28 +1,62 @@
-"""How even a noise matrix is."""
-
 import numpy as np
 import pytest
 
-from ml.detection.transition import distance_from_even, even_noise
+from ml.detection.candidates import find_candidates
+from ml.detection.transition import EvenNoise, StructuredNoise, TrueClass
+from ml.types import FloatArray, IntArray
 
-EQUAL_C = np.full(4, 0.25)
-
-
-def test_even_noise_is_even_whatever_its_rate_and_the_classes_sizes() -> None:
-    share_C = np.array([0.7, 0.1, 0.1, 0.1])
-    for noise in (0.01, 0.6):
-        assert distance_from_even(even_noise(4, noise), share_C) == pytest.approx(0.0)
+NUM_SAMPLES = 6000
 
 
-def test_noise_between_pairs_is_far_from_it() -> None:
-    pairs_CC = 0.7 * np.eye(4) + 0.3 * np.eye(4)[[1, 0, 3, 2]]
-    assert distance_from_even(pairs_CC, EQUAL_C) == pytest.approx(2 / 3)
+def unsure_predictions(true_N: IntArray) -> FloatArray:
+    """Return log-probabilities of a network that gives the true class of three 80 %."""
+    return np.log(np.where(np.eye(3)[true_N] == 1.0, 0.8, 0.1))
 
 
-def test_so_is_noise_of_one_class_also_where_there_are_only_two() -> None:
-    one_sided_CC = np.array([[0.6, 0.4], [0.0, 1.0]])
-    assert distance_from_even(one_sided_CC, np.array([0.5, 0.5])) == pytest.approx(0.5)
+def given_labels(wrong_of: tuple[int, ...], share: float) -> tuple[IntArray, IntArray]:
+    """Return true labels, and given ones of which a share of some classes is the class after."""
+    rng = np.random.default_rng(0)
+    true_N = np.arange(NUM_SAMPLES) % 3
+    is_wrong_N = np.isin(true_N, wrong_of) & (rng.random(NUM_SAMPLES) < share)
+    return true_N, np.where(is_wrong_N, (true_N + 1) % 3, true_N)
 
 
-def test_without_noise_there_is_no_distance() -> None:
-    assert distance_from_even(np.eye(4), EQUAL_C) == 0.0
+def fit_structured(log_prob_NC: FloatArray, given_N: IntArray) -> TrueClass:
+    prior = find_candidates(log_prob_NC, given_N).at_temperature(0.25)
+    noise = StructuredNoise(prior)
+    true_class = EvenNoise().posterior(prior)
+    noise.fit_strength(true_class)
+    return noise.posterior(prior, start=true_class)
+
+
+def test_one_class_that_is_taken_for_another_is_found_by_the_structured_matrix() -> None:
+    true_N, given_N = given_labels((0,), 0.3)
+    p_wrong_N = fit_structured(unsure_predictions(true_N), given_N).p_wrong
+    assert p_wrong_N[given_N != true_N].min() > 0.9
+    assert p_wrong_N[given_N == true_N].max() < 0.1
+    assert p_wrong_N.mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_doubt_counts_more_between_classes_that_are_mixed_up() -> None:
+    true_N, given_N = given_labels((0,), 0.3)
+    log_prob_NC = unsure_predictions(true_N)
+    doubted = np.flatnonzero((given_N == 1) & (true_N == 1))[0]
+    other = np.flatnonzero((given_N == 2) & (true_N == 2))[0]
+    log_prob_NC[doubted], log_prob_NC[other] = np.log([0.5, 0.4, 0.1]), np.log([0.1, 0.5, 0.4])
+    p_wrong_N = fit_structured(log_prob_NC, given_N).p_wrong
+    assert p_wrong_N[doubted] > 10.0 * p_wrong_N[other]
+
+
+def test_the_even_matrix_finds_the_rate_of_even_noise() -> None:
+    true_N, given_N = given_labels((0, 1, 2), 0.2)
+    prior = find_candidates(unsure_predictions(true_N), given_N).at_temperature(0.25)
+    assert EvenNoise().posterior(prior).p_wrong.mean() == pytest.approx(0.2, abs=0.01)
+
+
+def test_posteriors_are_distributions_also_with_a_remainder() -> None:
+    rng = np.random.default_rng(0)
+    log_prob_NC, label_N = rng.normal(size=(500, 90)), rng.integers(90, size=500)
+    prior = find_candidates(log_prob_NC, label_N)
+    assert prior.num_others > 0
+    for found in (EvenNoise().posterior(prior), fit_structured(log_prob_NC, label_N)):
+        np.testing.assert_allclose(found.prob.sum(axis=1) + found.rest, 1.0)
