@@ -17,7 +17,15 @@ from app.models.finding import (
     SampleRank,
 )
 from app.models.idempotency_key import IdempotencyKey
-from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
+from app.models.job import (
+    FINAL_STATES,
+    JUDGING_KINDS,
+    Job,
+    JobEvent,
+    JobKind,
+    JobState,
+    Queue,
+)
 from app.models.job_attempt import AttemptOutcome, JobAttempt
 from app.models.published_key import PublishedKey
 from app.models.review import RandomSample, ReviewClaim, SecondOpinion
@@ -30,6 +38,7 @@ from app.models.webhook import Webhook, WebhookDelivery
 __all__ = [
     "FINAL_STATES",
     "FLAGGED",
+    "JUDGING_KINDS",
     "ODD",
     "OF_SAMPLE",
     "ApiKey",

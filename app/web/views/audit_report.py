@@ -76,6 +76,16 @@ class AuditReport(_Part):
         return cls.model_validate_json(b"".join(chunks))
 
     @property
+    def is_any_judged(self) -> bool:
+        """Whether a single label could be judged."""
+        return self.num_not_judged < self.num_samples
+
+    @property
+    def largest_class(self) -> int:
+        """Samples of the class that has the most."""
+        return max((row.num_samples for row in self.per_class), default=0)
+
+    @property
     def expected_wrong(self) -> int | None:
         """How many of the flagged should really be wrong."""
         if self.expected_precision is None:
