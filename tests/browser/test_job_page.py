@@ -1,3 +1,4 @@
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.service import Service
 from tests.support.waiting import wait_for
 
 STRANGE = ['<img src=x onerror="document.title=1">', "=cmd()|x", "狗" * 85, "a & b / c?d=e#f"]
+Media = Literal["screen", "print"]
 LONG = [f"{letter * 30}_ssp_{'Wijsneus' * 5}_{letter}" for letter in "abcdefghijkl"]
 A4_WIDTH = 794
 _OVERLAPS = """() => {
@@ -138,7 +140,7 @@ def test_report_is_one_page_that_prints(open_page: OpenPage, audited: Job, shots
     ("media", "width"), [("screen", 1440), ("screen", 1280), ("screen", 390), ("print", A4_WIDTH)]
 )
 def test_long_class_names_neither_overlap_nor_widen_the_report(
-    open_page: OpenPage, seed: Seed, service: Service, shots: Shots, media: str, width: int
+    open_page: OpenPage, seed: Seed, service: Service, shots: Shots, media: Media, width: int
 ) -> None:
     dataset, job = seed.audited(name="breeds", classes=LONG, num_samples=48)
     picture(service, seed, dataset)

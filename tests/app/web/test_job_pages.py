@@ -159,6 +159,23 @@ def test_running_job_is_looked_at_again_and_shows_its_losses(
         assert words in reply.text, words
 
 
+def test_time_left_is_open_until_it_is_known(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    with context.database.unit_of_work() as session:
+        job = make_job(
+            session, make_dataset(session, tenant.id), state=JobState.RUNNING, stage="train",
+            epoch=1, epochs=9,
+        )  # fmt: skip
+    assert "Time left\N{EN DASH}" in _text(signed_in.get(f"/jobs/{job.id}").text)
+    for path in (f"/jobs/{job.id}", "/datasets"):
+        text = _text(signed_in.get(path).text)
+        assert "None" not in text
+        assert "left," not in text
+    progress = signed_in.get(f"/v1/jobs/{job.id}").json()["progress"]
+    assert (progress["eta_seconds"], progress["images_per_second"]) == (None, None)
+
+
 def test_failure_is_told_and_can_be_tried_again(
     signed_in: FakeBrowser, context: AppContext, tenant: Tenant
 ) -> None:
