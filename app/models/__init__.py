@@ -26,7 +26,13 @@ from app.models.job import (
     JobState,
     Queue,
 )
-from app.models.job_attempt import AttemptOutcome, JobAttempt
+from app.models.job_attempt import (
+    MILLISECONDS,
+    NO_STAGE,
+    AttemptOutcome,
+    EndedAttempts,
+    JobAttempt,
+)
 from app.models.published_key import PublishedKey
 from app.models.review import RandomSample, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
@@ -39,6 +45,8 @@ __all__ = [
     "FINAL_STATES",
     "FLAGGED",
     "JUDGING_KINDS",
+    "MILLISECONDS",
+    "NO_STAGE",
     "ODD",
     "OF_SAMPLE",
     "ApiKey",
@@ -53,6 +61,7 @@ __all__ = [
     "DecisionEntry",
     "DecisionStep",
     "DuplicateKind",
+    "EndedAttempts",
     "Exclusion",
     "Finding",
     "IdempotencyKey",
