@@ -59,7 +59,8 @@ def _suspect_table(suspects: Sequence[Finding]) -> Table:
 
 def _headline(report: Report) -> str:
     """Return what was decided, how sure that is and how much it probably missed."""
-    if report["num_not_judged"] == report["num_samples"]:
+    num_judged = report["num_samples"] - report["num_not_judged"]
+    if num_judged == 0:
         largest = max(each["num_samples"] for each in report["per_class"])
         return (
             f"No label could be judged: each class has too few samples, at most {largest:,}. "
@@ -73,8 +74,9 @@ def _headline(report: Report) -> str:
             f"; probably {precision:.0%} of them are wrong, and {recall:.0%} of all wrong labels "
             "are among them"
         )
+    labels = "judged labels" if report["num_not_judged"] else "labels"
     return (
-        f"{report['num_flagged']:,} of {report['num_samples']:,} labels flagged{quality}; "
+        f"{report['num_flagged']:,} of {num_judged:,} {labels} flagged{quality}; "
         f"estimated noise rate {report['noise_rate']:.1%} (95 % interval {low:.1%} to {high:.1%})"
     )
 

@@ -73,7 +73,7 @@ class TestSuccess:
         for shown in (
             "cat → dog",
             "0.990",
-            "2 of 3 labels flagged",
+            "2 of 2 judged labels flagged",
             "92% of them",
             "80% of all wrong",
             "25.0%",

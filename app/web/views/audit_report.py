@@ -76,9 +76,9 @@ class AuditReport(_Part):
         return cls.model_validate_json(b"".join(chunks))
 
     @property
-    def is_any_judged(self) -> bool:
-        """Whether a single label could be judged."""
-        return self.num_not_judged < self.num_samples
+    def num_judged(self) -> int:
+        """Labels that could be judged: all counts and rates are of these."""
+        return self.num_samples - self.num_not_judged
 
     @property
     def largest_class(self) -> int:

@@ -50,8 +50,8 @@ def test_page_runs_nothing_but_packaged_files(signed_in: FakeBrowser, job: Job) 
 def test_figures_are_sentences(signed_in: FakeBrowser, job: Job) -> None:
     for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
         text = _text(signed_in.get(path).text)
-        assert "4 of 8 labels look wrong" in text
-        assert "About 2.0 % of all labels are probably wrong" in text
+        assert "4 of 7 judged labels look wrong" in text
+        assert "About 2.0 % of the judged labels are probably wrong" in text
         assert "should lie between 1.0 % and 3.0 %" in text
         assert "Of the 4 suspects, about 3 (80 %) should really be wrong" in text
         assert "They should hold about 50 % of all wrong labels" in text
@@ -113,7 +113,7 @@ def test_nothing_found_leaves_out_what_depends_on_it(
     job = _audited(context, tenant.id, REPORT | nothing)
     for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
         text = _text(signed_in.get(path).text)
-        assert "0 of 8 labels look wrong" in text
+        assert "0 of 7 judged labels look wrong" in text
         for absent in ("really be wrong", "They should hold", "taken for which", "loss"):
             assert absent not in text, absent
 
