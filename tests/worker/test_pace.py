@@ -3,7 +3,15 @@
 import pytest
 
 import ml
+from app.core.db import Database
+from app.core.settings import Settings
+from app.core.storage import DataFolder
+from tests.support.engines import on_sqlite
+from tests.support.rows import make_dataset, make_job, make_tenant
+from worker.attempt import Attempt
 from worker.pace import Pace, TrainingPace
+from worker.stage import StageContext
+from worker.train_stage import TrainStage
 
 NUM_SAMPLES, NUM_BATCHES, EPOCHS = 1000, 10, 9
 START_UP, PER_BATCH = 60.0, 0.5
@@ -70,3 +78,18 @@ def test_work_that_does_not_go_on_has_no_speed(clock: Clock) -> None:
     assert [pace.rate(1.0), pace.rate(1.0)] == [None, None]
     clock.now += 2.0
     assert pace.rate(5.0) == 2.0
+
+
+@on_sqlite
+def test_the_end_of_a_stage_is_not_that_of_the_next(database: Database, settings: Settings) -> None:
+    with database.unit_of_work() as session:
+        job = make_job(session, make_dataset(session, make_tenant(session).id), owner="me")
+        attempt = Attempt.of(job)
+    folder = DataFolder(settings.data_dir)
+    stage = TrainStage(StageContext(attempt, database, folder, {}, settings))
+    pace = {"epoch": 9, "epochs": 9, "eta_seconds": 0.0, "images_per_second": 5.0}
+    update = stage.translate({"event": "progress", "fraction": 1.0, **pace})
+    update.add(stage.translate({"event": "stage", "stage": "score"}))
+    assert update.values["stage"] == "score"
+    assert update.values["eta_seconds"] is None
+    assert update.values["images_per_second"] is None
