@@ -108,15 +108,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _make_context(settings: Settings) -> AppContext:
     database = Database(make_engine(settings.resolved_database_url))
     celery = make_celery(settings)
-    registry = CollectorRegistry()
-    registry.register(JobGauges(database))
+    metrics, job_metrics = CollectorRegistry(), CollectorRegistry()
+    job_metrics.register(JobGauges(database))
+    if not settings.in_server_mode:
+        metrics.register(JobGauges(database))
     return AppContext(
         settings=settings,
         database=database,
         folder=DataFolder.of(settings),
         wake_ups=WakeUps(celery),
         broker=BrokerProbe(celery),
-        metrics=registry,
+        metrics=metrics,
+        job_metrics=job_metrics,
         pepper=load_pepper(settings),
         signing_key=load_signing_key(settings),
     )

@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         return Path(unquote(urlsplit(self.store_url).path))
 
     @property
+    def in_server_mode(self) -> bool:
+        """Whether any number of processes may serve one database: a broker lets them."""
+        return self.redis_url is not None
+
+    @property
     def resolved_database_url(self) -> str:
         """The database to use, with its password: never log this."""
         if self.database_url is not None:
