@@ -14,6 +14,11 @@ from ml.training.state import TrainState
 from ml.types import IntArray
 
 SMALLER_SLICES = "smaller_slices"
+LEARNED_TOO_LITTLE = (
+    "The network learned too little to judge labels: it explains them no better than the sizes of "
+    "the classes do. The ranking follows its losses; no label is flagged and no quality is stated. "
+    "Train longer, on more images, or with the preset quick."
+)
 
 
 def build_report(
@@ -72,9 +77,7 @@ def _warnings(state: TrainState, findings: Findings) -> list[str]:
     """Return what a reader should know of the training."""
     warnings = []
     if findings.fallback:
-        warnings.append(
-            "The network learned too little to judge the labels; train longer or on more images."
-        )
+        warnings.append(LEARNED_TOO_LITTLE)
     if state.rolled_back_in is not None:
         warnings.append(
             f"The loss stopped being finite in epoch {state.rolled_back_in}; training went on from "

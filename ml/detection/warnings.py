@@ -13,11 +13,6 @@ from ml.types import IntArray
 MANY_WRONG = 0.4
 WIDE_INTERVAL = 0.05
 """From this width on the report says why the noise rate is not known better (convention)."""
-LEARNED_TOO_LITTLE = (
-    "The network learned too little to judge labels: it explains them no better than the sizes of "
-    "the classes do. The ranking follows its losses; no label is flagged and no quality is stated. "
-    "Train longer, or use the preset quick."
-)
 
 
 def warn(findings: Findings, mixture: Mixture | None, structure: NoiseStructure) -> list[str]:
@@ -25,11 +20,7 @@ def warn(findings: Findings, mixture: Mixture | None, structure: NoiseStructure)
     warnings = []
     num_unjudged = int(np.isnan(findings.p_mislabeled).sum())
     if num_unjudged:
-        warnings.append(
-            f"{num_unjudged} samples are the only ones of their class and were not judged."
-        )
-    if findings.fallback:
-        warnings.append(LEARNED_TOO_LITTLE)
+        warnings.append(f"{num_unjudged} samples are alone in their class and were not judged.")
     low, high = findings.noise_rate_interval
     if not findings.fallback and high - low > WIDE_INTERVAL:
         warnings.append(
