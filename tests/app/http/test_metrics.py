@@ -9,7 +9,7 @@ from app.core.db import Database
 from app.http.context import AppContext
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, JobState, Queue, Tenant
-from tests.support.rows import make_dataset, make_job
+from tests.support.rows import add_late_message, make_dataset, make_job
 
 
 class TestRequestMetrics:
@@ -58,6 +58,16 @@ class TestJobGauges:
         name = 'labelaudit_oldest_queued_seconds{queue="gpu"} '
         (age,) = (float(line.removeprefix(name)) for line in lines if line.startswith(name))
         assert 3600 <= age < 3700
+
+    def test_tell_how_late_messages_to_receivers_are(
+        self, anonymous: TestClient, context: AppContext, tenant: Tenant
+    ) -> None:
+        name = "labelaudit_oldest_due_webhook_seconds "
+        assert f"{name}0.0" in anonymous.get("/metrics").text.splitlines()
+        add_late_message(context.database, tenant.id, seconds=3600)
+        lines = anonymous.get("/metrics").text.splitlines()
+        (late,) = (float(line.removeprefix(name)) for line in lines if line.startswith(name))
+        assert 3600 <= late < 3700
 
     def test_tell_how_attempts_ended_and_when_the_first_lease_ends(
         self, anonymous: TestClient, context: AppContext, tenant: Tenant
