@@ -24,7 +24,7 @@ from app.exports import endpoints as exports
 from app.findings import artifact_endpoints as artifacts
 from app.findings import endpoints as findings
 from app.http import health, metrics, openapi
-from app.http.body_limit import BodyLimitMiddleware
+from app.http.body_limit import MAX_BODY_BYTES, BodyLimitMiddleware
 from app.http.context import AppContext
 from app.http.metrics import MetricsMiddleware
 from app.http.origin import LoopbackOnlyMiddleware
@@ -40,8 +40,10 @@ from app.learning import endpoints as learning
 from app.predictions import endpoints as predictions
 from app.reviews import endpoints as reviews
 from app.uploads import endpoints as uploads
-from app.uploads.protocol import TusMiddleware, is_upload_path
+from app.uploads.protocol import TusMiddleware, is_chunk_path
 from app.web import assets, docs
+from app.web.access import SIGN_IN
+from app.web.pages.sign_in import MAX_SIGN_IN_BYTES
 from app.web.problems import problem_page
 from app.web.router import router as pages
 from app.webhooks import endpoints as webhooks
@@ -134,13 +136,18 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
         *([Middleware(LoopbackOnlyMiddleware)] if open_to_all else []),
         Middleware(ReadTurns),
         Middleware(AuthenticationMiddleware, context=context),
-        Middleware(BodyLimitMiddleware, streams=_streams),
+        Middleware(BodyLimitMiddleware, max_bytes=_max_body_bytes),
     ]
 
 
-def _streams(path: str) -> bool:
+def _max_body_bytes(method: str, path: str) -> int | None:
+    """Return how large a body may be; None where the route reads it as a stream."""
+    if method == "PATCH" and is_chunk_path(path):
+        return None
     is_form = path in _FORM_PATHS or submissions.is_part_path(path)
-    return is_form or is_upload_path(path) or predictions.is_predict_path(path)
+    if method == "POST" and (is_form or predictions.is_predict_path(path)):
+        return None
+    return MAX_SIGN_IN_BYTES if path == SIGN_IN else MAX_BODY_BYTES
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Authentication of requests: the middleware that asks, and the rights that routes demand."""
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from anyio import to_thread
@@ -61,20 +61,28 @@ class AuthenticationMiddleware(HttpMiddleware):
         return principal
 
 
-def require(*scopes: Scope) -> Callable[..., Awaitable[Principal]]:
-    """Return a dependency that gives the caller, if they have all of these rights."""
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A dependency that gives the caller, if they have all of these rights."""
 
-    async def caller(
+    scopes: tuple[Scope, ...]
+
+    async def __call__(
+        self,
         request: Request,
         _credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     ) -> Principal:
+        """Return the caller whom the middleware found."""
         principal: Principal | None = getattr(request.state, "principal", None)
         if principal is None:
             raise unauthenticated()
-        principal.require(*scopes)
+        principal.require(*self.scopes)
         return principal
 
-    return caller
+
+def require(*scopes: Scope) -> Requirement:
+    """Return the dependency for these rights."""
+    return Requirement(scopes)
 
 
 Reader = Annotated[Principal, Depends(require(Scope.READ))]

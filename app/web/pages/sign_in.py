@@ -12,6 +12,8 @@ from app.web.access import SIGN_IN, local_path
 from app.web.rendering import render
 
 router = APIRouter()
+MAX_SIGN_IN_BYTES = 4096
+"""A key and the way back: whoever sends more is nobody who signs in."""
 
 
 @router.get(SIGN_IN)
