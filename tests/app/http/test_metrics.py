@@ -22,6 +22,20 @@ class TestRequestMetrics:
         assert f'{count}{{method="GET",route="/v1/jobs/{{job_id}}",status="404"}} 2.0' in lines
         assert f'{count}{{method="any",route="unmatched",status="404"}} 2.0' in lines
 
+    def test_count_all_invented_methods_as_one(
+        self, anonymous: TestClient, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        names = ["BREW", "PROPFIND", "X" * 16_000]
+        for method in names:
+            assert anonymous.request(method, "/healthz").status_code == 405
+            assert anonymous.request(method, "/sign-in").status_code == 405
+        text = anonymous.get("/metrics").text
+        count = "labelaudit_http_request_seconds_count"
+        assert f'{count}{{method="other",route="/healthz",status="405"}} 3.0' in text.splitlines()
+        told = "".join(capfd.readouterr())
+        assert "route=/sign-in" in told
+        assert not [name for name in names if name in text or name in told]
+
     def test_count_the_bytes_of_bodies(self, client: TestClient) -> None:
         for _ in range(2):
             client.post("/v1/jobs", content=b"x" * 1000)
