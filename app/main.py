@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import anyio
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
@@ -34,6 +35,7 @@ from app.http.turns import ReadTurns
 from app.jobs import endpoints as jobs
 from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as submissions
+from app.jobs.event_hub import EventHub
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
 from app.learning import endpoints as learning
@@ -100,6 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         },
     )
     app.state.context = context
+    app.state.event_hub = EventHub(context.database, settings)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(assets.PREFIX, assets.Assets(), name="static")
@@ -152,6 +155,9 @@ def _max_body_bytes(method: str, path: str) -> int | None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(app.state.event_hub.run)
+        yield
+        tasks.cancel_scope.cancel()
     context: AppContext = app.state.context
     context.database.dispose()
