@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from app.accounts import endpoints as accounts
 from app.accounts import tenant_endpoints as tenants
 from app.accounts.auth import AuthenticationMiddleware
+from app.accounts.rate_limit import FailedSignIns, RateLimiter
 from app.accounts.secrets import load_pepper, load_signing_key
 from app.claims import endpoints as claims
 from app.core.db import Database, make_engine
@@ -86,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     if settings.auth == "off" and not settings.on_loopback:
         raise ValueError(f"LABELAUDIT_AUTH=off is for a loopback host only, not {settings.host}")
-    context = _make_context(settings)
+    context, limiter = _make_context(settings), RateLimiter(settings)
     renderer = ProblemRenderer(own_codes=OPTION_CODES, page=problem_page)
     app = FastAPI(
         title="Label Audit",
@@ -95,13 +96,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        middleware=_middleware(context, renderer),
+        middleware=_middleware(context, renderer, limiter),
         exception_handlers={
             HTTPException: renderer.handle,
             RequestValidationError: renderer.handle,
         },
     )
     app.state.context = context
+    app.state.request_limiter = limiter
+    app.state.failed_sign_ins = FailedSignIns()
     app.state.event_hub = EventHub(context.database, settings)
     for router in _ROUTERS:
         app.include_router(router)
@@ -127,7 +130,9 @@ def _make_context(settings: Settings) -> AppContext:
     )
 
 
-def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middleware]:
+def _middleware(
+    context: AppContext, renderer: ProblemRenderer, limiter: RateLimiter
+) -> list[Middleware]:
     """Return the layers around the routes, outermost first."""
     open_to_all = context.settings.auth == "off"
     return [
@@ -138,7 +143,7 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
         Middleware(ProblemMiddleware, renderer=renderer),
         *([Middleware(LoopbackOnlyMiddleware)] if open_to_all else []),
         Middleware(ReadTurns),
-        Middleware(AuthenticationMiddleware, context=context),
+        Middleware(AuthenticationMiddleware, context=context, limiter=limiter),
         Middleware(BodyLimitMiddleware, max_bytes=_max_body_bytes),
     ]
 

@@ -35,12 +35,12 @@ class AuthenticationMiddleware(HttpMiddleware):
     A dependency would come too late: the framework reads and parses the body first.
     """
 
-    def __init__(self, app: ASGIApp, context: AppContext) -> None:
-        """Wrap `app`."""
+    def __init__(self, app: ASGIApp, context: AppContext, limiter: RateLimiter) -> None:
+        """Wrap `app`; `limiter` counts the requests, pages included."""
         super().__init__(app)
         self._auth_is_on = context.settings.auth == "on"
         self._identifier = Identifier(context)
-        self._limiter = RateLimiter(context.settings)
+        self._limiter = limiter
 
     @override
     async def serve(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -57,7 +57,7 @@ class AuthenticationMiddleware(HttpMiddleware):
 
     def _admit(self, headers: Headers) -> Principal:
         principal = self._identifier.identify(headers)
-        self._limiter.require(principal.tenant_id, principal.max_requests_per_minute)
+        self._limiter.count(principal)
         return principal
 
 
