@@ -66,31 +66,33 @@ class Sweeper:
         self._wake_ups = wake_ups
         self._paces = {queue: _Pace() for queue in Queue}
 
-    def sweep(self) -> None:
-        """Do one round."""
-        self.end_expired_leases()
-        self.wake_idle_slots(time.monotonic())
-
     def end_expired_leases(self) -> None:
         """Requeue, cancel or fail the jobs whose worker has gone silent."""
         with self._database.unit_of_work() as session:
-            leases = LeaseRepository(session)
-            for job in leases.expired():
+            for job in LeaseRepository(session).expired():
                 fence = Fence(job.id, job.attempt, job.owner or "")
-                _log.warning("lease_expired", job_id=str(job.id), attempt=job.attempt)
-                self._keep_log(session, job)
-                if job.cancel_requested:
-                    leases.finish(fence, JobState.CANCELLED)
-                    continue
-                record_loss(
-                    leases,
-                    fence,
-                    queue=job.queue,
-                    num_lost_before=job.lost_attempts,
-                    max_attempts=self._settings.max_attempts,
-                    outcome=AttemptOutcome.EXPIRED,
-                    reason="its worker went silent",
-                )
+                try:
+                    with session.begin_nested():
+                        self._end_lease(session, fence, job)
+                except Exception as error:  # noqa: BLE001 - the other jobs' leases end all the same
+                    log_failure("lease", error, job_id=str(fence.job_id))
+
+    def _end_lease(self, session: Session, fence: Fence, job: Job) -> None:
+        leases = LeaseRepository(session)
+        _log.warning("lease_expired", job_id=str(job.id), attempt=job.attempt)
+        self._keep_log(session, job)
+        if job.cancel_requested:
+            leases.finish(fence, JobState.CANCELLED)
+            return
+        record_loss(
+            leases,
+            fence,
+            queue=job.queue,
+            num_lost_before=job.lost_attempts,
+            max_attempts=self._settings.max_attempts,
+            outcome=AttemptOutcome.EXPIRED,
+            reason="its worker went silent",
+        )
 
     def _keep_log(self, session: Session, job: Job) -> None:
         """Save what the child of a dead worker said last."""
@@ -99,8 +101,9 @@ class Sweeper:
         if log:
             AttemptRepository(session).keep_log(job.id, job.owner or "", log)
 
-    def wake_idle_slots(self, now: float) -> None:
+    def wake_idle_slots(self, now: float | None = None) -> None:
         """Send a wake-up for each queue that has jobs waiting, backing off while nothing moves."""
+        now = time.monotonic() if now is None else now
         with self._database.read() as session:
             waiting = LeaseRepository(session).count_queued()
         for queue, pace in self._paces.items():
@@ -222,6 +225,8 @@ def run() -> None:
     sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
     for loop in _loops(database, settings, stopping):
         loop.start(stopping)
-    BackgroundLoop("sweep", sweeper.sweep, seconds=settings.sweep_seconds).run(stopping)
+    seconds = settings.sweep_seconds
+    BackgroundLoop("leases", sweeper.end_expired_leases, seconds=seconds).start(stopping)
+    BackgroundLoop("wake-ups", sweeper.wake_idle_slots, seconds=seconds).run(stopping)
     deliverer.wait(PATIENCE_SECONDS + 5)
     database.dispose()
