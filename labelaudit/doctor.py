@@ -152,9 +152,7 @@ def _look_at_webhooks(settings: "Settings") -> Check:
     return _look_at_rows("webhooks", settings, _look_at_outbox)
 
 
-def _look_at_rows(
-    name: str, settings: "Settings", look: "Callable[[Database], Check]"
-) -> Check:  # fmt: skip
+def _look_at_rows(name: str, settings: "Settings", look: "Callable[[Database], Check]") -> Check:
     from app.core.migrate import is_current
 
     file = settings.data_dir / "labelaudit.db"

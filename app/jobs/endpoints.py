@@ -61,7 +61,7 @@ StreamPlace = Annotated[EventHub, Depends(_stream_place, scope="request")]
 
 def _event_stream(
     job_id: str, caller: Reader, context: ContextDep, hub: StreamPlace
-) -> EventStream:  # fmt: skip
+) -> EventStream:
     database = context.tenant_database(caller.tenant_id)
     return EventStream.open(database, hub, caller.tenant_id, job_id)
 

@@ -25,9 +25,7 @@ class EventStream:
     job_id: UUID
 
     @classmethod
-    def open(
-        cls, database: Database, hub: EventHub, tenant_id: UUID, job_id: str
-    ) -> "EventStream":  # fmt: skip
+    def open(cls, database: Database, hub: EventHub, tenant_id: UUID, job_id: str) -> "EventStream":
         """Get ready to follow a job.
 
         Raises:
