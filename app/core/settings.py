@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     max_tenant_requests_per_minute: int | None = Field(None, ge=1)
     """A bucket of so many tokens that fills up in a minute; by default unlimited on a loopback
     host, else 1,200."""
+    max_tenant_streams: int = Field(100, ge=1)
+    """Event streams that one tenant may have open at each API process, on a loopback host too."""
+    max_streams: int = Field(1_000, ge=1)
+    """The same for all tenants together."""
     max_files: int = Field(2_000_000, gt=0)
     max_file_bytes: int = Field(64 * 1024**2, gt=0)
     """Largest single image file, measured as it is read, not as its header says."""

@@ -16,11 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from app.http.deps import ContextDep
+from app.http.methods import METHODS
 from app.http.middleware import PROBES, HttpMiddleware
 
 router = APIRouter(tags=["operation"])
 _BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.3, 0.5, 1, 3, 10, 60, 600)
 
+_METHODS = frozenset(method.upper() for method in METHODS)
 _log = structlog.get_logger(__name__)
 
 
@@ -90,10 +92,11 @@ class MetricsMiddleware(HttpMiddleware):
         try:
             await self._app(scope, count, watch)
         finally:
-            # The template, not the path: one time series a route. Anything may be asked for,
-            # so unknown paths and methods share one.
+            # The template, not the path: one time series a route. Anything may be asked for, by
+            # whoever likes and up to the size of a head: unknown paths and methods share one.
             route = getattr(scope.get("route"), "path", None)
-            method = scope["method"] if route else "any"
+            named = scope["method"] if scope["method"] in _METHODS else "other"
+            method = named if route else "any"
             if num_bytes:
                 self._received.labels(route or "unmatched").inc(num_bytes)
             seconds = time.perf_counter() - start

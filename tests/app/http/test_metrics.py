@@ -14,7 +14,7 @@ from app.http.context import AppContext
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.main import create_app
 from app.models import AttemptOutcome, JobState, Queue, Tenant
-from tests.support.rows import make_dataset, make_job
+from tests.support.rows import add_late_message, make_dataset, make_job
 
 
 class TestRequestMetrics:
@@ -26,6 +26,20 @@ class TestRequestMetrics:
         count = "labelaudit_http_request_seconds_count"
         assert f'{count}{{method="GET",route="/v1/jobs/{{job_id}}",status="404"}} 2.0' in lines
         assert f'{count}{{method="any",route="unmatched",status="404"}} 2.0' in lines
+
+    def test_count_all_invented_methods_as_one(
+        self, anonymous: TestClient, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        names = ["BREW", "PROPFIND", "X" * 16_000]
+        for method in names:
+            assert anonymous.request(method, "/healthz").status_code == 405
+            assert anonymous.request(method, "/sign-in").status_code == 405
+        text = anonymous.get("/metrics").text
+        count = "labelaudit_http_request_seconds_count"
+        assert f'{count}{{method="other",route="/healthz",status="405"}} 3.0' in text.splitlines()
+        told = "".join(capfd.readouterr())
+        assert "route=/sign-in" in told
+        assert not [name for name in names if name in text or name in told]
 
     def test_count_the_bytes_of_bodies(self, client: TestClient) -> None:
         for _ in range(2):
@@ -63,6 +77,16 @@ class TestJobGauges:
         name = 'labelaudit_oldest_queued_seconds{queue="gpu"} '
         (age,) = (float(line.removeprefix(name)) for line in lines if line.startswith(name))
         assert 3600 <= age < 3700
+
+    def test_tell_how_late_messages_to_receivers_are(
+        self, anonymous: TestClient, context: AppContext, tenant: Tenant
+    ) -> None:
+        name = "labelaudit_oldest_due_webhook_seconds "
+        assert f"{name}0.0" in anonymous.get("/metrics").text.splitlines()
+        add_late_message(context.database, tenant.id, seconds=3600)
+        lines = anonymous.get("/metrics").text.splitlines()
+        (late,) = (float(line.removeprefix(name)) for line in lines if line.startswith(name))
+        assert 3600 <= late < 3700
 
     def test_tell_how_attempts_ended_and_when_the_first_lease_ends(
         self, anonymous: TestClient, context: AppContext, tenant: Tenant
