@@ -44,12 +44,39 @@ def test_digits_stand_for_the_probable_classes_of_each_sample(
     page = open_page(suspects.review_path)
     # Given a, suggested b; d has 3 %, and each class stands there once.
     keys = page.locator(".class-key:visible")
-    expect(keys).to_have_text(["1b", "2a6 %", "3d3 %", "4c", "5e", "6f"])
+    expect(keys).to_have_text(["1b90 %", "2a6 %", "3d3 %", "4c", "5e", "6f"])
     press(page, "3")
-    expect(keys).to_have_text(["1c", "2b6 %", "3e3 %", "4a", "5d", "6f"])
+    expect(keys).to_have_text(["1c90 %", "2b6 %", "3e3 %", "4a", "5d", "6f"])
     press(page, "3")
     all_saved(page, service, suspects, 2)
     assert [entry["to"]["label"] for entry in log_of(service, suspects)] == ["d", "e"]
+
+
+def test_both_chances_are_named_wherever_a_suspect_is_shown(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 4, classes=["bird", "frog", "deer"], has_likely=True)
+    page = open_page(suspects.review_path)
+    for _ in ("grid", "single view"):
+        tile = page.locator(".tile:visible").first
+        expect(tile.locator(".tile__chance")).to_have_text("likely wrong 99 %")
+        expect(tile.locator(".tile__suggested")).to_have_text("frog 90 %")
+        expect(tile.locator(".tile__chance .visually-hidden")).to_have_count(0)
+        press(page, "v")
+    expect(page.locator(".class-key").first).to_have_text("1frog90 %")
+
+    press(page, "o")
+    page.wait_for_url("**/samples/s*")
+    expect(page.locator(".tile__suggested")).to_have_text("frog 90 %")
+    facts = page.locator(".sample__verdict .fact")
+    expect(facts.filter(has_text="Given label is wrong")).to_contain_text("99 %")
+    expect(facts.filter(has_text="Suggestion")).to_contain_text("frog 90 %")
+
+    url = f"/v1/jobs/{suspects.job.id}/claims"
+    service.http.post(url, json={"count": 1}).raise_for_status()
+    page.goto(f"{suspects.review_path}/share")
+    expect(page.locator(".tile__chance")).to_have_text("likely wrong 99 %")
+    expect(page.locator(".tile__suggested")).to_have_text("frog 90 %")
 
 
 def test_kinds_of_samples_are_a_filter_in_the_address(open_page: OpenPage, seed: Seed) -> None:

@@ -8,6 +8,7 @@ class SampleRecord {
     this.id = tile.dataset.sample;
     this.given = tile.dataset.given;
     this.suggested = tile.dataset.suggested || undefined; // hidden from a blind reviewer
+    this.confidence = Number(tile.dataset.confidence); // in the suggestion
     this.likely = JSON.parse(tile.dataset.likely ?? "[]"); // [class, probability], falling
     this.opinions = JSON.parse(tile.dataset.opinions ?? "[]"); // of reviewers who differ
     this.isSecond = tile.dataset.second === "yes"; // what the first one decided is not shown
