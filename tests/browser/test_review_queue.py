@@ -120,7 +120,6 @@ def test_every_key_becomes_exactly_one_decision(
             key = keys[len(wanted) % len(keys)]
             page.keyboard.press(key)
             wanted.append({"a": "relabel", "s": "keep", "d": "unsure"}[key])
-        page.keyboard.press("n")
     all_saved(page, service, suspects, num_samples)
     log = log_of(service, suspects)
     assert [entry["to"]["decision"] for entry in log] == wanted

@@ -24,6 +24,7 @@ export class Decisions {
     });
     for (const { record, value } of wanted) {
       record.value = value;
+      record.isDone = true;
       record.pending += 1;
       this.events.changed(record);
     }
@@ -112,6 +113,7 @@ export class Decisions {
   }
 
   #takeBack(wanted, problem, retry) {
+    for (const { record } of wanted) record.isDone = false;
     this.#settle(wanted);
     this.events.refused(problem, retry);
   }
@@ -170,7 +172,12 @@ export class Decisions {
     for (const entry of items) {
       // Below a second opinion lies the first one, which is not shown.
       const isHidden = kind === "undo" && this.records.get(entry.sample_id)?.isSecond;
-      this.records.learn(entry.sample_id, entry.version, valueOf(isHidden ? {} : entry.to));
+      const record = this.records.learn(
+        entry.sample_id,
+        entry.version,
+        valueOf(isHidden ? {} : entry.to),
+      );
+      if (record) record.isDone = kind === "redo";
     }
     this.events.reverted(
       kind,

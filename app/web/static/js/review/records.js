@@ -16,6 +16,7 @@ class SampleRecord {
     this.value = valueOf(tile.dataset);
     this.saved = this.value;
     this.pending = 0; // decisions that are yet to be answered
+    this.isDone = false; // whether the reviewer has decided since the page was loaded
     this.round = 0; // grows with each conflict: what was decided before must not overwrite it
   }
 }
