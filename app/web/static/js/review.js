@@ -1,7 +1,7 @@
 // The pages of a review, by their mode: everything (`queue`), what is one's own (`share`), where
 // reviewers differ (`differences`), one `sample`. From keys and buttons to what they do.
 import { call } from "./api.js";
-import { showDone, showFailure } from "./toast.js";
+import { retell, showDone, showFailure } from "./toast.js";
 import { Board } from "./review/board.js";
 import { Bulk } from "./review/bulk.js";
 import { ClassKeys } from "./review/class_keys.js";
@@ -16,44 +16,48 @@ import { Picker } from "./review/picker.js";
 import { Records } from "./review/records.js";
 import { Neighbours } from "./review/samples.js";
 import { Share } from "./review/share.js";
+import { Shelf } from "./review/shelf.js";
 import { Tally } from "./review/tally.js";
 import { show, tileOf } from "./review/tiles.js";
 import { relabelTo, valueOf, words } from "./review/values.js";
 import { View } from "./review/view.js";
 
 const root = document.getElementById("review");
-const { job, dataset, search, key, mode, shows } = root.dataset;
+const { job, dataset, search, tenant, key, mode, shows } = root.dataset;
 const mayReview = root.dataset.mayReview === "yes";
 const isBoard = mode !== "sample";
 const placeKey = `labelaudit-place-${job}-${mode}-${search}`;
 
 const records = new Records();
-const tally = new Tally(job);
 const board = new Board(root, moved);
 const view = new View(board);
 const ending = new Ending(root);
 const pager = isBoard ? new Pager(board, shown) : new Neighbours();
 
-let complaint;
-const outbox = new Outbox({
-  onChange: (count, isHalted) => {
-    tally.setWaiting(count, isHalted);
-    if (!isHalted) complaint?.remove();
-    if (!count && !isBoard) refresh();
+const shelf = new Shelf(`${tenant}-${key}-${job}`);
+const outbox = new Outbox(shelf, {
+  onChange: () => {
+    tally.show();
+    if (complaint?.isConnected) retell(complaint, troubleWords());
+    if (!outbox.trouble) endComplaint();
+    if (!outbox.count && !isBoard) refresh();
   },
-  onHalt: (error) => {
-    const steps = outbox.count === 1 ? "Your last step is" : `Your last ${outbox.count} steps are`;
-    const why = error.detail ?? "the service does not answer";
-    complaint = showFailure(`${steps} not saved: ${why}.`, () => outbox.retry());
+  onTrouble: () => {
+    complaint ??= showFailure(troubleWords(), () => {
+      complaint = undefined;
+      outbox.retry();
+    });
   },
 });
+const tally = new Tally(job, outbox);
+let complaint; // the message about what is not saved; once closed it stays away until all is well
 const events = {
   changed: (record) => {
     const tile = tileOf(record.id);
     if (tile) show(tile, record);
     if (mode === "share") share.show(board.tiles);
   },
-  decided: (count) => tally.add(count),
+  saved: (count) => tally.add(count),
   refused: (error, retry) => showFailure(error.detail ?? error.message, retry),
   conflict: (record, mine) => conflicts.add(record, mine),
   reverted,
@@ -180,6 +184,17 @@ async function reverted(kind, ids, count) {
 async function bring(ids) {
   if (!ids.some(tileOf) && !pager.showPageOf(ids)) await refresh();
   return ids.some(tileOf);
+}
+
+function troubleWords() {
+  const steps = outbox.count === 1 ? "Your last step is" : `Your last ${outbox.count} steps are`;
+  const why = outbox.trouble?.detail ?? "The service does not answer.";
+  return `${steps} not saved: ${why} Kept in this browser and tried again.`;
+}
+
+function endComplaint() {
+  complaint?.remove();
+  complaint = undefined;
 }
 
 /** Send a bulk decision when all before it is sent; returns once it is made. */
@@ -369,3 +384,4 @@ reasons.addEventListener("keydown", (event) => {
 root.addEventListener("error", ({ target }) => target.classList?.add("is-missing"), true);
 
 shown({ place: sessionStorage.getItem(placeKey) });
+outbox.takeOver((kept) => decisions.resume(kept));
