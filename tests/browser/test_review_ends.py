@@ -104,6 +104,7 @@ def test_the_last_page_ends_and_says_so(
 
     press(page, "z")
     expect(ending).to_be_hidden()
+    expect(page.locator("#said:not(.visually-hidden)")).to_have_count(0)
     expect(page.locator(".tile").last).to_be_focused()
     press(page, "d")
     expect(ending).to_be_visible()

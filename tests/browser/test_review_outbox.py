@@ -64,7 +64,7 @@ def test_a_session_that_is_over_loses_nothing(
     all_saved(page, service, suspects, 3)
     decided = [entry["to"]["decision"] for entry in log_of(service, suspects)]
     assert decided == ["keep", "relabel", "unsure"]
-    expect(page.locator("#tally")).to_have_text("3 decided in this sitting")
+    expect(page.locator("#tally")).to_have_text("3 decided")
     expect(page.locator(".tile[data-decision='']")).to_have_count(5)
 
 
@@ -79,7 +79,7 @@ def test_a_reload_without_network_keeps_decisions_selections_and_undos(
     expect(page.locator("#tally")).to_contain_text("5 not saved")
     page.reload()
     expect(page.locator("[data-state=pending]")).to_have_count(5)
-    expect(page.locator("#tally")).to_contain_text("6 decided in this sitting")
+    expect(page.locator("#tally")).to_contain_text("6 decided")
     page.unroute_all()
     page.get_by_role("button", name="Try again").click()
     all_saved(page, service, suspects, 7)
@@ -87,7 +87,7 @@ def test_a_reload_without_network_keeps_decisions_selections_and_undos(
     wanted = ["keep", "unsure", "unsure", "unsure", "relabel", "keep", "relabel"]
     assert [entry["to"]["decision"] for entry in log] == wanted
     assert len({entry["step_id"] for entry in log[1:4]}) == 1
-    expect(page.locator("#tally")).to_have_text("5 decided in this sitting")
+    expect(page.locator("#tally")).to_have_text("5 decided")
 
 
 def test_another_account_in_the_same_browser_never_sends_them(
@@ -134,6 +134,23 @@ def test_what_a_closed_tab_left_is_sent_by_the_next_and_an_open_one_keeps_its_ow
     expect(other.locator("[data-decision='']")).to_have_count(3)
 
 
+def test_a_reload_at_the_end_of_the_queue_ends_there_again(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 3)
+    page = open_page(suspects.review_path)
+    page.route(DECISIONS, lambda route: route.abort())
+    press(page, "s s s")
+    ending = page.locator("#ending")
+    expect(ending).to_contain_text("3 decided in this sitting, 3 not saved")
+    page.reload()
+    expect(ending).to_be_visible()
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(ending).to_contain_text("Nothing is left to do here")
+    all_saved(page, service, suspects, 3)
+
+
 def test_one_error_of_the_service_is_tried_again_by_itself(
     open_page: OpenPage, seed: Seed, service: Service
 ) -> None:
@@ -144,7 +161,7 @@ def test_one_error_of_the_service_is_tried_again_by_itself(
     page.get_by_text("not saved: Something broke.").wait_for()
     all_saved(page, service, suspects, 3)
     expect(page.locator(".toast")).to_have_count(0)
-    expect(page.locator("#tally")).to_have_text("3 decided in this sitting")
+    expect(page.locator("#tally")).to_have_text("3 decided")
     decided = [entry["to"]["decision"] for entry in log_of(service, suspects)]
     assert decided == ["keep", "relabel", "keep"]
 
@@ -169,7 +186,7 @@ def test_what_cannot_be_saved_at_all_is_taken_back_and_not_counted(
     expect(failed).to_be_visible()
     all_saved(page, service, suspects, 1)
     expect(first).to_have_attribute("data-decision", "")
-    expect(page.locator("#tally")).to_have_text("1 decided in this sitting")
+    expect(page.locator("#tally")).to_have_text("1 decided")
 
 
 def test_a_faster_reviewer_is_told_of_after_a_reload_too(
@@ -191,4 +208,4 @@ def test_a_faster_reviewer_is_told_of_after_a_reload_too(
     expect(dialog.locator("#conflict-mine")).to_have_text("Kept")
     dialog.get_by_role("button", name="Leave theirs").click()
     all_saved(page, service, suspects, 2)
-    expect(page.locator("#tally")).to_have_text("1 decided in this sitting")
+    expect(page.locator("#tally")).to_have_text("1 decided")

@@ -2,7 +2,9 @@
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import update
 
+from app.models import Finding
 from tests.browser.conftest import OpenPage
 from tests.browser.rows import Seed
 from tests.browser.suspects import make_suspects
@@ -77,6 +79,39 @@ def test_both_chances_are_named_wherever_a_suspect_is_shown(
     page.goto(f"{suspects.review_path}/share")
     expect(page.locator(".tile__chance")).to_have_text("likely wrong 99 %")
     expect(page.locator(".tile__suggested")).to_have_text("frog 90 %")
+
+
+@pytest.mark.parametrize("width", [1280, 820, 390])
+def test_numbers_are_never_cut_off_and_the_board_stays_in_place(
+    width: int, open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 8, classes=["a class with a long name", "b"])
+    page = open_page(suspects.review_path, viewport={"width": width, "height": 800})
+    for number in page.locator(".tile__chance, .tile__share").all():
+        assert number.evaluate("each => each.scrollWidth <= each.clientWidth + 1")
+    press(page, "+ + + +")
+    for number in page.locator(".tile__chance, .tile__share").all():
+        assert number.evaluate("each => each.scrollWidth <= each.clientWidth + 1")
+    top = "document.querySelector('.board').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(top)
+    press(page, "s")
+    all_saved(page, service, suspects, 1)
+    expect(page.locator("#tally")).to_have_text("1 decided")
+    assert page.evaluate(top) == before
+
+
+def test_a_label_that_is_its_own_suggestion_is_shown_once(open_page: OpenPage, seed: Seed) -> None:
+    suspects = make_suspects(seed, 4, num_flagged=0)
+    with seed.database.unit_of_work() as session:
+        session.execute(update(Finding).values(suggested_label=Finding.given_label))
+    page = open_page(f"{suspects.review_path}?flagged=no")
+    first = page.locator(".tile").first
+    expect(first.locator(".tile__labels")).to_have_text(", labelled and suggested cat 90 %")
+    expect(first.locator(".tile__given")).to_have_count(0)
+    weight = "each => getComputedStyle(each).fontWeight"
+    assert first.locator(".tile__suggested").evaluate(weight) == "620"
+    press(page, "s")
+    assert first.locator(".tile__suggested").evaluate(weight) == "620"
 
 
 def test_kinds_of_samples_are_a_filter_in_the_address(open_page: OpenPage, seed: Seed) -> None:

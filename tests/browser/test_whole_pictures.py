@@ -76,6 +76,10 @@ def test_on_the_board_and_in_the_single_view(open_page: OpenPage, suspects: Susp
     expect(page.locator(".tile:visible")).to_have_count(1)
     _wait_for_pictures(page)
     assert edges_seen(page.locator(".tile__frame:visible")) == set(EDGES)
+    press(page, "s ArrowLeft")  # a decision hides nothing, nor does it make the large one pale
+    _wait_for_pictures(page)
+    expect(page.locator(".tile__decision:visible")).to_have_text("Kept")
+    assert edges_seen(page.locator(".tile__frame:visible")) == set(EDGES)
 
 
 def test_on_the_page_of_a_sample_and_among_those_like_it(

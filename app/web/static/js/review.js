@@ -69,7 +69,7 @@ const conflicts = new Conflicts(dataset, {
   onClose: () => board.current?.focus(),
 });
 const classes = new Classes(dataset, {
-  onReady: () => moved(board.current),
+  onReady: () => showKeys(board.current),
   onFail: () => showFailure("The classes could not be fetched.", () => location.reload()),
 });
 const classKeys = new ClassKeys(classes, chooseClass);
@@ -82,13 +82,18 @@ const share = new Share(job);
 const reasons = document.getElementById("exclude-reason");
 
 function moved(tile) {
-  ending?.hide();
-  const record = tile && records.get(tile.dataset.sample);
-  classKeys?.show(record);
-  root.classList.toggle("has-no-suggestion", Boolean(record) && !record.suggested);
+  ending.hide();
+  document.getElementById("said").classList.add("visually-hidden"); // a hint is of another tile
+  showKeys(tile);
   if (!tile) return;
-  view?.enlarge(tile);
+  view.enlarge(tile);
   sessionStorage.setItem(placeKey, tile.dataset.sample);
+}
+
+function showKeys(tile) {
+  const record = tile && records.get(tile.dataset.sample);
+  classKeys.show(record);
+  root.classList.toggle("has-no-suggestion", Boolean(record) && !record.suggested);
 }
 
 /** Whether a sample is to do: in a list of decided ones, what was decided before is to do again. */
@@ -129,6 +134,15 @@ function advance(from) {
   // Whoever goes elsewhere before the next page is there wants to stay.
   if (pager.hasNext) turn(1, () => board.current === from && !board.isChosen);
   else end();
+}
+
+/** Go on where an earlier page has decided on the sample that this one began with. */
+function leaveDecided() {
+  const { current, isChosen } = board;
+  if (shows !== "open" || !current || isChosen || isToDo(current)) return;
+  const first = board.tiles.find(isToDo);
+  if (first) board.moveTo(first);
+  else advance(current);
 }
 
 function end() {
@@ -384,4 +398,4 @@ reasons.addEventListener("keydown", (event) => {
 root.addEventListener("error", ({ target }) => target.classList?.add("is-missing"), true);
 
 shown({ place: sessionStorage.getItem(placeKey) });
-outbox.takeOver((kept) => decisions.resume(kept));
+outbox.takeOver((kept) => decisions.resume(kept), leaveDecided);

@@ -61,13 +61,17 @@ export class Outbox {
     if (this.count) await new Promise((resolve) => this.#idlers.push(resolve));
   }
 
-  /** Send what earlier pages could not; `resume(kept)` makes tasks of what they have kept. */
-  takeOver(resume) {
+  /**
+   * Send what earlier pages could not. `resume(kept)` makes tasks of what they have kept,
+   * `onResumed()` hears when some have come.
+   */
+  takeOver(resume, onResumed) {
     this.#shelf.takeOver((kept) => {
       // It is older than what waits here, but for the one that is on its way.
       this.#tasks.splice(this.#isBusy ? 1 : 0, 0, ...resume(kept));
       this.#changed();
       this.#work();
+      onResumed();
     });
   }
 

@@ -3,7 +3,8 @@ export class Tally {
   /** What waits in the outbox is counted, but noted only once it is saved. */
   constructor(job, outbox) {
     this.outbox = outbox;
-    this.element = document.getElementById("tally");
+    this.element = document.getElementById("tally"); // the page of a sample has none
+    this.atEnd = document.getElementById("ending-saved");
     this.key = `labelaudit-tally-${job}`;
     this.count = Number(sessionStorage.getItem(this.key) ?? 0);
     this.show();
@@ -20,9 +21,11 @@ export class Tally {
     if (!this.element) return;
     const { count: waiting, numDecided, trouble } = this.outbox;
     const decided = this.count + numDecided;
-    const done = decided ? `${decided.toLocaleString("en")} decided in this sitting` : "";
+    const done = decided ? `${decided.toLocaleString("en")} decided` : "";
     const unsaved = trouble ? `${waiting} not saved` : "";
     this.element.textContent = [done, unsaved].filter(Boolean).join(", ");
     this.element.classList.toggle("is-halted", Boolean(unsaved));
+    const rest = waiting ? `, ${waiting} ${trouble ? "not" : "being"} saved` : "";
+    this.atEnd.textContent = `${decided.toLocaleString("en")} decided in this sitting${rest}.`;
   }
 }
