@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Dialog, Page, Route, expect
 
 from tests.browser.conftest import OpenPage, sign_in
 from tests.browser.rows import Seed
@@ -50,6 +50,10 @@ def _use_key(context: BrowserContext, service: Service, key: str) -> None:
     assert reply.ok, reply.text()
 
 
+def _leave_when_asked(page: Page) -> None:
+    page.on("dialog", lambda dialog: dialog.accept())
+
+
 def test_a_session_that_is_over_loses_nothing(
     open_page: OpenPage, seed: Seed, service: Service
 ) -> None:
@@ -57,7 +61,7 @@ def test_a_session_that_is_over_loses_nothing(
     page = open_page(suspects.review_path)
     page.context.clear_cookies()
     press(page, "s a d")
-    page.wait_for_url("**/sign-in?next=*")
+    page.wait_for_url("**/sign-in?next=*")  # without a question
     assert log_of(service, suspects) == []
     _sign_in_by_page(page, service)
     page.wait_for_url("**/review")
@@ -73,6 +77,7 @@ def test_a_reload_without_network_keeps_decisions_selections_and_undos(
 ) -> None:
     suspects = make_suspects(seed, 8)
     page = open_page(suspects.review_path)
+    _leave_when_asked(page)
     page.route("**/v1/**/decision*", lambda route: route.abort())
     page.route("**/v1/**/decisions/undo", lambda route: route.abort())
     press(page, "s Shift+ArrowRight Shift+ArrowRight d a ArrowLeft s z")
@@ -90,11 +95,67 @@ def test_a_reload_without_network_keeps_decisions_selections_and_undos(
     expect(page.locator("#tally")).to_have_text("5 decided")
 
 
+def test_leaving_with_unsaved_decisions_is_asked_about(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 6)
+    page = open_page(suspects.review_path)
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.route(DECISIONS, lambda route: route.abort())
+    press(page, "s")
+    expect(page.locator("#tally")).to_contain_text("1 not saved")
+    page.get_by_role("link", name="My share").click()
+    for _ in range(100):
+        if asked:
+            break
+        page.wait_for_timeout(50)
+    assert asked == ["beforeunload"]
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    all_saved(page, service, suspects, 1)
+
+
+def test_a_link_waits_until_all_is_saved(open_page: OpenPage, seed: Seed, service: Service) -> None:
+    suspects = make_suspects(seed, 6)
+    page = open_page(suspects.review_path)
+    press(page, "s " * 6)
+    page.get_by_role("link", name="Results", exact=True).click()
+    page.wait_for_url(f"**/jobs/{suspects.job.id}")
+    assert len(log_of(service, suspects)) == 6
+
+
+def test_without_locks_a_reload_keeps_them_for_this_tab(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 6)
+    page = open_page()
+    # As where a page comes without encryption from another machine.
+    page.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })"
+    )
+    _leave_when_asked(page)
+    page.goto(suspects.review_path)
+    page.route(DECISIONS, lambda route: route.abort())
+    press(page, "s a")
+    expect(page.locator("#tally")).to_contain_text("2 not saved")
+    page.unroute_all()
+    page.reload()
+    all_saved(page, service, suspects, 2)
+    expect(page.locator(".tile[data-decision='']")).to_have_count(4)
+
+
 def test_another_account_in_the_same_browser_never_sends_them(
     open_page: OpenPage, seed: Seed, service: Service
 ) -> None:
     suspects = make_suspects(seed, 6)
     page = open_page(suspects.review_path)
+    _leave_when_asked(page)
     page.route(DECISIONS, lambda route: route.abort())
     press(page, "s s")
     expect(page.locator("#tally")).to_contain_text("2 not saved")
@@ -139,6 +200,7 @@ def test_a_reload_at_the_end_of_the_queue_ends_there_again(
 ) -> None:
     suspects = make_suspects(seed, 3)
     page = open_page(suspects.review_path)
+    _leave_when_asked(page)
     page.route(DECISIONS, lambda route: route.abort())
     press(page, "s s s")
     ending = page.locator("#ending")
@@ -194,6 +256,7 @@ def test_a_faster_reviewer_is_told_of_after_a_reload_too(
 ) -> None:
     suspects = make_suspects(seed, 6)
     page = open_page(suspects.review_path)
+    _leave_when_asked(page)
     page.route(DECISIONS, lambda route: route.abort())
     press(page, "s s")
     expect(page.locator("#tally")).to_contain_text("2 not saved")

@@ -379,6 +379,16 @@ root.addEventListener("dblclick", (event) => {
   if (isBoard && event.target.closest(".tile")) openSample();
 });
 
+// Where a link leads shows what is saved: it waits for that, unless nothing can be saved now.
+root.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[href]");
+  const opensHere = !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  if (!link || !opensHere || !outbox.count || outbox.trouble) return;
+  event.preventDefault();
+  await outbox.idle();
+  link.click();
+});
+
 function exclude(button) {
   reasons.close();
   decide(() => valueOf({ decision: "exclude", reason: button.dataset.reason }));

@@ -1,6 +1,6 @@
 // Sends one thing after the other: the log's order is the order of the keys that were pressed.
 // What cannot be sent stays in front, and everything behind it waits, until it is tried again.
-import { Problem } from "../api.js";
+import { Problem, session } from "../api.js";
 
 const TEMPORARY = new Set([401, 408, 429]);
 const FIRST_PAUSE_MS = 1000;
@@ -13,7 +13,6 @@ export class Outbox {
   #isPaused = false;
   #idlers = [];
   #shelf;
-  #isKept = true;
   #numFailures = 0; // in a row
   #timer;
 
@@ -28,7 +27,8 @@ export class Outbox {
     this.trouble = undefined;
     addEventListener("online", () => this.retry());
     addEventListener("beforeunload", (event) => {
-      if (this.count && !this.#isKept) event.preventDefault();
+      // What waits is kept, but not sent before the next page of a review.
+      if (this.count && !session.isOver) event.preventDefault();
     });
   }
 
@@ -53,7 +53,7 @@ export class Outbox {
 
   /** Keep what waits as it is now: for tasks that know more of themselves than when they came. */
   keep() {
-    this.#isKept = this.#shelf.put(this.#tasks);
+    this.#shelf.put(this.#tasks);
   }
 
   /** Return once everything is sent. */

@@ -1,4 +1,6 @@
 // Pages of the queue. Those seen stay in memory, the next one is fetched ahead with its images.
+import { signInAgain } from "../api.js";
+
 export class Pager {
   #pages;
   #at = 0;
@@ -122,7 +124,7 @@ function pageOf(node) {
 async function fetchPage(address) {
   const headers = { "HX-Request": "true", "HX-Request-Type": "partial", Accept: "text/html" };
   const reply = await fetch(address, { headers });
-  if (reply.status === 401) location.reload(); // leads to the sign-in page and back
+  if (reply.status === 401) signInAgain();
   if (!reply.ok) throw new Error(`The service answered ${reply.status}.`);
   const parsed = new DOMParser().parseFromString(await reply.text(), "text/html");
   return pageOf(parsed.getElementById("board-page"));

@@ -17,14 +17,13 @@ export class Shelf {
     navigator.locks?.request(this.#name, () => new Promise(() => {}));
   }
 
-  /** Keep these and nothing else. Returns whether that worked. */
+  /** Keep these and nothing else; without storage, a page that is left loses them. */
   put(items) {
     try {
       if (items.length) this.storage.setItem(this.#name, JSON.stringify(items));
       else this.storage.removeItem(this.#name);
-      return true;
     } catch {
-      return false; // the storage is full or switched off
+      // It is full or switched off: the browser asks before it leaves the page.
     }
   }
 
