@@ -1,11 +1,12 @@
 // The pages of a review, by their mode: everything (`queue`), what is one's own (`share`), where
 // reviewers differ (`differences`), one `sample`. From keys and buttons to what they do.
 import { call } from "./api.js";
-import { retell, showDone, showFailure } from "./toast.js";
+import { showDone, showFailure } from "./toast.js";
 import { Board } from "./review/board.js";
 import { Bulk } from "./review/bulk.js";
 import { ClassKeys } from "./review/class_keys.js";
 import { Classes } from "./review/classes.js";
+import { Complaint } from "./review/complaint.js";
 import { Conflicts } from "./review/conflict.js";
 import { Decisions } from "./review/decisions.js";
 import { Ending } from "./review/ending.js";
@@ -38,19 +39,13 @@ const shelf = new Shelf(`${tenant}-${key}-${job}`);
 const outbox = new Outbox(shelf, {
   onChange: () => {
     tally.show();
-    if (complaint?.isConnected) retell(complaint, troubleWords());
-    if (!outbox.trouble) endComplaint();
+    complaint.update();
     if (!outbox.count && !isBoard) refresh();
   },
-  onTrouble: () => {
-    complaint ??= showFailure(troubleWords(), () => {
-      complaint = undefined;
-      outbox.retry();
-    });
-  },
+  onTrouble: () => complaint.raise(),
 });
 const tally = new Tally(job, outbox);
-let complaint; // the message about what is not saved; once closed it stays away until all is well
+const complaint = new Complaint(outbox);
 const events = {
   changed: (record) => {
     const tile = tileOf(record.id);
@@ -198,17 +193,6 @@ async function reverted(kind, ids, count) {
 async function bring(ids) {
   if (!ids.some(tileOf) && !pager.showPageOf(ids)) await refresh();
   return ids.some(tileOf);
-}
-
-function troubleWords() {
-  const steps = outbox.count === 1 ? "Your last step is" : `Your last ${outbox.count} steps are`;
-  const why = outbox.trouble?.detail ?? "The service does not answer.";
-  return `${steps} not saved: ${why} Kept in this browser and tried again.`;
-}
-
-function endComplaint() {
-  complaint?.remove();
-  complaint = undefined;
 }
 
 /** Send a bulk decision when all before it is sent; returns once it is made. */
