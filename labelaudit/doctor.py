@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from labelaudit.configuration import load_settings
-from labelaudit.database import open_database
+from labelaudit.database import HOW_TO_RAISE, NO_WALL, missing_wall, open_database
 from labelaudit.errors import LabelAuditError
 from labelaudit.terminal import printable
 
@@ -119,8 +119,12 @@ def _look_at_database(settings: "Settings") -> Check:
     try:
         with open_database(settings) as database:
             current = is_current(database)
+            statements = missing_wall(database) if current else ""
     except LabelAuditError as error:
         return Check("database", error.detail, "check LABELAUDIT_DATABASE_URL and its server")
+    if statements:
+        fix = f"{HOW_TO_RAISE} {statements}"
+        return Check("database", f"at the newest schema; {NO_WALL}", fix)
     if current:
         return Check("database", "at the newest schema")
     return Check("database", "not at the newest schema", "labelaudit db upgrade")
