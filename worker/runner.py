@@ -24,7 +24,7 @@ from worker.errors import CancelledError, ChildFailedError, ChildLostError, Drai
 from worker.export_stage import ExportStage
 from worker.ingest_stage import IngestStage
 from worker.predict_stage import PredictStage
-from worker.process import ChildProcess, log_tail
+from worker.process import ChildProcess, log_for_owner
 from worker.recalibrate_stage import RecalibrateStage
 from worker.score_stage import ScoreStage
 from worker.slots import Slots
@@ -130,7 +130,7 @@ class JobRunner:
 
     def _keep_log(self, attempt: Attempt, child: ChildProcess) -> None:
         """Keep the child's last words for the job's owner; without a database they are lost."""
-        log = log_tail(child.log_file)
+        log = log_for_owner(child.log_file)
         if not log:
             return
         try:

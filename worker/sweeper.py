@@ -32,7 +32,7 @@ from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss
-from worker.process import CHILD_LOG, log_tail
+from worker.process import CHILD_LOG, log_for_owner
 from worker.removals import keep_finishing_removals
 from worker.webhooks import Deliverer
 
@@ -93,7 +93,7 @@ class Sweeper:
     def _keep_log(self, session: Session, job: Job) -> None:
         """Save what the child of a dead worker said last."""
         folders = self._files.job(job.id).glob(f"attempt-{job.attempt}-*")
-        log = "".join(log_tail(folder / CHILD_LOG) for folder in folders)
+        log = "".join(log_for_owner(folder / CHILD_LOG) for folder in folders)
         if log:
             AttemptRepository(session).keep_log(job.id, job.owner or "", log)
 
