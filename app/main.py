@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -15,8 +16,10 @@ from app.accounts import tenant_endpoints as tenants
 from app.accounts.auth import AuthenticationMiddleware
 from app.accounts.secrets import load_pepper, load_signing_key
 from app.claims import endpoints as claims
+from app.core.blobs import look_at_store
 from app.core.db import Database, make_engine
-from app.core.queue import BrokerProbe, WakeUps, make_celery
+from app.core.probe import Probe
+from app.core.queue import WakeUps, broker_answers, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.endpoints import datasets_router, samples_router
@@ -115,7 +118,8 @@ def _make_context(settings: Settings) -> AppContext:
         database=database,
         folder=DataFolder.of(settings),
         wake_ups=WakeUps(celery),
-        broker=BrokerProbe(celery),
+        broker=Probe(partial(broker_answers, celery)),
+        store=Probe(partial(look_at_store, settings)),
         metrics=registry,
         pepper=load_pepper(settings),
         signing_key=load_signing_key(settings),

@@ -85,16 +85,26 @@ def _look_at_store(settings: "Settings") -> Check:
     if settings.store_url is None:
         return Check("store", "in the data folder")
     if settings.s3_url is not None:
-        return _look_at_s3(settings.s3_url)
+        return _look_at_s3(settings, settings.s3_url)
     return _look_at_volume(
         "store", settings.store_folder, settings, variable="LABELAUDIT_STORE_URL"
     )
 
 
-def _look_at_s3(url: str) -> Check:
+def _look_at_s3(settings: "Settings", url: str) -> Check:
+    from app.core.blobs import StoreState, look_at_store
+
     if importlib.util.find_spec("obstore") is None:
         return Check("store", f"{url} needs obstore", "pip install 'labelaudit[s3]'")
-    return Check("store", url)
+    state = look_at_store(settings)
+    bucket = url.split("/")[2]
+    fixes = {
+        StoreState.USABLE: "",
+        StoreState.SILENT: "start the store, or check LABELAUDIT_S3_ENDPOINT",
+        StoreState.NO_BUCKET: f"make the bucket {bucket}, or check LABELAUDIT_STORE_URL",
+        StoreState.REFUSED: "check the AWS_… variables and what they may do in the bucket",
+    }
+    return Check("store", url if state is StoreState.USABLE else f"{url}: {state}", fixes[state])
 
 
 def _look_at_volume(name: str, folder: Path, settings: "Settings", *, variable: str) -> Check:
