@@ -5,9 +5,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
@@ -39,6 +42,7 @@ from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as submissions
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
+from app.jobs.shared_folder import SharedFolder
 from app.learning import endpoints as learning
 from app.predictions import endpoints as predictions
 from app.reviews import endpoints as reviews
@@ -73,6 +77,7 @@ _ROUTERS = (
     docs.router,
     pages,
 )
+_log = structlog.get_logger(__name__)
 _FORM_PATHS = frozenset({submissions.DATASETS_PATH, scores.SCORES_PATH})
 
 
@@ -149,6 +154,17 @@ def _streams(path: str) -> bool:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
     context: AppContext = app.state.context
+    await run_in_threadpool(_mark_folders, context)
+    yield
     context.database.dispose()
+
+
+def _mark_folders(context: AppContext) -> None:
+    """Let workers see whether they share the folders; what is in the way, `/readyz` tells too."""
+    if context.settings.lacks_database:
+        return  # its tables are made by `labelaudit db upgrade`, before the API starts
+    try:
+        SharedFolder(context.database, context.folder).mark()
+    except (DBAPIError, OSError) as error:
+        _log.warning("folders_not_marked", error=type(error).__name__)

@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,7 @@ def run_doctor() -> bool:
         _look_at_folder,
         _look_at_store,
         _look_at_database,
+        _look_at_sharing,
         _look_at_broker,
         _look_at_jobs,
         _look_at_torch,
@@ -123,9 +125,8 @@ def _look_at_volume(name: str, folder: Path, settings: "Settings", *, variable: 
 def _look_at_database(settings: "Settings") -> Check:
     from app.core.migrate import is_current
 
-    file = settings.data_dir / "labelaudit.db"
-    if settings.database_url is None and not file.exists():
-        return Check("database", f"{file} is made on first use")
+    if settings.lacks_database:
+        return Check("database", f"{settings.data_dir / 'labelaudit.db'} is made on first use")
     try:
         with open_database(settings) as database:
             current = is_current(database)
@@ -138,6 +139,23 @@ def _look_at_database(settings: "Settings") -> Check:
     if current:
         return Check("database", "at the newest schema")
     return Check("database", "not at the newest schema", "labelaudit db upgrade")
+
+
+def _look_at_sharing(settings: "Settings") -> Check:
+    """Tell whether this machine sees the folders that the API puts uploads into."""
+    from app.core.storage import DataFolder
+    from app.jobs.shared_folder import NOT_SHARED, SharedFolder
+
+    try:
+        with _opened(settings) as database:
+            if database is None:
+                return Check("shared folders", "unknown without a database of the newest schema")
+            unseen = SharedFolder(database, DataFolder.of(settings)).unseen()
+    except LabelAuditError:
+        return Check("shared folders", "unknown without the database")
+    if unseen is not None:
+        return Check("shared folders", f"{unseen} is not shared", NOT_SHARED)
+    return Check("shared folders", "as the API's")
 
 
 def _look_at_broker(settings: "Settings") -> Check:
@@ -158,18 +176,25 @@ def _look_at_broker(settings: "Settings") -> Check:
 
 def _look_at_jobs(settings: "Settings") -> Check:
     """Tell from the rows whether workers and sweeper do their work: they may be elsewhere."""
-    from app.core.migrate import is_current
-
-    file = settings.data_dir / "labelaudit.db"
-    if settings.database_url is None and not file.exists():
-        return Check("jobs", "none yet")
     try:
-        with open_database(settings) as database:
-            if not is_current(database):
-                return Check("jobs", "unknown until the schema is the newest")
+        with _opened(settings) as database:
+            if database is None:
+                return Check("jobs", "unknown without a database of the newest schema")
             return _look_at_queues(database)
     except LabelAuditError:
         return Check("jobs", "unknown without the database")
+
+
+@contextmanager
+def _opened(settings: "Settings") -> Iterator["Database | None"]:
+    """Open the database, where there is one and its schema is the newest; make none."""
+    from app.core.migrate import is_current
+
+    if settings.lacks_database:
+        yield None
+        return
+    with open_database(settings) as database:
+        yield database if is_current(database) else None
 
 
 def _look_at_queues(database: "Database") -> Check:

@@ -34,6 +34,7 @@ from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss
 from worker.process import CHILD_LOG, log_for_owner
 from worker.removals import keep_finishing_removals
+from worker.sharing import require_shared_folders
 from worker.webhooks import Deliverer
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
@@ -189,6 +190,7 @@ def run() -> None:
     configure_logging(settings)
     database = Database(make_engine(settings.resolved_database_url))
     files = DataFolder.of(settings)
+    require_shared_folders(database, files)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

@@ -16,6 +16,7 @@ from app.models.finding import (
     ResultVersion,
     SampleRank,
 )
+from app.models.folder_mark import FolderMark
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.job_attempt import AttemptOutcome, JobAttempt
@@ -46,6 +47,7 @@ __all__ = [
     "DuplicateKind",
     "Exclusion",
     "Finding",
+    "FolderMark",
     "IdempotencyKey",
     "Job",
     "JobAttempt",
