@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -21,6 +21,7 @@ import pytest
 import redis
 
 from tests.support.ports import free_port
+from tests.support.processes import end, start, started
 from tests.support.waiting import wait_for
 
 TEMP_FOLDER = tempfile.gettempdir()
@@ -61,7 +62,7 @@ class Server:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        self._process = subprocess.Popen(
+        self._process = start(
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             user=self._user, cwd=self._cwd,
         )  # fmt: skip
@@ -71,11 +72,9 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it; PostgreSQL ends at once, whoever is connected, on SIGQUIT or SIGINT."""
         self.process.send_signal(number)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
 
 @contextmanager
@@ -143,18 +142,14 @@ def running_redis() -> Iterator[str]:
 def running_s3() -> Iterator[str]:
     """Start moto's S3; yield its URL."""
     port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+    url = f"http://127.0.0.1:{port}"
+    with started(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", port],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
+    ):
         wait_for(lambda: _answers_http(url), seconds=60, what="moto starts")
         yield url
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def _answers_http(url: str) -> bool:
