@@ -63,8 +63,12 @@ def backup_database(settings: "Settings", target: Path) -> None:
         raise InputError(f"there is no {source}", code="no_database")
     if target.exists():
         raise InputError(f"{target} exists", code="file_exists", hint="choose a new name")
-    with replacing(target) as temporary:
-        _copy_sqlite(source, temporary)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as temporary:
+            _copy_sqlite(source, temporary)
+    except (OSError, sqlite3.Error) as error:
+        raise InputError(f"cannot write {target}: {error}", code="copy_failed") from error
     say(f"{target} is a copy of {source}")
 
 
