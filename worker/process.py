@@ -135,10 +135,13 @@ def log_tail(file: Path) -> str:
     """
     try:
         with file.open("rb") as log:
-            log.seek(max(0, file.stat().st_size - _LOG_TAIL_BYTES))
-            return log.read().decode(errors="replace")
+            start = max(0, file.stat().st_size - _LOG_TAIL_BYTES)
+            log.seek(start)
+            tail = log.read().decode(errors="replace")
     except OSError:
         return ""
+    _first, newline, others = tail.partition("\n")
+    return others if start and newline else tail  # the first line is cut where there are more
 
 
 def log_for_owner(file: Path) -> str:

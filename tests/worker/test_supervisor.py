@@ -119,6 +119,12 @@ class TestWatch:
         assert "Traceback (most recent call last)" in line["log"]
         assert str(secret) in line["log"]
 
+    def test_shows_no_half_of_a_path_where_a_long_log_is_cut(self, tmp_path: Path) -> None:
+        log = tmp_path / "child.log"
+        log.write_text(f"{tmp_path}/secret.py:1: a warning\n" * 1000)
+        lines = log_for_owner(log).splitlines()
+        assert set(lines) == {"…/secret.py:1: a warning"}
+
     def test_shows_the_end_of_the_log_while_the_child_still_works(
         self, tmp_path: Path, lease: Lease, database: Database
     ) -> None:
