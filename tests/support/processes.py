@@ -7,6 +7,7 @@ would leave them behind, computing.
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,11 +46,14 @@ def start(
 ) -> "subprocess.Popen[Any]":
     """Start a process that leads a group of its own; it is the caller's to `end`.
 
-    Where it is a program of ours, it also ends when the tests are killed.
+    Where it is a program of ours, it also ends when the tests are killed; what a shell starts has
+    another parent.
     """
+    is_python = str(command[0]) == sys.executable
+    watched = {PARENT_PID_VARIABLE: str(os.getpid())} if is_python else {}
     return subprocess.Popen(
         [str(word) for word in command],
-        env={**env, PARENT_PID_VARIABLE: str(os.getpid())},
+        env={**env, **watched},
         start_new_session=True,
         **options,
     )
