@@ -60,7 +60,7 @@ def ending_of(
 def _fault_around_us(error: Exception) -> tuple[str, str] | None:
     """Return code and detail where not the job but what it stands on is at fault: retry later."""
     if isinstance(error, StoreUnavailableError):
-        return error.code, "the store of images and results did not answer; retry the job"
+        return error.code, error.detail
     is_full = isinstance(error, OSError) and error.errno in _DISK_IS_FULL
     return ("no_space", "the data volume is full") if is_full or is_disk_full(error) else None
 

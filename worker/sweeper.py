@@ -33,8 +33,9 @@ from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss
-from worker.process import CHILD_LOG, log_tail
+from worker.process import CHILD_LOG, log_for_owner
 from worker.removals import SECONDS_BETWEEN_REMOVALS, finish_removals
+from worker.sharing import require_shared_folders
 from worker.webhook_post import PATIENCE_SECONDS
 from worker.webhooks import Deliverer
 
@@ -97,7 +98,7 @@ class Sweeper:
     def _keep_log(self, session: Session, job: Job) -> None:
         """Save what the child of a dead worker said last."""
         folders = self._files.job(job.id).glob(f"attempt-{job.attempt}-*")
-        log = "".join(log_tail(folder / CHILD_LOG) for folder in folders)
+        log = "".join(log_for_owner(folder / CHILD_LOG) for folder in folders)
         if log:
             AttemptRepository(session).keep_log(job.id, job.owner or "", log)
 
@@ -215,6 +216,7 @@ def run() -> None:
     settings = Settings()
     configure_logging(settings)
     database = Database(make_engine(settings.resolved_database_url))
+    require_shared_folders(database, DataFolder.of(settings))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

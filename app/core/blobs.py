@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -10,6 +11,15 @@ from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 
 SOMEBODY_WAITS = timedelta(seconds=4)
+
+
+class StoreState(StrEnum):
+    """Whether the store can be used, in words."""
+
+    USABLE = "usable"
+    SILENT = "it does not answer"
+    NO_BUCKET = "the bucket does not exist"
+    REFUSED = "it refuses the credentials"
 
 
 class Blobs(Protocol):
@@ -78,3 +88,12 @@ def open_blobs(
     from app.core.s3 import S3Blobs  # noqa: PLC0415 - only who uses it needs the extra
 
     return S3Blobs(settings, str(tenant_id), patience=patience)
+
+
+def look_at_store(settings: Settings) -> StoreState:
+    """Ask the store whether it can be used; for long nobody waits."""
+    if settings.s3_url is None:
+        return StoreState.USABLE
+    from app.core.s3 import look_at_bucket  # noqa: PLC0415 - only who uses it needs the extra
+
+    return look_at_bucket(settings)

@@ -38,6 +38,13 @@ class DataFolder:
         """Return the folder that the settings name."""
         return cls(settings.data_dir, settings.store_folder)
 
+    def marks(self, mark: str) -> list[Path]:
+        """Where a file of this name lies in each folder that all processes share."""
+        folders = [self.root]
+        if not self._store.is_relative_to(self.root):
+            folders.append(self._store)
+        return [folder / "marks" / mark for folder in folders]
+
     @property
     def incoming(self) -> Path:
         """Uploads under way; what is left here after a crash may be removed."""

@@ -35,9 +35,12 @@ class IncomingFile:
         *,
         min_free_bytes: int,
         expected_bytes: int,
+        cover: Callable[[int], None],
         check_head: CheckHead = require_archive,
     ) -> None:
         """Create the file; `check_head` sees its first bytes as soon as they are there.
+
+        Before bytes are written, `cover` is told how many there will be, and may refuse them.
 
         Raises:
             NoSpaceError: `expected_bytes` would leave less than `min_free_bytes`.
@@ -45,6 +48,7 @@ class IncomingFile:
         self._folder = folder.incoming
         self._min_free_bytes = min_free_bytes
         self._check_head = check_head
+        self._cover = cover
         self._check_space(expected_bytes)
         self._path = self._folder / f"{uuid4().hex}.part"
         self._file = self._path.open("xb")
@@ -63,6 +67,7 @@ class IncomingFile:
             self._head += bytes(chunk[: NUM_HEAD - len(self._head)])
             if len(self._head) == NUM_HEAD:
                 self._check_head(self._head)
+        self._cover(self._num_bytes + len(chunk))
         self._check_space(len(chunk))
         with full_disk_told():
             self._file.write(chunk)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import openapi_spec_validator
 import pytest
 
 from app.core.settings import Settings
@@ -30,6 +31,10 @@ class TestCommittedFiles:
 
 
 class TestLint:
+    def test_is_valid_openapi(self, document: dict[str, Any]) -> None:
+        assert document["openapi"].startswith("3.1.")
+        openapi_spec_validator.validate(document)
+
     def test_every_operation_is_described(self, document: dict[str, Any]) -> None:
         for path, method, operation in operations(document):
             where = f"{method} {path}"

@@ -13,13 +13,16 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from itertools import islice
+from math import erf, sqrt
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from labelaudit import Client
+from ml.mixture.interval import INTERVAL_Z
 from tests.support.archives import write_tiny_zip
+from tests.support.processes import run_to_end
 from tests.support.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +39,7 @@ README_ELSEWHERE = {
     "pip install": "installs this very package; tests/e2e/test_cli.py audits a folder",
     "labelaudit score": "needs a file of the reader; tests/e2e/test_scores.py",
     "labelaudit serve": "blocks until Ctrl-C; tests/support/service.py starts it",
-    "labelaudit export": "needs the address of the reader; tests/e2e/test_review_and_export.py",
+    "export LABELAUDIT_API_KEY": "tests/e2e/test_readme.py runs it",
     "labelaudit study": "trains for hours; tests/labelaudit/study",
     "URL=http": "tests/e2e/test_readme.py runs it",
     "import json": "tests/e2e/test_readme.py runs it",
@@ -95,8 +98,8 @@ def known(folder: Path, service: Service) -> dict[str, str]:
 
 def _run(command: list[str], folder: Path, known: dict[str, str], **more: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+    done = run_to_end(
+        command, cwd=folder,
         env=os.environ | known | {"PATH": path} | more,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -131,6 +134,24 @@ class TestGuide:
             else:
                 assert block.language == "json", "say how another language is checked"
                 json.loads(block.text)
+
+
+@pytest.mark.parametrize("page", [*GUIDE, ROOT / "README.md"], ids=lambda page: page.stem)
+def test_what_lines_take_from_the_reader_is_set_or_named(page: Path) -> None:
+    code = "\n".join(block.text for block in _blocks(page))
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", code))
+    used |= set(re.findall(r'environ\["([A-Z_]+)"\]', code))
+    if re.search(r"^labelaudit .*--url", code, re.MULTILINE):
+        used.add("LABELAUDIT_API_KEY")
+    is_set = set(re.findall(r"(?:^|\s)([A-Z][A-Z_]+)=", code))
+    is_set |= {name for names in re.findall(r"read -r ([A-Z_ ]+)", code) for name in names.split()}
+    assert {name for name in used - is_set if name not in prose} == set()
+
+
+def test_the_report_page_names_the_level_of_its_intervals() -> None:
+    level = round(100 * erf(INTERVAL_Z / sqrt(2)))
+    assert f"where it lies with {level} %" in (ROOT / "docs" / "guide" / "report.md").read_text()
 
 
 def test_every_block_of_the_readme_is_run_somewhere() -> None:

@@ -207,7 +207,7 @@ class TestCrash:
 
         def start(_module: str, file: Path) -> Any:
             command = [sys.executable, "-P", str(reader), str(file)]
-            return _Started(subprocess.Popen(command, cwd=folder))
+            return _Started(command, folder)
 
         monkeypatch.setattr("worker.predictor.Reader", start)
         told = json.loads(spec.read_text())
@@ -225,8 +225,8 @@ class TestCrash:
 class _Started:
     """A reader that ends by itself."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self._command, self._folder = command, folder
 
     def wait(self, _stop: Any) -> int:
-        return self._process.wait(60)
+        return subprocess.run(self._command, cwd=self._folder, timeout=60, check=False).returncode
