@@ -113,7 +113,7 @@ def _make_context(settings: Settings) -> AppContext:
     return AppContext(
         settings=settings,
         database=database,
-        folder=DataFolder.of(settings),
+        folder=DataFolder(settings),
         wake_ups=WakeUps(celery),
         broker=BrokerProbe(celery),
         metrics=registry,

@@ -17,11 +17,11 @@ _log = structlog.get_logger(__name__)
 
 def finish_removals(database: Database, settings: Settings, stopping: threading.Event) -> None:
     """Remove what is left of all data sets that nobody sees any more."""
-    folder = DataFolder.of(settings)
+    folder = DataFolder(settings)
     with database.read() as session:
         unfinished = find_unfinished(session)
     for tenant_id, dataset_id in unfinished:
-        blobs = open_blobs(settings, folder, tenant_id)
+        blobs = open_blobs(settings, tenant_id)
         for _ in DatasetRemoval(database, folder, blobs, tenant_id).steps(dataset_id):
             if stopping.is_set():
                 return

@@ -54,7 +54,7 @@ class JobRunner:
         self._wake_ups = wake_ups
         self._draining = draining
         self._slots = slots
-        self._files = DataFolder.of(settings)
+        self._files = DataFolder(settings)
 
     def run_next(self, queue: Queue) -> bool:
         """Claim and run one job; return whether there was one."""

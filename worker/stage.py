@@ -35,7 +35,7 @@ class StageContext:
         """The tenant's store, waited for where it is away: the work that led here took long."""
         patience = timedelta(seconds=self.settings.store_patience_seconds)
         tenant_id = self.attempt.tenant_id
-        return open_blobs(self.settings, self.files, tenant_id, patience=patience)
+        return open_blobs(self.settings, tenant_id, patience=patience)
 
     def require_room(self, num_samples: int) -> None:
         """Make sure that the tenant may have so many samples more.

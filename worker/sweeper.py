@@ -60,7 +60,7 @@ class Sweeper:
         """Sweep the jobs of this database."""
         self._database = database
         self._settings = settings
-        self._files = DataFolder.of(settings)
+        self._files = DataFolder(settings)
         self._wake_ups = wake_ups
         self._paces = {queue: _Pace() for queue in Queue}
 
@@ -138,11 +138,10 @@ def remove_expired_uploads(database: Database, files: DataFolder) -> None:
 
 def remove_garbage(database: Database, settings: Settings) -> None:
     """Remove the blobs that no row points to, of all tenants whose jobs are done."""
-    files = DataFolder(settings.data_dir)
     with database.read() as session:
         tenant_ids = TenantRepository(session).ids()
     for tenant_id in tenant_ids:
-        num_removed = collect_garbage(database, open_blobs(settings, files, tenant_id), tenant_id)
+        num_removed = collect_garbage(database, open_blobs(settings, tenant_id), tenant_id)
         if num_removed:
             _log.info("garbage_removed", tenant_id=str(tenant_id), num_blobs=num_removed)
 
@@ -188,7 +187,7 @@ def run() -> None:
     settings = Settings()
     configure_logging(settings)
     database = Database(make_engine(settings.resolved_database_url))
-    files = DataFolder.of(settings)
+    files = DataFolder(settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

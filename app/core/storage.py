@@ -25,18 +25,10 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 class DataFolder:
     """Names of the places inside the data folder."""
 
-    def __init__(self, root: Path, store: Path | None = None) -> None:
-        """Use `root`, made absolute; folders appear when something is put in them.
-
-        Blobs lie below `store`, by default in `root` too.
-        """
-        self.root = root.resolve()
-        self._store = self.root / "blobs" if store is None else store
-
-    @classmethod
-    def of(cls, settings: "Settings") -> "DataFolder":
-        """Return the folder that the settings name."""
-        return cls(settings.data_dir, settings.store_folder)
+    def __init__(self, settings: "Settings") -> None:
+        """Use the folders that the settings name; they appear when something is put in them."""
+        self.root = settings.data_dir.resolve()
+        self._store = settings.store_folder
 
     @property
     def incoming(self) -> Path:

@@ -52,7 +52,7 @@ def make_reviewed(database: Database, settings: Settings) -> Reviewed:
     with database.unit_of_work() as session:
         tenant = make_tenant(session)
         dataset = make_dataset(session, tenant.id, classes=CLASSES, name="pets & =co")
-        blobs = BlobStore(DataFolder(settings.data_dir).blobs(tenant.id))
+        blobs = BlobStore(DataFolder(settings).blobs(tenant.id))
         samples = [_take_in(session, dataset, blobs, i) for i in range(NUM_TRAIN + NUM_TEST)]
         dataset.num_samples = len(samples)
         _audit(session, dataset, samples[:NUM_TRAIN])
@@ -124,7 +124,7 @@ def write_export(
         claimed = session.get_one(Job, job.id)
         claimed.state, claimed.owner, claimed.lease_until = JobState.RUNNING, "test", 4e9
         attempt = Attempt.of(claimed)
-    files = DataFolder(settings.data_dir)
+    files = DataFolder(settings)
     stage = ExportStage(StageContext(attempt, database, files, settings=settings, limits={}))
     folder = files.attempt(job.id, 1, uuid4().hex)
     folder.mkdir(parents=True)

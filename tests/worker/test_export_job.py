@@ -56,7 +56,7 @@ class TestExportJob:
             after = [(row.id, row.version, row.decision) for row in session.query(Sample)]
         assert (artifact.kind, artifact.name) == ("export", "pets-co.croissant.zip")
         assert artifact.version_id == done.result_version
-        files = DataFolder(settings.data_dir)
+        files = DataFolder(settings)
         path = BlobStore(files.blobs(reviewed.tenant_id)).path(artifact.sha256)
         assert hashlib.sha256(path.read_bytes()).hexdigest() == artifact.sha256
         assert path.stat().st_size == artifact.num_bytes == blob.num_bytes
@@ -94,7 +94,7 @@ class TestExportJob:
             Queue.CPU
         )
         assert read_job(database, job).state == JobState.CANCELLED
-        assert not list(DataFolder(settings.data_dir).job(job.id).rglob("spec.json"))
+        assert not list(DataFolder(settings).job(job.id).rglob("spec.json"))
 
     @on_sqlite
     def test_says_which_image_is_lost(
@@ -102,7 +102,7 @@ class TestExportJob:
     ) -> None:
         with database.read() as session:
             sha256 = session.scalars(select(Sample.sha256).limit(1)).one()
-        blobs = BlobStore(DataFolder(settings.data_dir).blobs(reviewed.tenant_id))
+        blobs = BlobStore(DataFolder(settings).blobs(reviewed.tenant_id))
         blobs.remove([str(sha256)])
         job = queue_export(database, reviewed, format="parquet", labels="given")
         assert runner.run_next(Queue.CPU)
