@@ -1,5 +1,6 @@
 """The JSON export of Label Studio, as far as it says which image has which class."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -11,6 +12,13 @@ _ANSWERS = ("annotations", "completions")
 ANNOTATOR_NOTE = "annotator: "
 """Begins the note by which our exports say whose an annotation is: users are only known by numbers
 of the server, which refuses those of another."""
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
+"""What the server puts before the name of a file that was uploaded to it."""
+
+
+def without_upload_prefix(name: str) -> str:
+    """Return the name that a file had before it was uploaded to the server."""
+    return _UPLOAD_PREFIX.sub("", name)
 
 
 def is_export(value: Sequence[Mapping[str, Any]]) -> bool:

@@ -71,6 +71,18 @@ class TestFormats:
         assert found == {f"images/{i.file}": i.label for i in images()}
         assert result.rejected == []
 
+    @pytest.mark.parametrize("named", ["20200101_000.png", "holidays-000.png", "DEADBEEF-000.png"])
+    def test_only_digits_of_label_studio_are_left_out_of_a_name(
+        self, archive: Path, named: str
+    ) -> None:
+        """The file `20200101_000.png` is missing: `000.png` is another one."""
+        table = [{"image": f"photos/{i.file}", "label": i.label} for i in images()]
+        table.append({"image": f"photos/{named}", "label": "dog"})
+        files = {**flat_files(), "images/000.png": png(99), "list.json": json.dumps(table).encode()}
+        result = run(make_zip(archive, files))
+        assert len(result.samples) == 12
+        assert result.codes == {f"photos/{named}": "missing_file", "images/000.png": "no_label"}
+
     def test_an_npz_becomes_png_files(self, archive: Path) -> None:
         result = run(make_zip(archive, medmnist()))
         assert (result.summary["classes"], len(result.samples)) == (["cat", "dog"], 12)
