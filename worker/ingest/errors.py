@@ -27,8 +27,6 @@ class FailureCode(StrEnum):
     ARCHIVE_TOO_LARGE = "archive_too_large"
     TOO_SLOW = "too_slow"
     """It needs far more computing than an upload of its size should."""
-    NO_SPACE = "no_space"
-    """Not the upload's fault: the disk is full."""
 
 
 class RejectCode(StrEnum):
