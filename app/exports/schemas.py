@@ -19,7 +19,7 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
     """With the images, as Hugging Face `datasets` has it."""
     IMAGEFOLDER = "imagefolder"
-    """Class folders with `metadata.csv`, zipped."""
+    """Class folders with `metadata.parquet`, zipped."""
     LABEL_STUDIO = "label-studio"
     """Tasks with annotations and predictions."""
     FIFTYONE = "fiftyone"
@@ -27,7 +27,7 @@ class ExportFormat(StrEnum):
     CLEANLAB = "cleanlab"
     """The columns of cleanlab and of Cleanlab Studio."""
     CROISSANT = "croissant"
-    """Croissant 1.1 with a Parquet file and the log of decisions, zipped."""
+    """Croissant 1.1 with the samples and the log of decisions as Parquet, zipped."""
 
 
 NEEDS_IMAGES = frozenset(

@@ -1,12 +1,14 @@
 """Export jobs, without Celery: claim, child, publish."""
 
 import hashlib
+import io
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 from celery import Celery
 from sqlalchemy import select
@@ -61,7 +63,8 @@ class TestExportJob:
         assert hashlib.sha256(path.read_bytes()).hexdigest() == artifact.sha256
         assert path.stat().st_size == artifact.num_bytes == blob.num_bytes
         with zipfile.ZipFile(path) as archive:
-            assert len(archive.read("decisions.csv").splitlines()) == 5
+            log = pd.read_parquet(io.BytesIO(archive.read("decisions.parquet")))
+        assert len(log) == 4
         assert not files.job(job.id).exists()
         assert after == before
 

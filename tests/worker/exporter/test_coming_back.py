@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.core.storage import BlobStore
+from tests.support.exports import TRAPS
 from tests.worker.exporter.conftest import Export
 from tests.worker.ingest.making import run
 from worker.exporter.placing import folder_name
@@ -21,7 +22,7 @@ def original(folder: Path, exported: Path) -> Path:
     target = folder / "original.zip"
     with zipfile.ZipFile(exported) as source, zipfile.ZipFile(target, "w") as archive:
         for name in source.namelist():
-            if not name.endswith(".csv"):
+            if not name.endswith(".parquet"):
                 archive.writestr(f"pets/{name}", source.read(name))
     return target
 
@@ -34,6 +35,14 @@ class TestReimport:
         for name in ("content_hash", "classes", "splits", "num_samples", "num_duplicates"):
             assert again[name] == before[name], name
         assert (again["num_samples"], again["splits"]) == (12, {"train": 9, "test": 3})
+
+    def test_keeps_names_of_classes_that_look_like_something_else(
+        self, export_trapped: Export
+    ) -> None:
+        taken = run(export_trapped(format="imagefolder", labels="given"))
+        assert taken.summary["classes"] == TRAPS
+        for row in taken.samples:
+            assert row["path"].split("/")[1] == TRAPS[row["label"]]
 
     def test_of_reviewed_labels_has_the_reviewed_classes(self, export: Export) -> None:
         exported = export(format="imagefolder")

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.support.exports import CLASSES, NUM_TEST, NUM_TRAIN, Reviewed
+from tests.support.exports import CLASSES, NUM_TEST, NUM_TRAIN, TRAPS, Reviewed
 from tests.worker.exporter.conftest import Export
 
 NUM_SAMPLES = NUM_TRAIN + NUM_TEST
@@ -75,6 +75,11 @@ class TestDelta:
         assert table["action"].tolist() == ["relabel", "exclude"]
         assert table["label"].tolist()[0] == "grün"
         assert table["reason"].tolist()[1] == "off_topic"
+
+    def test_read_as_the_guide_says_keeps_names_of_classes(self, export_trapped: Export) -> None:
+        file = export_trapped(format="csv", labels="suggestions", min_p=0)
+        table = pd.read_csv(file, dtype={"given_label": str, "label": str}, keep_default_na=False)
+        assert set(table["given_label"]) == set(table["label"]) == set(TRAPS)
 
     def test_of_labels_as_given_is_empty(self, export: Export) -> None:
         assert export(format="csv", labels="given").read_text("utf-8").count("\n") == 1
