@@ -33,6 +33,16 @@ class ExportFormat(StrEnum):
 NEEDS_IMAGES = frozenset(
     {ExportFormat.IMAGEFOLDER, ExportFormat.LABEL_STUDIO, ExportFormat.FIFTYONE}
 )
+"""Are of no use for a data set of scores."""
+HOLDS_IMAGES = frozenset(
+    {
+        ExportFormat.PARQUET,
+        ExportFormat.IMAGEFOLDER,
+        ExportFormat.FIFTYONE,
+        ExportFormat.CROISSANT,
+    }
+)
+"""Have the images themselves in the file, where the data set has any."""
 
 
 class LabelChoice(StrEnum):

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal, Scope
+from app.core.blobs import open_blobs
 from app.core.db import Database
 from app.core.ids import format_sample_id
 from app.core.queue import WakeUps
@@ -58,11 +59,13 @@ def make_reviewed(
     with database.unit_of_work() as session:
         tenant = make_tenant(session, uuid4().hex)
         dataset = make_dataset(session, tenant.id, classes=list(classes), name="pets & =co")
-        blobs = BlobStore(DataFolder(settings).blobs(tenant.id))
+        blobs = open_blobs(settings, tenant.id)
+        inbox = BlobStore(blobs.inbox(settings.data_dir / "inbox"))
         samples = [
-            _take_in(session, dataset, blobs, i, is_train=i < num_train)
+            _take_in(session, dataset, inbox, i, is_train=i < num_train)
             for i in range(num_train + num_test)
         ]
+        blobs.take_in(inbox.root, lambda: None)
         dataset.num_samples = len(samples)
         _audit(session, dataset, samples[:num_train])
         ids = [format_sample_id(sample.id) for sample in samples]

@@ -13,11 +13,13 @@ import pytest
 from celery import Celery
 from sqlalchemy import select
 
+from app.core.blobs import open_blobs
 from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 from app.exports.repository import ExportRepository
+from app.exports.schemas import ExportFormat
 from app.models import Artifact, Blob, Job, JobState, Queue, Sample
 from tests.support.engines import on_sqlite
 from tests.support.exports import Reviewed, make_reviewed, queue_export
@@ -67,6 +69,25 @@ class TestExportJob:
         assert len(log) == 4
         assert not files.job(job.id).exists()
         assert after == before
+
+    @on_sqlite
+    @pytest.mark.parametrize("form", list(ExportFormat))
+    def test_writes_every_format_from_images_in_s3(
+        self, database: Database, settings: Settings, s3_settings: dict[str, str], form: str
+    ) -> None:
+        settings = settings.model_copy(update=s3_settings)
+        reviewed = make_reviewed(database, settings)
+        wake_ups = WakeUps(Celery("test", broker="memory://"))
+        runner = JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+        job = queue_export(database, reviewed, format=form)
+        assert runner.run_next(Queue.CPU)
+        done = read_job(database, job)
+        assert (done.state, done.error_detail) == (JobState.SUCCEEDED, None)
+        with database.read() as session:
+            artifact = session.scalars(select(Artifact)).one()
+        blobs = open_blobs(settings, reviewed.tenant_id)
+        assert blobs.num_bytes(artifact.sha256) == artifact.num_bytes > 0
+        assert not DataFolder(settings).job(job.id).exists()
 
     @on_sqlite
     def test_twice_gives_the_same_bytes(
