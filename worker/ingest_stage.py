@@ -34,6 +34,7 @@ class IngestStage(Stage):
     def __init__(self, context: StageContext, dataset: Dataset) -> None:
         """Work for one attempt, which makes `dataset` ready."""
         self._columns = dataset.columns or {}
+        self._name = dataset.upload_name
         self._earlier = Earlier(context, dataset)
         self._context = context
         self._attempt = context.attempt
@@ -51,6 +52,7 @@ class IngestStage(Stage):
             "blob_dir": str(self._context.blobs.inbox(folder)),
             "image_size": None,
             "columns": self._columns,
+            "name": self._name,
             "earlier": self._earlier.spec(folder),
             "limits": self._context.limits,
         }

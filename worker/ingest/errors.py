@@ -16,6 +16,8 @@ class FailureCode(StrEnum):
     """Built so that two readers would see different files in it, or to fill the disk."""
     INVALID_TABLE = "invalid_table"
     """A list of labels (CSV, JSON, Parquet) that cannot be read; the detail names the row."""
+    UNKNOWN_COLUMN = "unknown_column"
+    """The upload lacks a column that the user named."""
     INVALID_ARRAYS = "invalid_arrays"
     """An npz whose images and labels do not fit each other or our limits."""
     EMPTY_ARCHIVE = "empty_archive"
