@@ -117,6 +117,10 @@ class JobRunner:
         _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
         try:
             Supervisor(lease, self._draining, stage.translate).watch(child)
+        except ChildFailedError:
+            with lease.kept():
+                stage.publish_failure(folder, lease)
+            raise
         finally:
             self._keep_log(attempt, child)
         with lease.kept():

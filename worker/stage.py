@@ -70,5 +70,9 @@ class Stage(Protocol):
     def translate(self, event: Event) -> RowUpdate:
         """Turn an event of the child into news for the job row."""
 
+    def publish_failure(self, folder: Path, lease: Lease) -> None:  # noqa: ARG002 - most have none
+        """Store what a child that failed leaves for the user, in fenced transactions."""
+        return
+
     def publish(self, folder: Path, lease: Lease) -> None:
         """Store the child's output and end the claim, in fenced transactions."""
