@@ -11,7 +11,7 @@ from worker.ingest.names import is_system_file, normal_form
 
 _UNSAFE = frozenset('%/\\<>:"|?*')
 _NO_NAME = "%00"
-_UNSAFE_AT_THE_END = frozenset(". ")
+_UNSAFE_AT_THE_END = (".", " ")
 _RESERVED = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 """Devices of Windows, whatever follows the first dot."""
 
@@ -71,16 +71,14 @@ def folder_names(classes: Sequence[str]) -> list[str]:
 
 
 def _escaped(name: str) -> str:
-    is_reserved = _RESERVED.fullmatch(name.partition(".")[0].rstrip()) or is_system_file(name)
-    last = len(name) - 1
+    unsafe_at = {place for place, char in enumerate(name) if char in _UNSAFE}
+    unsafe_at |= {place for place, char in enumerate(name) if not char.isprintable()}
+    if _RESERVED.fullmatch(name.partition(".")[0].rstrip()) or is_system_file(name):
+        unsafe_at.add(0)
+    if name.endswith(_UNSAFE_AT_THE_END):
+        unsafe_at.add(len(name) - 1)
     return "".join(
-        _percent(char)
-        if char in _UNSAFE
-        or not char.isprintable()
-        or (place == 0 and is_reserved)
-        or (place == last and char in _UNSAFE_AT_THE_END)
-        else char
-        for place, char in enumerate(name)
+        _percent(char) if place in unsafe_at else char for place, char in enumerate(name)
     )
 
 
