@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+from pyarrow.parquet import FileMetaData
 from typing_extensions import override
 
 from worker.ingest.classes import listed
@@ -17,7 +18,7 @@ from worker.ingest.layout import TRAIN, Place, split_of
 from worker.ingest.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import Candidate, FileArchive, Member, RowArchive, Selection, reject
 from worker.ingest.names import clean_path, printable
-from worker.ingest.parquet_columns import find_image_columns
+from worker.ingest.parquet_columns import ImageColumns, find_image_columns
 from worker.ingest.spool import Spool
 from worker.ingest.tables import read_label
 from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
@@ -75,7 +76,11 @@ class ParquetRows(RowArchive):
         table = self._tables[member.key >> _SHIFT]
         data = table.image(member.key & ((1 << _SHIFT) - 1))
         if data is None:
-            raise RefusedFileError(RejectCode.NOT_AN_IMAGE, "The row holds no bytes of an image.")
+            raise RefusedFileError(
+                RejectCode.NOT_AN_IMAGE,
+                "The row holds no bytes of an image. If it has a path instead, pack the table "
+                "beside the files.",
+            )
         meter.add(len(data))
         if len(data) > self._max_file_bytes:
             detail = f"Larger than {self._max_file_bytes:,} bytes."
@@ -204,12 +209,28 @@ def image_tables(files: FileArchive, spool: Spool, wanted: Columns) -> list[Imag
                 with files.open(member) as read:
                     file = spool.fill(read)
                 with damage_told():
-                    schema = open_parquet(file).schema_arrow
+                    opened = open_parquet(file)
             except (RefusedFileError, DamagedParquetError):
                 continue  # reported as a file that is no image
-            if find_image_columns(schema, wanted, printable(name)) is not None:
+            columns = find_image_columns(opened.schema_arrow, wanted, printable(name))
+            if columns is not None and _has_bytes(opened.metadata, columns):
                 tables[name] = ImageTable(name, file, wanted, split=_split_of_file(name))
     return [table for _, table in sorted(tables.items())]
+
+
+def _has_bytes(metadata: FileMetaData, columns: ImageColumns) -> bool:
+    """Tell, from the footer alone, whether there is an image, not only the path of its file."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for leaf in map(group.column, range(group.num_columns)):
+            if leaf.path_in_schema == columns.bytes_leaf:
+                counts = leaf.statistics
+                if (
+                    counts is None
+                    or not counts.has_null_count
+                    or counts.null_count < group.num_rows
+                ):
+                    return True
+    return False
 
 
 def _split_of_file(name: str) -> str:

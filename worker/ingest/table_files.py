@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from worker.ingest.label_studio import is_export, tasks_as_records
+from worker.ingest.parquet_columns import class_names_of, features_of
 from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 
 _MAX_COLUMNS = 1000
@@ -119,14 +120,27 @@ def read_parquet(data: bytes) -> Records | None:
 
 def _parquet_rows(table: Any) -> Iterator[tuple[int, Record]]:
     number = 0
+    features = features_of(table.schema_arrow)
+    names = {column: class_names_of(features, column) for column in features}
+    named = {column: of for column, of in names.items() if of is not None}
     try:
         with damage_told():
             for batch in table.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
                 for record in batch.to_pylist():
                     number += 1
-                    yield number, record
+                    yield number, record | _class_names(record, named)
     except DamagedParquetError as error:
         raise TableError(f"row {number + 1}: {error}") from error
+
+
+def _class_names(record: Record, named: Mapping[str, list[str]]) -> dict[str, str | None]:
+    """Return the names of the classes whose numbers a row holds; Hugging Face has -1 for none."""
+    numbers = {column: record.get(column) for column in named}
+    return {
+        column: named[column][number] if 0 <= number < len(named[column]) else None
+        for column, number in numbers.items()
+        if isinstance(number, int)
+    }
 
 
 def _decoded(data: bytes) -> str:

@@ -143,6 +143,8 @@ def _rows(records: Records, table: Table, used: Columns) -> Iterator[Row]:
     for number, record in records.rows:
         where = f"Row {number} of {table.shown}"
         file = record.get(used.path or "")
+        if isinstance(file, dict):  # an image of Hugging Face, without its bytes
+            file = file.get("path")
         label, votes, fault = _read_labels(record, used)
         split, split_fault = _read_split(record.get(used.split) if used.split else None)
         yield Row(

@@ -134,6 +134,26 @@ class TestParquet:
         for part in (*wanted.values(), f"'{name}'", "'image', 'style', 'label'"):
             assert part in told
 
+    def test_without_bytes_is_a_table_of_the_files_beside_it(self, archive: Path) -> None:
+        """As `datasets` says it, the label -1 is none."""
+        of = [{"bytes": None, "path": f"images/{i.file}"} for i in images()]
+        labels = [["cat", "dog"].index(i.label) for i in images()]
+        table = parquet(
+            {"image": pa.array(of, _IMAGE), "label": [*labels[:-1], -1]}, {"label": ["cat", "dog"]}
+        )
+        result = run(make_zip(archive, {**flat_files(), "train.parquet": table}))
+        assert result.codes == {f"images/{images()[-1].file}": "no_label"}
+        found = dict(zip(result.paths, labels_of(result), strict=True))
+        assert found == {f"images/{i.file}": i.label for i in images()[:-1]}
+
+    def test_by_itself_without_bytes_says_where_the_files_belong(self, archive: Path) -> None:
+        of = [{"bytes": None, "path": f"images/{n}.png"} for n in range(NUM)]
+        archive.write_bytes(parquet({"image": pa.array(of, _IMAGE), "label": HALVES}, {}))
+        with pytest.raises(IngestError, match="not_an_image"):
+            run(archive)
+        rejected = (archive.with_name("upload-out") / "rejected.jsonl").read_text()
+        assert "beside the files" in rejected
+
     def test_says_that_annotators_are_not_read_from_it(self, archive: Path) -> None:
         archive.write_bytes(styles())
         assert "annotator" in fault(archive, Columns(labels=("style", "label")))
