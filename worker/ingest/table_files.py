@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from worker.ingest.label_studio import is_export, tasks_as_records
@@ -18,9 +18,12 @@ _MAX_CELL_CHARACTERS = 64 * 1024
 _MAX_HEADER_CHARACTERS = 256 * 1024
 _MAX_PARQUET_BYTES = 512 * 1024**2
 _BATCH_ROWS = 10_000
+_HEAD_ROWS = 1000
+"""Of JSON, in which columns are looked for."""
 _DELIMITERS = ",;\t"
 
 Record = Mapping[str, Any]
+_Rows = Iterator[tuple[int, Record]]
 
 
 class TableError(Exception):
@@ -76,12 +79,35 @@ def _csv_row(reader: Any) -> list[str] | None:
 
 def read_json_lines(data: bytes) -> Records:
     """Read one JSON object a line."""
-    lines = enumerate(_decoded(data).splitlines(), start=1)
+    lines = enumerate(_decoded(data).split("\n"), start=1)
     records = ((number, _json_object(line, number)) for number, line in lines if line.strip())
-    first = next(records, None)
-    if first is None:
+    head, rest = _split_head(records)
+    if not head:
         raise TableError("no rows")
-    return Records(list(first[1]), chain([first], records))
+    return Records(_columns_of(record for _, record in head), chain(head, rest))
+
+
+def _split_head(records: _Rows) -> tuple[list[tuple[int, Record]], _Rows]:
+    """Return the first rows and the others; a fault comes where its row would."""
+    head: list[tuple[int, Record]] = []
+    try:
+        for record in islice(records, _HEAD_ROWS):
+            head.append(record)  # noqa: PERF402 - a fault must not lose those before it
+    except TableError as error:
+        if not head:
+            raise
+        return head, _raising(error)
+    return head, records
+
+
+def _raising(error: TableError) -> _Rows:
+    yield from ()
+    raise error
+
+
+def _columns_of(records: Iterable[Record]) -> list[str]:
+    """Return the columns of all these rows: a row need not have what is empty."""
+    return list(dict.fromkeys(chain.from_iterable(records)))
 
 
 def _json_object(line: str, number: int) -> Record:
@@ -103,7 +129,8 @@ def read_json(data: bytes) -> Records | None:
     if is_export(value):
         records = tasks_as_records(value)
         return Records(["path", "label"], enumerate(records, start=1), names_are_enough=True)
-    return Records(list(value[0]), enumerate(value, start=1), names_are_enough=True)
+    columns = _columns_of(islice(value, _HEAD_ROWS))
+    return Records(columns, enumerate(value, start=1), names_are_enough=True)
 
 
 def read_parquet(data: bytes) -> Records | None:

@@ -224,6 +224,16 @@ class TestMisspelt:
         make_zip(archive, files)
         assert len(run(archive, columns=Columns(label="klass")).samples) == 6
 
+    @pytest.mark.parametrize("name", ["labels.jsonl", "labels.json"])
+    def test_is_not_what_only_some_rows_have(self, archive: Path, name: str) -> None:
+        table = [dict(row) for row in rows()]
+        for row in table[:3]:
+            row["teil"] = row.pop("split")
+        del table[0]["teil"]
+        content = json_lines(table) if name.endswith("l") else json.dumps(table).encode()
+        make_zip(archive, {**flat_files(), name: content})
+        assert len(run(archive, columns=Columns(split="teil")).samples) == NUM
+
     def test_is_told_from_a_second_column_that_is_not_known(self, archive: Path) -> None:
         table = [{"datei": row["path"], "klass": row["label"]} for row in rows()]
         make_zip(archive, {**flat_files(), "list.csv": csv_table(table)})

@@ -161,6 +161,20 @@ class TestRows:
         told = [row for row in result.rejected if row["code"] == code]
         assert [f"Row {place + 1} of 'labels.jsonl'" in row["detail"] for row in told] == [True]
 
+    def test_of_json_lines_end_where_a_line_does(self, archive: Path) -> None:
+        """The separators of Unicode may stand in a text."""
+        table = [row | {"note": "a\u2028b\u0085c"} for row in rows()]
+        lines = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in table)
+        result = run(make_zip(archive, {**flat_files(), "labels.jsonl": lines.encode()}))
+        assert len(result.samples) == 12
+
+    def test_of_json_lines_that_are_broken_end_the_ingest(self, archive: Path) -> None:
+        lines = json_lines(rows()) + b"\n{"
+        make_zip(archive, {**flat_files(), "list.jsonl": lines})
+        with pytest.raises(IngestError, match="row 13 is no JSON") as caught:
+            run(archive)
+        assert caught.value.code is FailureCode.INVALID_TABLE
+
     def test_labels_are_only_text(self, archive: Path) -> None:
         table = [row | {"label": f"=HYPERLINK({row['label']})"} for row in rows()]
         result = run(make_zip(archive, {**flat_files(), "labels.csv": csv_table(table)}))
