@@ -103,6 +103,21 @@ def told_columns(tables: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(shown)
 
 
+def means_other_than_label(name: str) -> bool:
+    """Tell whether a column of this name would be taken for something else than labels."""
+    others = (*_PATH_NAMES, *_SPLIT_NAMES, *_ANNOTATOR_NAMES)
+    return find_column([name], others) is not None
+
+
+def told_choice(what: str, found: Sequence[str], sure: Sequence[str] = ()) -> list[str]:
+    """Say which of several columns was taken, if its name is not reason enough."""
+    if len(found) < 2 or found[0] in sure:
+        return []
+    taken, *others = found
+    told = f"Several columns hold {what}: {listed([taken])} was taken, not {listed(others)}."
+    return [f"{told} Name the column if that is wrong."]
+
+
 def _is_label_of_annotator(name: str) -> bool:
     is_one = _LABEL_OF_ANNOTATOR.fullmatch(name) is not None
     return is_one and name.casefold() not in _ANNOTATOR_NAMES

@@ -28,10 +28,21 @@ def is_export(value: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def tasks_as_records(tasks: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield path and labels of each task, by annotator."""
+def questions(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the blocks of choices, in the order in which they were answered."""
+    answers = (answer for task in tasks for answer in _answers(task))
+    results = (result for answer in answers for result in _list(answer.get("result")))
+    names = (result.get("from_name") for result in results if result.get("type") == "choices")
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def tasks_as_records(
+    tasks: Sequence[Mapping[str, Any]], asked: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Yield of each task the path, and by annotator the label and the answer to each question."""
     for task in tasks:
-        yield {"path": _image(task["data"]), "label": _labels(task)}
+        answered = {name: _labels(task, name) for name in asked}
+        yield {"label": _labels(task), **answered, "path": _image(task["data"])}
 
 
 def _image(data: Mapping[str, Any]) -> str | None:
@@ -50,12 +61,15 @@ def _path_of(url: str) -> str:
     return (local[0] if local else unquote(parts.path)).lstrip("/")
 
 
-def _labels(task: Mapping[str, Any]) -> dict[str, str]:
-    """Return what each annotator chose; who skipped the task did not."""
+def _answers(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [answer for name in _ANSWERS for answer in _list(task.get(name))]
+
+
+def _labels(task: Mapping[str, Any], question: str | None = None) -> dict[str, str]:
+    """Return what each annotator chose, first or to a question; who skipped the task did not."""
     said: dict[str, str] = {}
-    answers = [answer for name in _ANSWERS for answer in _list(task.get(name))]
-    for number, answer in enumerate(answers, start=1):
-        choice = None if answer.get("was_cancelled") else _choice(answer)
+    for number, answer in enumerate(_answers(task), start=1):
+        choice = None if answer.get("was_cancelled") else _choice(answer, question)
         if choice is not None:
             name = _annotator(answer) or f"annotation {number}"
             said[name if name not in said else f"{name} ({number})"] = choice
@@ -76,8 +90,10 @@ def _annotator(answer: Mapping[str, Any]) -> str | None:
     return str(user) if isinstance(user, str | int) else None
 
 
-def _choice(answer: Mapping[str, Any]) -> str | None:
+def _choice(answer: Mapping[str, Any], question: str | None) -> str | None:
     for result in _list(answer.get("result")):
+        if question not in {None, result.get("from_name")}:
+            continue
         value = result.get("value")
         chosen = value.get("choices") if isinstance(value, dict) else None
         if isinstance(chosen, list) and len(chosen) == 1 and isinstance(chosen[0], str):

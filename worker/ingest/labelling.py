@@ -77,6 +77,7 @@ class TableLabels(Labelling):
     def __init__(self, tables: Sequence[Table], paths: Iterable[str]) -> None:
         """Find the file that each row means."""
         self.warnings = [f"Labels were read from {', '.join(table.shown for table in tables)}."]
+        self.warnings += [text for table in tables for text in table.warnings]
         self._tables = {table.path for table in tables}
         self._rows: dict[str, Row] = {}
         self._unused: list[Rejection] = []

@@ -1,14 +1,13 @@
 """Which columns of a Parquet file hold images, and which say what they are."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from worker.ingest.classes import listed
-from worker.ingest.columns import LABEL_NAMES, Columns, find_column
+from worker.ingest.columns import LABEL_NAMES, Columns, find_column, told_choice
 from worker.ingest.errors import FailureCode, IngestError
 
 _IMAGE_NAMES = ("image", "img")
@@ -73,8 +72,8 @@ def find_image_columns(schema: pa.Schema, wanted: Columns, table: str) -> ImageC
         class_names=class_names_of(features, labels[0]),
         split=_named(schema, wanted.split or _SPLIT_NAME),
         warnings=[
-            *_told_choice("images", [image] if path == image else images, _IMAGE_NAMES),
-            *_told_choice("labels", labels, LABEL_NAMES[:1]),
+            *told_choice("images", [image] if path == image else images, _IMAGE_NAMES),
+            *told_choice("labels", labels, LABEL_NAMES[:1]),
         ],
     )
 
@@ -124,15 +123,6 @@ def _label_columns(schema: pa.Schema, features: Mapping[str, Mapping[str, Any]])
     known = [find_column(schema.names, [name]) for name in LABEL_NAMES]
     classes = [name for name in schema.names if features.get(name, {}).get("_type") == "ClassLabel"]
     return list(dict.fromkeys(name for name in (*known, *classes) if name is not None))
-
-
-def _told_choice(what: str, found: Sequence[str], sure: Sequence[str]) -> list[str]:
-    """Say which of several columns was taken, if its name is not reason enough."""
-    if len(found) == 1 or found[0] in sure:
-        return []
-    taken, *others = found
-    told = f"Several columns hold {what}: {listed([taken])} was taken, not {listed(others)}."
-    return [f"{told} Name the column if that is wrong."]
 
 
 def _holds_images(schema: pa.Schema, features: Mapping[str, Any], name: str) -> bool:

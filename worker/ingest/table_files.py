@@ -3,12 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from worker.ingest.label_studio import is_export, tasks_as_records
+from worker.ingest.columns import means_other_than_label
+from worker.ingest.label_studio import is_export, questions, tasks_as_records
 from worker.ingest.parquet_columns import class_names_of, features_of
 from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 
@@ -20,6 +21,7 @@ _MAX_PARQUET_BYTES = 512 * 1024**2
 _BATCH_ROWS = 10_000
 _HEAD_ROWS = 1000
 """Of JSON, in which columns are looked for."""
+_LABEL = "label"
 _DELIMITERS = ",;\t"
 
 Record = Mapping[str, Any]
@@ -38,6 +40,8 @@ class Records:
     rows: Iterable[tuple[int, Record]]
     """Row numbers as an editor shows them, and the cells by column."""
     names_are_enough: bool = False
+    questions: Sequence[str] = ()
+    """Columns of which each holds labels; the first is taken where none is named."""
 
 
 def read_csv(data: bytes) -> Records:
@@ -127,10 +131,21 @@ def read_json(data: bytes) -> Records | None:
     ):
         return None
     if is_export(value):
-        records = tasks_as_records(value)
-        return Records(["path", "label"], enumerate(records, start=1), names_are_enough=True)
+        return _tasks(value)
     columns = _columns_of(islice(value, _HEAD_ROWS))
     return Records(columns, enumerate(value, start=1), names_are_enough=True)
+
+
+def _tasks(tasks: list[Mapping[str, Any]]) -> Records:
+    """Read an export of Label Studio; each question of it can be named as the column of labels."""
+    asked = [name for name in questions(tasks) if not means_other_than_label(name)]
+    asked.sort(key=lambda name: name != _LABEL)
+    return Records(
+        list(dict.fromkeys(["path", _LABEL, *asked])),
+        enumerate(tasks_as_records(tasks, asked), start=1),
+        names_are_enough=True,
+        questions=asked,
+    )
 
 
 def read_parquet(data: bytes) -> Records | None:

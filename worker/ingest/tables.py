@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.ingest.annotators import Votes, read_annotator
-from worker.ingest.columns import Columns, told_columns
+from worker.ingest.columns import LABEL_NAMES, Columns, told_choice, told_columns
 from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
 from worker.ingest.layout import split_of
 from worker.ingest.limits import Limits, ReadMeter
@@ -41,6 +41,7 @@ class Table:
     names_are_enough: bool = False
     """Whether its paths are those of another system, of which only the file's name is left."""
     rows: list[Row] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, row: Row, *, max_rows: int) -> None:
         """Append a row.
@@ -86,6 +87,8 @@ def find_tables(
         else:
             used[path] = records.columns
             tables.append(_read(path, records, meaning, max_rows=limits.max_files))
+            if columns.label is None:
+                tables[-1].warnings = told_choice("labels", records.questions, LABEL_NAMES[:1])
     _require_named(columns, used, unused)
     return tables
 

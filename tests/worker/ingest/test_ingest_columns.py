@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -240,3 +241,60 @@ class TestMisspelt:
         told = fault(archive, Columns(label="klass"))
         assert "'datei', 'klass'" in told
         assert "paths" in told
+
+
+class TestLabelStudio:
+    """An export may ask several things of each image; a column is then one of the questions."""
+
+    @pytest.fixture
+    def upload(self, archive: Path) -> Path:
+        tasks = [
+            {
+                "data": {"image": f"/data/upload/7/{number:08x}-{i.file}"},
+                "annotations": [
+                    {
+                        "completed_by": 1,
+                        "result": [
+                            answer("quality", ["sharp", "blurry"][number % 2]),
+                            answer("animal", i.label),
+                        ],
+                    }
+                ],
+            }
+            for number, i in enumerate(images())
+        ]
+        return make_zip(archive, {**flat_files(), "export.json": json.dumps(tasks).encode()})
+
+    def test_a_question_that_is_named_is_used(self, upload: Path) -> None:
+        result = run(upload, columns=Columns(label="animal"))
+        assert dict(zip(result.paths, labels_of(result), strict=True)) == {
+            f"images/{i.file}": i.label for i in images()
+        }
+        assert len(result.summary["warnings"]) == 1
+
+    def test_of_several_questions_the_one_that_was_taken_is_told(self, upload: Path) -> None:
+        result = run(upload)
+        assert result.summary["classes"] == ["blurry", "sharp"]
+        (warning,) = (text for text in result.summary["warnings"] if "'quality'" in text)
+        assert "'animal'" in warning
+
+    def test_a_question_called_label_wins(self, upload: Path) -> None:
+        with zipfile.ZipFile(upload) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        files["export.json"] = files["export.json"].replace(b'"animal"', b'"label"')
+        result = run(make_zip(upload, files))
+        assert result.summary["classes"] == ["cat", "dog"]
+        assert not any("'quality'" in text for text in result.summary["warnings"])
+
+    def test_a_question_that_is_misspelt_is_told_with_those_that_there_are(
+        self, upload: Path
+    ) -> None:
+        told = fault(upload, Columns(label="animals"))
+        assert "'quality', 'animal'" in told
+
+
+def answer(question: str, choice: str) -> dict[str, Any]:
+    return {
+        "type": "choices", "from_name": question, "to_name": "image",
+        "value": {"choices": [choice]},
+    }  # fmt: skip
