@@ -39,10 +39,14 @@ def questions(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
 def tasks_as_records(
     tasks: Sequence[Mapping[str, Any]], asked: Sequence[str] = ()
 ) -> Iterator[dict[str, Any]]:
-    """Yield of each task the path, and by annotator the label and the answer to each question."""
+    """Yield of each task the path, and by annotator the answer to each question.
+
+    The label is that to the first one; a task that does not ask it may ask another.
+    """
     for task in tasks:
         answered = {name: _labels(task, name) for name in asked}
-        yield {"label": _labels(task), **answered, "path": _image(task["data"])}
+        label = next(filter(None, answered.values()), None) or _labels(task)
+        yield {"label": label, **answered, "path": _image(task["data"])}
 
 
 def _image(data: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from worker.ingest.columns import means_other_than_label
+from worker.ingest.columns import LABEL_NAMES, means_other_than_label
 from worker.ingest.label_studio import is_export, questions, tasks_as_records
 from worker.ingest.parquet_columns import class_names_of, features_of
 from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
@@ -21,7 +21,7 @@ _MAX_PARQUET_BYTES = 512 * 1024**2
 _BATCH_ROWS = 10_000
 _HEAD_ROWS = 1000
 """Of JSON, in which columns are looked for."""
-_LABEL = "label"
+_LAST = len(LABEL_NAMES)
 _DELIMITERS = ",;\t"
 
 Record = Mapping[str, Any]
@@ -139,9 +139,9 @@ def read_json(data: bytes) -> Records | None:
 def _tasks(tasks: list[Mapping[str, Any]]) -> Records:
     """Read an export of Label Studio; each question of it can be named as the column of labels."""
     asked = [name for name in questions(tasks) if not means_other_than_label(name)]
-    asked.sort(key=lambda name: name != _LABEL)
+    asked.sort(key=lambda name: LABEL_NAMES.index(name) if name in LABEL_NAMES else _LAST)
     return Records(
-        list(dict.fromkeys(["path", _LABEL, *asked])),
+        list(dict.fromkeys(["path", "label", *asked])),
         enumerate(tasks_as_records(tasks, asked), start=1),
         names_are_enough=True,
         questions=asked,

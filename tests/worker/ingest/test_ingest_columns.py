@@ -278,13 +278,16 @@ class TestLabelStudio:
         (warning,) = (text for text in result.summary["warnings"] if "'quality'" in text)
         assert "'animal'" in warning
 
-    def test_a_question_called_label_wins(self, upload: Path) -> None:
+    @pytest.mark.parametrize(("called", "is_sure"), [("label", True), ("class", False)])
+    def test_a_question_called_as_labels_are_wins(
+        self, upload: Path, called: str, *, is_sure: bool
+    ) -> None:
         with zipfile.ZipFile(upload) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
-        files["export.json"] = files["export.json"].replace(b'"animal"', b'"label"')
+        files["export.json"] = files["export.json"].replace(b"animal", called.encode())
         result = run(make_zip(upload, files))
         assert result.summary["classes"] == ["cat", "dog"]
-        assert not any("'quality'" in text for text in result.summary["warnings"])
+        assert is_sure is not any("'quality'" in text for text in result.summary["warnings"])
 
     def test_a_question_that_is_misspelt_is_told_with_those_that_there_are(
         self, upload: Path
