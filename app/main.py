@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import anyio
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from starlette.middleware import Middleware
 from app.accounts import endpoints as accounts
 from app.accounts import tenant_endpoints as tenants
 from app.accounts.auth import AuthenticationMiddleware
+from app.accounts.rate_limit import FailedSignIns, RateLimiter
 from app.accounts.secrets import load_pepper, load_signing_key
 from app.claims import endpoints as claims
 from app.core.db import Database, make_engine
@@ -24,7 +26,7 @@ from app.exports import endpoints as exports
 from app.findings import artifact_endpoints as artifacts
 from app.findings import endpoints as findings
 from app.http import health, metrics, openapi
-from app.http.body_limit import BodyLimitMiddleware
+from app.http.body_limit import MAX_BODY_BYTES, BodyLimitMiddleware
 from app.http.context import AppContext
 from app.http.metrics import MetricsMiddleware
 from app.http.origin import LoopbackOnlyMiddleware
@@ -34,14 +36,17 @@ from app.http.turns import ReadTurns
 from app.jobs import endpoints as jobs
 from app.jobs import score_endpoints as scores
 from app.jobs import upload_endpoints as submissions
+from app.jobs.event_hub import EventHub
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
 from app.learning import endpoints as learning
 from app.predictions import endpoints as predictions
 from app.reviews import endpoints as reviews
 from app.uploads import endpoints as uploads
-from app.uploads.protocol import TusMiddleware, is_upload_path
+from app.uploads.protocol import TusMiddleware, is_chunk_path
 from app.web import assets, docs
+from app.web.access import SIGN_IN
+from app.web.pages.sign_in import MAX_SIGN_IN_BYTES
 from app.web.problems import problem_page
 from app.web.router import router as pages
 from app.webhooks import endpoints as webhooks
@@ -82,7 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     if settings.auth == "off" and not settings.on_loopback:
         raise ValueError(f"LABELAUDIT_AUTH=off is for a loopback host only, not {settings.host}")
-    context = _make_context(settings)
+    context, limiter = _make_context(settings), RateLimiter(settings)
     renderer = ProblemRenderer(own_codes=OPTION_CODES, page=problem_page)
     app = FastAPI(
         title="Label Audit",
@@ -91,13 +96,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        middleware=_middleware(context, renderer),
+        middleware=_middleware(context, renderer, limiter),
         exception_handlers={
             HTTPException: renderer.handle,
             RequestValidationError: renderer.handle,
         },
     )
     app.state.context = context
+    app.state.request_limiter = limiter
+    app.state.failed_sign_ins = FailedSignIns()
+    app.state.event_hub = EventHub(context.database, settings)
     for router in _ROUTERS:
         app.include_router(router)
     app.mount(assets.PREFIX, assets.Assets(), name="static")
@@ -108,21 +116,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _make_context(settings: Settings) -> AppContext:
     database = Database(make_engine(settings.resolved_database_url))
     celery = make_celery(settings)
-    registry = CollectorRegistry()
-    registry.register(JobGauges(database))
+    metrics, job_metrics = CollectorRegistry(), CollectorRegistry()
+    job_metrics.register(JobGauges(database))
+    if not settings.in_server_mode:
+        metrics.register(JobGauges(database))
     return AppContext(
         settings=settings,
         database=database,
         folder=DataFolder(settings),
         wake_ups=WakeUps(celery),
         broker=BrokerProbe(celery),
-        metrics=registry,
+        metrics=metrics,
+        job_metrics=job_metrics,
         pepper=load_pepper(settings),
         signing_key=load_signing_key(settings),
     )
 
 
-def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middleware]:
+def _middleware(
+    context: AppContext, renderer: ProblemRenderer, limiter: RateLimiter
+) -> list[Middleware]:
     """Return the layers around the routes, outermost first."""
     open_to_all = context.settings.auth == "off"
     return [
@@ -133,18 +146,26 @@ def _middleware(context: AppContext, renderer: ProblemRenderer) -> list[Middlewa
         Middleware(ProblemMiddleware, renderer=renderer),
         *([Middleware(LoopbackOnlyMiddleware)] if open_to_all else []),
         Middleware(ReadTurns),
-        Middleware(AuthenticationMiddleware, context=context),
-        Middleware(BodyLimitMiddleware, streams=_streams),
+        Middleware(AuthenticationMiddleware, context=context, limiter=limiter),
+        Middleware(BodyLimitMiddleware, max_bytes=_max_body_bytes),
     ]
 
 
-def _streams(path: str) -> bool:
+def _max_body_bytes(method: str, path: str) -> int | None:
+    """Return how large a body may be; None where the route reads it as a stream."""
+    if method == "PATCH" and is_chunk_path(path):
+        return None
     is_form = path in _FORM_PATHS or submissions.is_part_path(path)
-    return is_form or is_upload_path(path) or predictions.is_predict_path(path)
+    if method == "POST" and (is_form or predictions.is_predict_path(path)):
+        return None
+    return MAX_SIGN_IN_BYTES if path == SIGN_IN else MAX_BODY_BYTES
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(app.state.event_hub.run)
+        yield
+        tasks.cancel_scope.cancel()
     context: AppContext = app.state.context
     context.database.dispose()

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import softmax
 
 from ml.noise import MatrixNoise, inject_noise
-from ml.scoring.transition import even_noise
 from ml.types import FloatArray, IntArray
 
 SETS = (
@@ -97,3 +96,10 @@ def _synthetic(num_samples: int, distance: float, rate: float, rng: np.random.Ge
     clean = Case("", softmax(0.6 * logits_NC, axis=1), true_N, true_N)
     name = f"100 classes, {num_samples}, distance {distance:g}, uniform {rate:.0%}"
     return _inject(clean, name, even_noise(100, rate), rng)
+
+
+def even_noise(num_classes: int, noise: float) -> FloatArray:
+    """Return the matrix that moves a share of each class evenly to all other classes."""
+    matrix_CC = np.full((num_classes, num_classes), noise / (num_classes - 1))
+    np.fill_diagonal(matrix_CC, 1.0 - noise)
+    return matrix_CC

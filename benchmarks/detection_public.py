@@ -25,7 +25,7 @@ import ml
 from benchmarks.detection_cases import SETS, Case, make_cases
 from benchmarks.machine import facts
 from benchmarks.mixture_outliers import f1, roc_auc
-from ml.scoring.detect import detect
+from ml.detection.detect import detect
 from ml.types import BoolArray, FloatArray, IntArray
 
 _RESULT = Path(__file__).parents[1] / "docs" / "results" / "detection-public.json"

@@ -1,4 +1,7 @@
-"""`suspects.png`: the top suspects as pictures, each with the label it has and should have."""
+"""`suspects.png`: the top suspects as pictures, each with the label it has and should have.
+
+The service sends pictures as they are seen: upright, on white, in 8 bits.
+"""
 
 import io
 import unicodedata
@@ -9,40 +12,52 @@ from typing import TypeAlias
 from PIL import Image, ImageDraw, ImageFont
 
 from labelaudit.files import replacing
+from labelaudit.findings_file import labels_of
 from labelaudit.schemas import Finding
 from labelaudit.terminal import printable
 
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 NUM_TILES = 40
 _COLUMNS = 8
-_IMAGE_SIDE = 112
-_PADDING = 12
+IMAGE_SIDE = 112
+PADDING = 12
 _LINE = 18
-_TILE_WIDTH = _IMAGE_SIDE + 2 * _PADDING
-_TILE_HEIGHT = _IMAGE_SIDE + 2 * _LINE + 2 * _PADDING
+TITLE_HEIGHT = _LINE + 2 * PADDING
+_TILE_WIDTH = IMAGE_SIDE + 2 * PADDING
+_TILE_HEIGHT = IMAGE_SIDE + 2 * _LINE + 2 * PADDING
 _PAPER, _INK, _GREY = "white", "#202020", "#d0d0d0"
 _ALARM = "#b00020"
+_NONE_FLAGGED = "No label was flagged. These are the most suspicious:"
+_NONE_JUDGED = "No label could be judged."
 
 
 def write_contact_sheet(
     suspects: Sequence[Finding], load_image: Callable[[str], bytes], target: Path
 ) -> None:
-    """Draw up to `NUM_TILES` suspects; `load_image` returns a sample's encoded image."""
-    shown = suspects[:NUM_TILES]
+    """Draw up to `NUM_TILES` of the worst; `load_image` returns a sample's encoded image."""
+    shown, font = suspects[:NUM_TILES], _load_font()
+    title = _title(shown)
     columns = min(_COLUMNS, max(len(shown), 2))
-    rows = max(-(-len(shown) // columns), 1)
-    sheet = Image.new("RGB", (columns * _TILE_WIDTH, rows * _TILE_HEIGHT), _PAPER)
-    draw, font = ImageDraw.Draw(sheet), _load_font()
-    if not shown:
-        draw.text((_PADDING, _PADDING), "No label was flagged.", _INK, font)
+    top = TITLE_HEIGHT if title else 0
+    width = max(columns * _TILE_WIDTH, round(font.getlength(title)) + 2 * PADDING)
+    sheet = Image.new("RGB", (width, top + -(-len(shown) // columns) * _TILE_HEIGHT), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((PADDING, PADDING), title, _INK, font)
     for position, finding in enumerate(shown):
         row, column = divmod(position, columns)
-        corner = (column * _TILE_WIDTH + _PADDING, row * _TILE_HEIGHT + _PADDING)
+        corner = (column * _TILE_WIDTH + PADDING, top + row * _TILE_HEIGHT + PADDING)
         picture = _fit(_decode(load_image(finding["sample_id"])))
         sheet.paste(picture, corner)
-        _write_caption(draw, font, finding, (corner[0], corner[1] + _IMAGE_SIDE + 3))
+        _write_caption(draw, font, finding, (corner[0], corner[1] + IMAGE_SIDE + 3))
     with replacing(target) as temporary:
         sheet.save(temporary, "PNG")
+
+
+def _title(shown: Sequence[Finding]) -> str:
+    """Return what to know of a sheet that does not show suspects."""
+    if not shown:
+        return _NONE_JUDGED
+    return "" if shown[0]["flagged"] else _NONE_FLAGGED
 
 
 def _decode(data: bytes) -> Image.Image:
@@ -56,11 +71,11 @@ def _decode(data: bytes) -> Image.Image:
 
 def _fit(image: Image.Image) -> Image.Image:
     """Scale into a square; small images keep their hard pixels."""
-    scale = _IMAGE_SIDE / max(image.size)
+    scale = IMAGE_SIDE / max(image.size)
     width, height = (max(round(side * scale), 1) for side in image.size)
     method = Image.Resampling.NEAREST if scale > 2 else Image.Resampling.LANCZOS
-    square = Image.new("RGB", (_IMAGE_SIDE, _IMAGE_SIDE), _GREY)
-    corner = ((_IMAGE_SIDE - width) // 2, (_IMAGE_SIDE - height) // 2)
+    square = Image.new("RGB", (IMAGE_SIDE, IMAGE_SIDE), _GREY)
+    corner = ((IMAGE_SIDE - width) // 2, (IMAGE_SIDE - height) // 2)
     square.paste(image.resize((width, height), method), corner)
     return square
 
@@ -69,21 +84,21 @@ def _write_caption(
     draw: ImageDraw.ImageDraw, font: Font, finding: Finding, corner: tuple[int, int]
 ) -> None:
     left, top = corner
-    arrow = _drawable(" → ", font)
-    room = (_IMAGE_SIDE - font.getlength(arrow)) / 2
-    given, suggested = _names(finding, font)
-    # A short name leaves its room to the other one.
-    spare = max(room - min(font.getlength(given), font.getlength(suggested)), 0.0)
-    names = [_shorten(name, font, room + spare) for name in (given, suggested)]
-    draw.text((left, top), f"{names[0]}{arrow}{names[1]}", _INK, font)
+    draw.text((left, top), _caption(finding, font), _INK, font)
     probability = finding["p_mislabeled"]
     if probability is not None:
         draw.text((left, top + _LINE), f"p = {probability:.3f}", _ALARM, font)
 
 
-def _names(finding: Finding, font: Font) -> tuple[str, str]:
-    given, suggested = finding["given_label"], finding["suggested_label"]
-    return _drawable(printable(given), font), _drawable(printable(suggested), font)
+def _caption(finding: Finding, font: Font) -> str:
+    names = [_drawable(printable(name), font) for name in labels_of(finding)]
+    if len(names) == 1:
+        return _shorten(names[0], font, IMAGE_SIDE)
+    arrow = _drawable(" → ", font)
+    room = (IMAGE_SIDE - font.getlength(arrow)) / 2
+    # A short name leaves its room to the other one.
+    spare = max(room - min(map(font.getlength, names)), 0.0)
+    return arrow.join(_shorten(name, font, room + spare) for name in names)
 
 
 def _shorten(text: str, font: Font, width: float) -> str:

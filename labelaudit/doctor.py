@@ -54,6 +54,7 @@ def run_doctor() -> bool:
         _look_at_database,
         _look_at_broker,
         _look_at_jobs,
+        _look_at_webhooks,
         _look_at_torch,
     ]
     checks = [look(settings) for look in looks]
@@ -144,18 +145,26 @@ def _look_at_broker(settings: "Settings") -> Check:
 
 def _look_at_jobs(settings: "Settings") -> Check:
     """Tell from the rows whether workers and sweeper do their work: they may be elsewhere."""
+    return _look_at_rows("jobs", settings, _look_at_queues)
+
+
+def _look_at_webhooks(settings: "Settings") -> Check:
+    return _look_at_rows("webhooks", settings, _look_at_outbox)
+
+
+def _look_at_rows(name: str, settings: "Settings", look: "Callable[[Database], Check]") -> Check:
     from app.core.migrate import is_current
 
     file = settings.data_dir / "labelaudit.db"
     if settings.database_url is None and not file.exists():
-        return Check("jobs", "none yet")
+        return Check(name, "none yet")
     try:
         with open_database(settings) as database:
             if not is_current(database):
-                return Check("jobs", "unknown until the schema is the newest")
-            return _look_at_queues(database)
+                return Check(name, "unknown until the schema is the newest")
+            return look(database)
     except LabelAuditError:
-        return Check("jobs", "unknown without the database")
+        return Check(name, "unknown without the database")
 
 
 def _look_at_queues(database: "Database") -> Check:
@@ -177,6 +186,17 @@ def _look_at_queues(database: "Database") -> Check:
             return Check("jobs", f"waiting for {age.total_seconds():.0f} s, and none runs", fix)
     num_running = sum(number for (state, _), number in counts.items() if state is JobState.RUNNING)
     return Check("jobs", f"{num_running} running, {len(waiting)} queues with jobs waiting")
+
+
+def _look_at_outbox(database: "Database") -> Check:
+    from app.webhooks.outbox_repository import OutboxRepository
+
+    with database.read() as session:
+        seconds = OutboxRepository(session).seconds_late()
+    if seconds > _LATE_SECONDS:
+        state = f"a message has been due for {seconds:.0f} s"
+        return Check("webhooks", state, "start `labelaudit sweeper`, or look at its log")
+    return Check("webhooks", "no message is late")
 
 
 def _look_at_torch(settings: "Settings") -> Check:

@@ -24,16 +24,27 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 
 def write_findings(findings: Iterable[Finding], target: Path, *, num_top: int) -> list[Finding]:
-    """Write all findings as they come and return the first flagged ones."""
-    top: list[Finding] = []
+    """Write all findings as they come and return the worst of them.
+
+    Those are the first flagged ones; where none is flagged, the first that could be judged.
+    """
+    flagged: list[Finding] = []
+    judged: list[Finding] = []
     with replacing(target) as temporary, _open_csv(temporary) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for finding in findings:
             writer.writerow(_row(finding))
-            if finding["flagged"] and len(top) < num_top:
-                top.append(finding)
-    return top
+            if finding["flagged"] and len(flagged) < num_top:
+                flagged.append(finding)
+            if finding["p_mislabeled"] is not None and len(judged) < num_top:
+                judged.append(finding)
+    return flagged or judged
+
+
+def labels_of(finding: Finding) -> list[str]:
+    """Return the given label and, where it is another one, the suggested label."""
+    return list(dict.fromkeys((finding["given_label"], finding["suggested_label"])))
 
 
 def read_flagged(source: Path) -> Iterator[tuple[str, bool]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from labelaudit.findings_file import labels_of
 from labelaudit.schemas import Dataset, Finding, RejectedFile, Report
 from labelaudit.terminal import note, printable, say
 
@@ -21,7 +22,7 @@ class Outcome:
 
     report: Report
     suspects: Sequence[Finding]
-    """The first flagged findings, worst first."""
+    """The first flagged findings, worst first; without any the most suspicious ones."""
     dataset: Dataset
     rejected: Iterable[RejectedFile]
     files: Sequence[Path]
@@ -38,8 +39,9 @@ def show_outcome(outcome: Outcome) -> None:
     say("wrote " + ", ".join(str(path) for path in outcome.files))
 
 
-def _suspect_table(suspects: Iterable[Finding]) -> Table:
-    table = Table(title="top suspects")
+def _suspect_table(suspects: Sequence[Finding]) -> Table:
+    title = "top suspects" if suspects[0]["flagged"] else "most suspicious, none flagged"
+    table = Table(title=title)
     table.add_column("rank", justify="right")
     table.add_column("path", overflow="fold")
     table.add_column("given → suggested", overflow="fold")
@@ -49,7 +51,7 @@ def _suspect_table(suspects: Iterable[Finding]) -> Table:
         table.add_row(
             str(finding["rank"]),
             printable(finding["path"]),
-            printable(f"{finding['given_label']} → {finding['suggested_label']}"),
+            printable(" → ".join(labels_of(finding))),
             "" if probability is None else f"{probability:.3f}",
         )
     return table
@@ -57,6 +59,13 @@ def _suspect_table(suspects: Iterable[Finding]) -> Table:
 
 def _headline(report: Report) -> str:
     """Return what was decided, how sure that is and how much it probably missed."""
+    num_judged = report["num_samples"] - report["num_not_judged"]
+    if num_judged == 0:
+        largest = max(each["num_samples"] for each in report["per_class"])
+        return (
+            f"No label could be judged: each class has too few samples, at most {largest:,}. "
+            "Add samples to the classes, then audit again."
+        )
     low, high = report["noise_rate_interval"]
     precision, recall = report["expected_precision"], report["expected_recall"]
     quality = ""
@@ -65,8 +74,9 @@ def _headline(report: Report) -> str:
             f"; probably {precision:.0%} of them are wrong, and {recall:.0%} of all wrong labels "
             "are among them"
         )
+    labels = "judged labels" if report["num_not_judged"] else "labels"
     return (
-        f"{report['num_flagged']:,} of {report['num_samples']:,} labels flagged{quality}; "
+        f"{report['num_flagged']:,} of {num_judged:,} {labels} flagged{quality}; "
         f"estimated noise rate {report['noise_rate']:.1%} (95 % interval {low:.1%} to {high:.1%})"
     )
 

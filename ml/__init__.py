@@ -8,18 +8,7 @@ from ml.delivered import (
     write_onnx,
     write_torchscript,
 )
-from ml.device import useful_threads
-from ml.features import NUM_VIEWS, extract_features, num_features, trained_features
-from ml.losses import loss
-from ml.memory import is_out_of_memory
-from ml.methods import METHODS
-from ml.mixture import Mixture, fit_mixture
-from ml.networks import build_network, load_weights
-from ml.noise import NoisyLabels, inject_noise
-from ml.presets import LARGEST_TRAINED, PRESETS, Choice, choose_preset, make_config
-from ml.resizing import resize_images
-from ml.review import Calibration, estimate_remaining, recalibrate, review_curve
-from ml.scoring import (
+from ml.detection import (
     NOBODY,
     SIGNALS,
     Detection,
@@ -36,7 +25,20 @@ from ml.scoring import (
     pin,
     score,
     summarise,
+    surely_wrong,
+    worth_a_look,
 )
+from ml.device import useful_threads
+from ml.features import NUM_VIEWS, extract_features, num_features, trained_features
+from ml.losses import loss
+from ml.memory import is_out_of_memory
+from ml.methods import METHODS
+from ml.mixture import Mixture, fit_mixture
+from ml.networks import build_network, load_weights
+from ml.noise import NoisyLabels, inject_noise
+from ml.presets import LARGEST_TRAINED, PRESETS, Choice, choose_preset, make_config
+from ml.resizing import resize_images
+from ml.review import Calibration, estimate_remaining, recalibrate, review_curve
 from ml.training import (
     BatchProgress,
     Diverged,
@@ -96,9 +98,11 @@ __all__ = [
     "review_curve",
     "score",
     "summarise",
+    "surely_wrong",
     "train",
     "trained_features",
     "useful_threads",
+    "worth_a_look",
     "write_onnx",
     "write_torchscript",
 ]

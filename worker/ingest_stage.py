@@ -120,7 +120,7 @@ class IngestStage(Stage):
     def _write_rows(self, folder: Path, lease: Lease) -> None:
         """Add samples and rejected files in short transactions, each of them fenced."""
         with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).write(lease.fence, stage="store")
+            LeaseRepository(session).enter(lease.fence, "store")
             self._intake(session).clear()
         first = 0
         for batch in batches(_lines(folder / "samples.jsonl"), _ROWS_AT_ONCE):

@@ -94,13 +94,18 @@ class ChildProcess:
         self._process.wait()
 
     def _read(self, pipe: IO[bytes]) -> None:
-        with pipe:
-            for line in pipe:
-                try:
-                    self._events.put(json.loads(line))
-                except ValueError:
-                    _log.warning("child_wrote_no_json", line=line[:200])
-        self._events.put(None)
+        try:
+            with pipe:
+                for line in pipe:
+                    self._pass_on(line)
+        finally:
+            self._events.put(None)  # whatever ends this, nobody waits for a child that is gone
+
+    def _pass_on(self, line: bytes) -> None:
+        try:
+            self._events.put(json.loads(line))
+        except (ValueError, RecursionError):
+            _log.warning("child_wrote_no_json", line=line[:200])
 
 
 class GrowingLog:

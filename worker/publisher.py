@@ -27,7 +27,7 @@ class Publisher:
         self._attempt = context.attempt
         self._lease = lease
         with context.database.unit_of_work() as session:
-            LeaseRepository(session).write(lease.fence, stage="publish")
+            LeaseRepository(session).enter(lease.fence, "publish")
             self.version = self._results(session).stage(attempt=lease.fence.attempt)
 
     def add_findings(self, batches: Iterable[Columns]) -> None:

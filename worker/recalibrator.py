@@ -17,7 +17,6 @@ CURVE_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 5
 MIN_RANDOM = 50
 """Decided samples drawn at random from which on they alone tell what is left: the others were
 chosen, perhaps by more than their probability."""
-FLAG_ABOVE = 0.5
 RENEWED = (
     "noise_rate", "expected_precision", "expected_recall", "num_flagged", "per_class",
     "class_pairs",
@@ -37,7 +36,8 @@ def main() -> None:
     fitted = ml.recalibrate(columns["p"], columns["says_wrong"] == 1, columns["says_wrong"] >= 0)
     p_new = np.where(np.isnan(columns["p"]), columns["p_now"], fitted.apply(columns["p"]))
     # Only what has another class to suggest can be called wrong.
-    flagged = (p_new > FLAG_ABOVE) & (columns["suggested_label"] != columns["given_label"])
+    can_be_wrong = columns["suggested_label"] != columns["given_label"]
+    flagged = ml.worth_a_look(np.where(can_be_wrong, p_new, np.nan))
     np.savez(folder / RESULTS, p_mislabeled=p_new, flagged=flagged)
     calibration = describe(columns, fitted, p_new) | {"decided_until": spec["decided_until"]}
     write_json(folder / CALIBRATION, calibration)
@@ -60,6 +60,7 @@ def _summary(
         suggested_label=columns["suggested_label"],
         suggested_confidence=np.zeros_like(p_new),
         flagged=flagged,
+        sure=ml.surely_wrong(p_new),
         rank=np.arange(1, len(p_new) + 1),
         loss=np.zeros_like(p_new),
         signals={},

@@ -69,7 +69,7 @@ class ScoreStage(Stage):
     def _write_samples(self, folder: Path, lease: Lease) -> list[int]:
         """Add a sample for each row of the file, in fenced transactions; return their ids."""
         with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).write(lease.fence, stage="store")
+            LeaseRepository(session).enter(lease.fence, "store")
             self._intake(session).clear()
         first = 0
         for batch in batches(_sample_rows(folder / LABELS)):

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from app.core.background import BackgroundLoop
 from app.core.db import DATABASE_ERRORS, Database
 from app.core.settings import Settings
 from app.jobs.attempt_repository import AttemptRepository
@@ -107,16 +108,12 @@ class Lease:
         done = threading.Event()
 
         def keep() -> None:
-            while not done.wait(self._beat_seconds):
-                try:
-                    self.renew(RowUpdate())
-                except FencedError:
-                    return  # the block's own writes are refused as well
-                except DATABASE_ERRORS as error:
-                    _log.warning("lease_not_renewed", error=type(error).__name__)
+            try:
+                self.renew(RowUpdate())
+            except FencedError:
+                done.set()  # the block's own writes are refused as well
 
-        keeper = threading.Thread(target=keep, daemon=True, name="lease-keeper")
-        keeper.start()
+        keeper = BackgroundLoop("lease-keeper", keep, seconds=self._beat_seconds).start(done)
         try:
             yield
         finally:
@@ -229,14 +226,12 @@ def _guarded(child: ChildProcess, lease: Lease) -> Iterator[None]:
     done = threading.Event()
 
     def watch() -> None:
-        while not done.wait(_POLL_SECONDS):
-            if lease.nearly_over:
-                _log.warning("stopped_before_lease_end")
-                child.kill()
-                return
+        if lease.nearly_over:
+            _log.warning("stopped_before_lease_end")
+            child.kill()
+            done.set()
 
-    guard = threading.Thread(target=watch, daemon=True, name="lease-guard")
-    guard.start()
+    guard = BackgroundLoop("lease-guard", watch, seconds=_POLL_SECONDS).start(done)
     try:
         yield
     finally:

@@ -1,12 +1,12 @@
 """The process that heals what got lost: leases of dead workers, wake-ups of dead brokers."""
 
-import math
 import shutil
 import signal
 import threading
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from app.accounts.idempotency_repository import remove_keys_before
 from app.accounts.repository import TenantRepository
 from app.accounts.secrets import load_pepper
+from app.core.background import BackgroundLoop, log_failure
 from app.core.blobs import open_blobs
 from app.core.bulk import ROWS_PER_TRANSACTION
 from app.core.clock import utc_now
-from app.core.db import DATABASE_ERRORS, Database, make_engine
+from app.core.db import Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
@@ -33,7 +34,8 @@ from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss
 from worker.process import CHILD_LOG, log_tail
-from worker.removals import keep_finishing_removals
+from worker.removals import SECONDS_BETWEEN_REMOVALS, finish_removals
+from worker.webhook_post import PATIENCE_SECONDS
 from worker.webhooks import Deliverer
 
 _STALE_UPLOAD_SECONDS = 24 * 3600
@@ -64,31 +66,33 @@ class Sweeper:
         self._wake_ups = wake_ups
         self._paces = {queue: _Pace() for queue in Queue}
 
-    def sweep(self) -> None:
-        """Do one round."""
-        self.end_expired_leases()
-        self.wake_idle_slots(time.monotonic())
-
     def end_expired_leases(self) -> None:
         """Requeue, cancel or fail the jobs whose worker has gone silent."""
         with self._database.unit_of_work() as session:
-            leases = LeaseRepository(session)
-            for job in leases.expired():
+            for job in LeaseRepository(session).expired():
                 fence = Fence(job.id, job.attempt, job.owner or "")
-                _log.warning("lease_expired", job_id=str(job.id), attempt=job.attempt)
-                self._keep_log(session, job)
-                if job.cancel_requested:
-                    leases.finish(fence, JobState.CANCELLED)
-                    continue
-                record_loss(
-                    leases,
-                    fence,
-                    queue=job.queue,
-                    num_lost_before=job.lost_attempts,
-                    max_attempts=self._settings.max_attempts,
-                    outcome=AttemptOutcome.EXPIRED,
-                    reason="its worker went silent",
-                )
+                try:
+                    with session.begin_nested():
+                        self._end_lease(session, fence, job)
+                except Exception as error:  # noqa: BLE001 - the other jobs' leases end all the same
+                    log_failure("lease", error, job_id=str(fence.job_id))
+
+    def _end_lease(self, session: Session, fence: Fence, job: Job) -> None:
+        leases = LeaseRepository(session)
+        _log.warning("lease_expired", job_id=str(job.id), attempt=job.attempt)
+        self._keep_log(session, job)
+        if job.cancel_requested:
+            leases.finish(fence, JobState.CANCELLED)
+            return
+        record_loss(
+            leases,
+            fence,
+            queue=job.queue,
+            num_lost_before=job.lost_attempts,
+            max_attempts=self._settings.max_attempts,
+            outcome=AttemptOutcome.EXPIRED,
+            reason="its worker went silent",
+        )
 
     def _keep_log(self, session: Session, job: Job) -> None:
         """Save what the child of a dead worker said last."""
@@ -97,8 +101,9 @@ class Sweeper:
         if log:
             AttemptRepository(session).keep_log(job.id, job.owner or "", log)
 
-    def wake_idle_slots(self, now: float) -> None:
+    def wake_idle_slots(self, now: float | None = None) -> None:
         """Send a wake-up for each queue that has jobs waiting, backing off while nothing moves."""
+        now = time.monotonic() if now is None else now
         with self._database.read() as session:
             waiting = LeaseRepository(session).count_queued()
         for queue, pace in self._paces.items():
@@ -141,7 +146,12 @@ def remove_garbage(database: Database, settings: Settings) -> None:
     with database.read() as session:
         tenant_ids = TenantRepository(session).ids()
     for tenant_id in tenant_ids:
-        num_removed = collect_garbage(database, open_blobs(settings, tenant_id), tenant_id)
+        try:
+            blobs = open_blobs(settings, tenant_id)
+            num_removed = collect_garbage(database, blobs, tenant_id)
+        except Exception as error:  # noqa: BLE001 - the store may be away; other tenants' need not
+            log_failure("garbage", error, tenant_id=str(tenant_id))
+            continue
         if num_removed:
             _log.info("garbage_removed", tenant_id=str(tenant_id), num_blobs=num_removed)
 
@@ -170,16 +180,33 @@ def remove_superseded_results(database: Database) -> None:
                 return
 
 
-def _remove_garbage_daily(
+def _remove_what_is_old(database: Database, settings: Settings) -> None:
+    remove_superseded_results(database)
+    remove_old_idempotency_keys(database)
+    remove_garbage(database, settings)
+
+
+def _remove_leftovers(database: Database, settings: Settings) -> None:
+    """Remove what processes that died left behind."""
+    files = DataFolder(settings)
+    remove_stale_uploads(files.incoming, now=time.time())
+    remove_finished_job_folders(database, files)
+    remove_expired_uploads(database, files)
+    remove_old_idempotency_keys(database)
+
+
+def _loops(
     database: Database, settings: Settings, stopping: threading.Event
-) -> None:
-    while not stopping.wait(_GARBAGE_SECONDS):
-        try:
-            remove_superseded_results(database)
-            remove_old_idempotency_keys(database)
-            remove_garbage(database, settings)
-        except Exception:  # noqa: BLE001 - the store may be away in any way; tomorrow then
-            _log.exception("garbage_not_removed")
+) -> list[BackgroundLoop]:
+    """Return what goes on beside the sweeps: no dead worker's job waits for a large store."""
+    old = partial(_remove_what_is_old, database, settings)
+    removals = partial(finish_removals, database, settings, stopping)
+    uploads = partial(remove_expired_uploads, database, DataFolder(settings))
+    return [
+        BackgroundLoop("garbage", old, seconds=_GARBAGE_SECONDS),
+        BackgroundLoop("removals", removals, seconds=SECONDS_BETWEEN_REMOVALS),
+        BackgroundLoop("uploads", uploads, seconds=_UPLOAD_SWEEP_SECONDS),
+    ]
 
 
 def run() -> None:
@@ -187,29 +214,18 @@ def run() -> None:
     settings = Settings()
     configure_logging(settings)
     database = Database(make_engine(settings.resolved_database_url))
-    files = DataFolder(settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
-    remove_stale_uploads(files.incoming, now=time.time())
-    remove_finished_job_folders(database, files)
-    remove_old_idempotency_keys(database)
-    deliverer = Deliverer(database, settings, load_pepper(settings))
-    delivering = threading.Thread(target=deliverer.run, args=(stopping,), daemon=True)
-    delivering.start()
+    leftovers = partial(_remove_leftovers, database, settings)
+    BackgroundLoop("leftovers", leftovers, seconds=0).do_once()
+    deliverer = Deliverer(database, settings, load_pepper(settings), stopping)
+    deliverer.start()
     sweeper = Sweeper(database, settings, WakeUps(make_celery(settings)))
-    # By themselves: walking a large store must not keep a dead worker's job waiting.
-    shared = (database, settings, stopping)
-    for task in (_remove_garbage_daily, keep_finishing_removals):
-        threading.Thread(target=task, args=shared, daemon=True).start()
-    files_swept = -math.inf
-    while not stopping.wait(settings.sweep_seconds):
-        try:
-            sweeper.sweep()
-            if time.monotonic() - files_swept > _UPLOAD_SWEEP_SECONDS:
-                remove_expired_uploads(database, files)
-                files_swept = time.monotonic()
-        except DATABASE_ERRORS as error:
-            _log.warning("sweep_failed", error=type(error).__name__)
-    delivering.join(15)  # as long as one receiver may take
+    for loop in _loops(database, settings, stopping):
+        loop.start(stopping)
+    seconds = settings.sweep_seconds
+    BackgroundLoop("leases", sweeper.end_expired_leases, seconds=seconds).start(stopping)
+    BackgroundLoop("wake-ups", sweeper.wake_idle_slots, seconds=seconds).run(stopping)
+    deliverer.wait(PATIENCE_SECONDS + 5)
     database.dispose()

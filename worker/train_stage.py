@@ -7,6 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from app.datasets.intake_repository import IntakeRepository
+from app.jobs.lease_repository import PACE_UNKNOWN
 from worker.array_file import save_array
 from worker.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE, NPY_TYPE, finding_rows
 from worker.frozen_decisions import FrozenDecisions
@@ -96,7 +97,7 @@ class TrainStage(Stage):
                 path = Path(event["path"]).relative_to(self._context.files.root)
                 return RowUpdate(values={"checkpoint": str(path)})
             case "stage":
-                return RowUpdate(values={"stage": event["stage"]})
+                return RowUpdate(values={"stage": event["stage"], **PACE_UNKNOWN})
             case "epoch":
                 metrics = {key: event[key] for key in _METRICS}
                 return RowUpdate(values={"metrics": metrics}, events=[("epoch", _data(event))])

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from worker.child import (
     read_spec,
     telling_full_disk,
 )
+from worker.pace import Pace, TrainingPace
 from worker.results import Results, write_results
 from worker.training_data import TrainingData
 from worker.training_inputs import TrainingInputs, prepare_inputs
@@ -39,6 +41,8 @@ MIN_SAMPLES = 2
 EXTRACTION_SHARE = 0.7
 """Part of a training on features that extracting them takes."""
 _PROGRESS_SECONDS = 0.5
+_FIRST_PART = 0.02
+"""Part of an extraction from whose end on its speed is measured."""
 
 
 class Training:
@@ -52,26 +56,23 @@ class Training:
         self._pointer = spec["checkpoint"]
         self._config = config
         self._offset = EXTRACTION_SHARE if config.frozen else 0.0
-        self._started = time.monotonic()
-        self._first_fraction = 0.0
-        self._epoch_started = self._started
         self._next_progress = 0.0
-        self._num_samples = 0
         self._slice_size: int | None = None
 
     def prepare(self, data: TrainingData, device: torch.device) -> TrainingInputs:
         """Return what to train on, made now if this is the first training that needs it."""
-        started = time.monotonic()
+        num_images = len(data.labels)
+        pace = Pace(first_part=_FIRST_PART * num_images)
 
         def on_extracted(num_done: int, num_before: int) -> None:
-            seconds, num_here = max(time.monotonic() - started, 1e-6), num_done - num_before
+            rate = pace.rate(num_done - num_before)
             self._tell(
-                fraction=self._offset * num_done / len(data.labels),
+                fraction=self._offset * num_done / num_images,
                 epoch=None,
                 epochs=None,
-                images_per_second=num_here / seconds,
+                images_per_second=rate,
                 # The training after it is short, and nothing is known of it yet.
-                eta_seconds=seconds * (len(data.labels) - num_done) / num_here,
+                eta_seconds=None if rate is None else (num_images - num_done) / rate,
             )
 
         if self._config.frozen:
@@ -84,11 +85,13 @@ class Training:
         self, inputs: TrainingInputs, data: TrainingData, device: torch.device
     ) -> ml.TrainState:
         """Train to the end, from the last good checkpoint where there is one."""
-        self._num_samples = len(data.train_labels)
         state = self._resume()
-        self._first_fraction = 0.0 if state is None else state.epochs_done / self._config.epochs
         self._slice_size = None if state is None else state.slice_size
-        self._started = self._epoch_started = time.monotonic()
+        pace = TrainingPace(
+            len(data.train_labels),
+            epochs=self._config.epochs,
+            epochs_done=0 if state is None else state.epochs_done,
+        )
         return ml.train(
             inputs.train,
             data.train_labels,
@@ -98,7 +101,7 @@ class Training:
             state=state,
             verified_N=data.verified,
             on_epoch=self._on_epoch,
-            on_batch=self._on_batch,
+            on_batch=partial(self._on_batch, pace),
         )
 
     def _resume(self) -> ml.TrainState | None:
@@ -141,20 +144,18 @@ class Training:
             images_per_second=report.images_per_second,
             seconds=report.seconds,
         )
-        self._epoch_started = time.monotonic()
         self._next_progress = 0.0
 
-    def _on_batch(self, progress: ml.BatchProgress) -> None:
-        now = time.monotonic()
+    def _on_batch(self, pace: TrainingPace, progress: ml.BatchProgress) -> None:
         part = progress.batch / progress.num_batches
         fraction = (progress.epoch - 1 + part) / self._config.epochs
-        done_here = fraction - self._first_fraction
+        images_per_second, eta_seconds = pace.after(progress)
         self._tell(
             fraction=self._offset + (1.0 - self._offset) * fraction,
             epoch=progress.epoch,
             epochs=self._config.epochs,
-            images_per_second=part * self._num_samples / max(now - self._epoch_started, 1e-6),
-            eta_seconds=(1 - fraction) * (now - self._started) / max(done_here, 1e-6),
+            images_per_second=images_per_second,
+            eta_seconds=eta_seconds,
         )
 
     def _tell(self, **progress: float | None) -> None:

@@ -1,6 +1,6 @@
 """Authentication of requests: the middleware that asks, and the rights that routes demand."""
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from anyio import to_thread
@@ -35,12 +35,12 @@ class AuthenticationMiddleware(HttpMiddleware):
     A dependency would come too late: the framework reads and parses the body first.
     """
 
-    def __init__(self, app: ASGIApp, context: AppContext) -> None:
-        """Wrap `app`."""
+    def __init__(self, app: ASGIApp, context: AppContext, limiter: RateLimiter) -> None:
+        """Wrap `app`; `limiter` counts the requests, pages included."""
         super().__init__(app)
         self._auth_is_on = context.settings.auth == "on"
         self._identifier = Identifier(context)
-        self._limiter = RateLimiter(context.settings)
+        self._limiter = limiter
 
     @override
     async def serve(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -57,24 +57,32 @@ class AuthenticationMiddleware(HttpMiddleware):
 
     def _admit(self, headers: Headers) -> Principal:
         principal = self._identifier.identify(headers)
-        self._limiter.require(principal.tenant_id, principal.max_requests_per_minute)
+        self._limiter.count(principal)
         return principal
 
 
-def require(*scopes: Scope) -> Callable[..., Awaitable[Principal]]:
-    """Return a dependency that gives the caller, if they have all of these rights."""
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A dependency that gives the caller, if they have all of these rights."""
 
-    async def caller(
+    scopes: tuple[Scope, ...]
+
+    async def __call__(
+        self,
         request: Request,
         _credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     ) -> Principal:
+        """Return the caller whom the middleware found."""
         principal: Principal | None = getattr(request.state, "principal", None)
         if principal is None:
             raise unauthenticated()
-        principal.require(*scopes)
+        principal.require(*self.scopes)
         return principal
 
-    return caller
+
+def require(*scopes: Scope) -> Requirement:
+    """Return the dependency for these rights."""
+    return Requirement(scopes)
 
 
 Reader = Annotated[Principal, Depends(require(Scope.READ))]

@@ -13,15 +13,18 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import Depends, Header, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as DependsParam
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 from typing_extensions import override
 
+from app.accounts.auth import Requirement
 from app.accounts.idempotency_repository import IdempotencyRepository
 from app.accounts.replies import StoredReply
-from app.accounts.schemas import Principal
+from app.accounts.schemas import Principal, Scope
+from app.http.body_limit import read_whole
 from app.http.context import AppContext
 from app.http.deps import BEGUN
 from app.http.errors import IdempotencyInFlightError, IdempotencyMismatchError
@@ -64,6 +67,7 @@ class Once:
     def __init__(self, context: AppContext, caller: Principal | None, key: str | None) -> None:
         """Do nothing at all without a key or a caller."""
         self._context = context
+        self._caller = caller
         self._tenant_id = caller.tenant_id if caller is not None else None
         self._key = key
         self._who = caller.key_id if caller is not None else None
@@ -72,6 +76,15 @@ class Once:
         self.session: Session | None = None
         """The unit of work that does what the key stands for."""
         self.answered = False
+
+    def require(self, *scopes: Scope) -> None:
+        """Make sure that the caller has these rights.
+
+        Raises:
+            ForbiddenError: The caller has not.
+        """
+        if self._caller is not None:
+            self._caller.require(*scopes)
 
     @property
     def place(self) -> tuple[str, str] | None:
@@ -203,9 +216,10 @@ class IdempotentRoute(StreamingRoute):
 
     @override
     async def _carry_out(self, request: Request, once: Once, handle: Handler) -> Response:
-        once.request_hash = once.hash(*await _content(request))
-        context: AppContext = request.app.state.context
-        await to_thread.run_sync(_look, context, once)
+        once.require(*_scopes(self.dependant))  # before a byte of the body is taken in
+        request = Request(request.scope, read_whole(request.receive))
+        body = await request.body()
+        await to_thread.run_sync(_look, request, once, body)
         setattr(request.state, BEGUN, once.begun)
         response = await handle(request)
         # Still inside the request's transaction: that ends after this.
@@ -230,19 +244,26 @@ def _in_flight() -> IdempotencyInFlightError:
     )
 
 
-def _look(context: AppContext, once: Once) -> None:
+def _scopes(dependant: Dependant) -> set[Scope]:
+    """Return the rights that a route asks for."""
+    own = dependant.call.scopes if isinstance(dependant.call, Requirement) else ()
+    return set(own).union(*map(_scopes, dependant.dependencies))
+
+
+def _look(request: Request, once: Once, body: bytes) -> None:
+    once.request_hash = once.hash(*_content(request), _meaning(body))
+    context: AppContext = request.app.state.context
     with context.database.read() as session:
         once.look(session)
 
 
-async def _content(request: Request) -> list[object]:
+def _content(request: Request) -> list[object]:
     headers: Mapping[str, str] = request.headers
     return [
         request.method,
         request.url.path,
         sorted(request.query_params.multi_items()),
         [headers.get(name) for name in _TELLING_HEADERS],
-        _meaning(await request.body()),
     ]
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.keys import hash_key
 from app.accounts.schemas import Principal
-from app.accounts.service import AccountService, is_current, principal_of, unauthenticated
+from app.accounts.service import is_current, principal_of, unauthenticated
 from app.accounts.session_repository import SessionRepository
 from app.core.clock import utc_now
 from app.models import WebSession
@@ -23,26 +23,24 @@ class SessionService:
     def __init__(self, session: Session, pepper: bytes) -> None:
         """Hash tokens with `pepper`: a stolen database opens no session."""
         self._session = session
-        self._accounts = AccountService(session, pepper)
         self._sessions = SessionRepository(session)
         self._pepper = pepper
 
-    def sign_in(self, key: str) -> str:
-        """Begin a session; return its token, which is kept nowhere else.
+    def begin(self, caller: Principal) -> str:
+        """Begin a session of who showed a key; return its token, which is kept nowhere else.
 
         Raises:
-            UnauthenticatedError: The key is unknown, expired or revoked.
+            UnauthenticatedError: The caller has no key.
         """
-        principal = self._accounts.authenticate(key)
-        if principal.key_id is None:
+        if caller.key_id is None:
             raise unauthenticated()
         now = utc_now()
         token = secrets.token_urlsafe(_NUM_BYTES)
         self._sessions.remove_expired(now)
         self._sessions.add(
             WebSession(
-                tenant_id=principal.tenant_id,
-                key_id=principal.key_id,
+                tenant_id=caller.tenant_id,
+                key_id=caller.key_id,
                 token_hash=hash_key(token, self._pepper),
                 created_at=now,
                 expires_at=now + LIFETIME,

@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     max_tenant_requests_per_minute: int | None = Field(None, ge=1)
     """A bucket of so many tokens that fills up in a minute; by default unlimited on a loopback
     host, else 1,200."""
+    max_tenant_streams: int = Field(100, ge=1)
+    """Event streams that one tenant may have open at each API process, on a loopback host too."""
+    max_streams: int = Field(1_000, ge=1)
+    """The same for all tenants together."""
     max_files: int = Field(2_000_000, gt=0)
     max_file_bytes: int = Field(64 * 1024**2, gt=0)
     """Largest single image file, measured as it is read, not as its header says."""
@@ -115,6 +119,11 @@ class Settings(BaseSettings):
         if self.store_url is None or self.s3_url is not None:
             return self.data_dir.resolve() / "blobs"
         return Path(unquote(urlsplit(self.store_url).path))
+
+    @property
+    def in_server_mode(self) -> bool:
+        """Whether any number of processes may serve one database: a broker lets them."""
+        return self.redis_url is not None
 
     @property
     def resolved_database_url(self) -> str:

@@ -1,17 +1,23 @@
 """Rows of data sets that are being deleted; a large one's go in several units of work."""
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.datasets.result_repository import remove_result_rows
 from app.models import (
+    MILLISECONDS,
+    NO_STAGE,
     Dataset,
     DatasetState,
     DecisionStep,
+    EndedAttempts,
     Job,
+    JobAttempt,
     RejectedFile,
     ResultVersion,
     Sample,
@@ -19,6 +25,9 @@ from app.models import (
 
 _IN_BATCHES = (Sample, RejectedFile, DecisionStep)
 """Decisions and claims go with the samples."""
+_Table: TypeAlias = type[Sample | RejectedFile | DecisionStep | Job]
+_COUNTS = ("tenant_id", "outcome", "stage", "num_attempts", "milliseconds")
+"""Of `EndedAttempts`, its key first."""
 _JOBS_AT_ONCE = 20
 """Each takes its events with it, some thousands; its findings are gone by then."""
 
@@ -56,12 +65,14 @@ class RemovalRepository:
     def remove_some(self, limit: int) -> bool:
         """Delete some of what hangs on it, but no jobs; tell whether there was anything."""
         return self._remove_some_findings(limit) or any(
-            self._remove_some_of(table, limit) for table in _IN_BATCHES
+            self._remove(table, self._some_of(table, limit)) for table in _IN_BATCHES
         )
 
     def remove_some_jobs(self) -> bool:
         """Delete some jobs with their results; tell whether there were any."""
-        return self._remove_some_of(Job, _JOBS_AT_ONCE)
+        some = self._some_of(Job, _JOBS_AT_ONCE)
+        self._count_attempts(some)
+        return self._remove(Job, some)
 
     def remove(self) -> None:
         """Delete the data set itself."""
@@ -85,14 +96,37 @@ class RemovalRepository:
             for version in self._session.scalars(versions).all()
         )
 
-    def _remove_some_of(
-        self, table: type[Sample | RejectedFile | DecisionStep | Job], limit: int
-    ) -> bool:
-        some = self._session.scalars(
+    def _count_attempts(self, job_ids: Sequence[Any]) -> None:
+        """Keep in counts how the attempts of jobs ended that are deleted now."""
+        ended = (
+            select(
+                JobAttempt.tenant_id,
+                JobAttempt.outcome,
+                func.coalesce(JobAttempt.stage, NO_STAGE),
+                func.count(),
+                func.coalesce(func.sum(MILLISECONDS), 0),
+            )
+            .where(
+                JobAttempt.job_id.in_(job_ids),
+                JobAttempt.tenant_id == self._tenant_id,
+                JobAttempt.outcome.is_not(None),
+            )
+            .group_by(JobAttempt.tenant_id, JobAttempt.outcome, JobAttempt.stage)
+        )
+        is_postgresql = self._session.get_bind().dialect.name == "postgresql"
+        insert = (postgresql if is_postgresql else sqlite).insert(EndedAttempts)
+        added = insert.from_select(_COUNTS, ended, include_defaults=False)
+        sums = {name: getattr(EndedAttempts, name) + added.excluded[name] for name in _COUNTS[-2:]}
+        self._session.execute(added.on_conflict_do_update(index_elements=_COUNTS[:3], set_=sums))
+
+    def _some_of(self, table: _Table, limit: int) -> Sequence[Any]:
+        return self._session.scalars(
             select(table.id)
             .where(table.dataset_id == self._dataset_id, table.tenant_id == self._tenant_id)
             .limit(limit)
         ).all()
+
+    def _remove(self, table: _Table, some: Sequence[Any]) -> bool:
         if some:
             self._session.execute(
                 delete(table).where(table.id.in_(some)).execution_options(synchronize_session=False)

@@ -14,7 +14,7 @@ from app.models import Dataset, DatasetState, DuplicateKind, Sample, Split
 
 
 class ImageSize(StrEnum):
-    """`thumb` is the image itself where that is small."""
+    """`thumb` is upright, opaque and small; the file itself where that is all of this."""
 
     THUMB = "thumb"
     FULL = "full"

@@ -192,7 +192,7 @@ class DatasetService:
         return SampleRead.of(sample, sample.dataset_id, classes)
 
     def find_image(self, sample_id: str, size: ImageSize) -> ImageFile:
-        """Return which bytes to show; a small image is its own thumbnail.
+        """Return which bytes to show; a sample without a thumbnail is its own.
 
         Raises:
             NotFoundError: The tenant has no such sample.

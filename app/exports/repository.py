@@ -8,20 +8,19 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from app.models import (
+    JUDGING_KINDS,
     OF_SAMPLE,
     ApiKey,
     DecisionEntry,
     DecisionStep,
     Finding,
     Job,
-    JobKind,
     JobState,
     Sample,
     SampleRank,
 )
 
 _FETCHED_AT_ONCE = 5_000
-_JUDGING = (JobKind.AUDIT, JobKind.SCORE)
 
 
 class ExportRepository:
@@ -40,7 +39,7 @@ class ExportRepository:
             .where(
                 Job.dataset_id == self._dataset_id,
                 Job.tenant_id == self._tenant_id,
-                Job.kind.in_(_JUDGING),
+                Job.kind.in_(JUDGING_KINDS),
                 Job.state == JobState.SUCCEEDED,
                 Job.result_version.is_not(None),
             )

@@ -67,6 +67,20 @@ class FindingQuery:
     sort: Sort = Sort.WORST_FIRST
 
 
+@dataclass(frozen=True, slots=True)
+class SuspectTally:
+    """How many labels an audit suspects, and how far their review is."""
+
+    num_flagged: int
+    """At most as many as are counted."""
+    num_decided: int
+    """Of these."""
+    has_more: bool
+    """Whether there are more than were counted."""
+    is_any_judged: bool
+    """Whether a single sample has a `p_mislabeled`."""
+
+
 class FindingRow(NamedTuple):
     """A finding with what its sample adds: plain values, of which pages of hundreds are made."""
 

@@ -19,7 +19,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.core.clock import utc_now
-from app.findings.query import DecisionFilter, FindingQuery, FindingRow, Verdict
+from app.findings.query import (
+    DecisionFilter,
+    FindingQuery,
+    FindingRow,
+    SuspectTally,
+    Verdict,
+)
 from app.models import (
     FLAGGED,
     ODD,
@@ -116,15 +122,30 @@ class FindingRepository:
         ).one_or_none()
         return None if row is None else FindingRow._make(row)
 
-    def count_flagged(self, version_id: int, *, at_most: int) -> int:
-        """Count suspects without reading on after the first `at_most`."""
-        found = (
-            select(Finding.rank)
+    def tally(self, version_id: int, *, at_most: int) -> SuspectTally:
+        """Count suspects, and decisions on them, of the worst `at_most` alone."""
+        suspects = (
+            select(Finding.sample_id)
             .where(Finding.version_id == version_id, FLAGGED)
-            .limit(at_most)
+            .order_by(Finding.rank)
+            .limit(at_most + 1)
             .subquery()
         )
-        return self._session.scalar(select(func.count()).select_from(found)) or 0
+        num_flagged, num_decided = self._session.execute(
+            select(func.count(), func.count(Sample.decision)).join_from(
+                suspects, Sample, Sample.id == suspects.c.sample_id
+            )
+        ).one()
+        # Unjudged samples are ranked last, so the first one tells of all.
+        worst = self._session.scalar(
+            select(Finding.p_mislabeled).where(Finding.version_id == version_id, Finding.rank == 1)
+        )
+        return SuspectTally(
+            num_flagged=min(num_flagged, at_most),
+            num_decided=min(num_decided, at_most),
+            has_more=num_flagged > at_most,
+            is_any_judged=worst is not None,
+        )
 
     def is_kept(self, version_id: int, job_id: UUID) -> bool:
         """Tell whether the findings of a version of this job are all there."""

@@ -19,14 +19,15 @@ from app.findings.errors import (
     NoModelError,
     NotFinishedError,
 )
-from app.findings.query import FindingQuery, FindingRow
+from app.findings.query import FindingQuery, FindingRow, SuspectTally
 from app.findings.repository import FindingRepository
 from app.findings.schemas import ArtifactRead, FindingPlace, FindingRead, ModelFormat
 from app.jobs.service import JobService
-from app.models import Artifact, Dataset, Job, JobKind, JobState, ResultVersion
+from app.models import JUDGING_KINDS, Artifact, Dataset, Job, JobKind, JobState, ResultVersion
 
 _REPORT = "report"
-_NOT_JUDGING = frozenset({JobKind.INGEST, JobKind.EXPORT, JobKind.RECALIBRATE, JobKind.PREDICT})
+_COUNTED_SUSPECTS = 100_000
+"""A list of data sets must not wait for a count of millions."""
 _ONNX_HINT = "pip install 'labelaudit[onnx]'"
 PLACE: TypeAdapter[tuple[int, float, int]] = TypeAdapter(tuple[RowNumber, FiniteNumber, RowNumber])
 """Version of the results, loss and rank."""
@@ -104,8 +105,8 @@ class FindingService:
             raise not_found("sample")
         return job, row
 
-    def count_flagged(self, job_id: str, *, at_most: int) -> int:
-        """Count a job's suspects, but no further than `at_most`.
+    def tally(self, job_id: str) -> SuspectTally:
+        """Count a job's suspects and the decisions on them.
 
         Raises:
             NotFoundError: The tenant has no such job.
@@ -113,7 +114,7 @@ class FindingService:
             NoFindingsError: It judged no labels.
         """
         _, version_id = self._published(job_id)
-        return self._findings.count_flagged(version_id, at_most=at_most)
+        return self._findings.tally(version_id, at_most=_COUNTED_SUSPECTS)
 
     def matching(
         self,
@@ -226,6 +227,6 @@ class FindingService:
 
     def _published(self, job_id: str) -> tuple[Job, int]:
         job = self._finished(job_id)
-        if job.kind in _NOT_JUDGING or job.result_version is None:
+        if job.kind not in JUDGING_KINDS or job.result_version is None:
             raise NoFindingsError("This job judged no labels.")
         return job, job.result_version

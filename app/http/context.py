@@ -48,6 +48,9 @@ class AppContext:
     wake_ups: WakeUps
     broker: BrokerProbe
     metrics: CollectorRegistry
+    """Of this process."""
+    job_metrics: CollectorRegistry
+    """Of the database."""
     pepper: bytes
     """Key of the API-key hashes."""
     signing_key: SigningKey

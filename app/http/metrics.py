@@ -16,13 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from app.http.deps import ContextDep
-from app.http.middleware import HttpMiddleware
+from app.http.methods import METHODS
+from app.http.middleware import PROBES, HttpMiddleware
 
 router = APIRouter(tags=["operation"])
 _BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.3, 0.5, 1, 3, 10, 60, 600)
 
-_PROBED = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked every few seconds by machines: not worth a line each."""
+_METHODS = frozenset(method.upper() for method in METHODS)
 _log = structlog.get_logger(__name__)
 
 
@@ -32,8 +32,26 @@ _log = structlog.get_logger(__name__)
     response_class=PlainTextResponse,
 )
 def get_metrics(context: ContextDep) -> Response:
-    """Jobs are counted now; requests were counted as they came."""
-    return Response(generate_latest(context.metrics), media_type=CONTENT_TYPE_LATEST)
+    """Requests of this process; those of jobs too where it is the only one.
+
+    Where several processes serve one database (server mode), each would tell the same of jobs:
+    then `/metrics/jobs` alone does.
+    """
+    return _text(context.metrics)
+
+
+@router.get(
+    "/metrics/jobs",
+    summary="Metrics of jobs in Prometheus text format",
+    response_class=PlainTextResponse,
+)
+def get_job_metrics(context: ContextDep) -> Response:
+    """Counted in the database now: any process of the service tells the same."""
+    return _text(context.job_metrics)
+
+
+def _text(registry: CollectorRegistry) -> Response:
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class MetricsMiddleware(HttpMiddleware):
@@ -74,15 +92,16 @@ class MetricsMiddleware(HttpMiddleware):
         try:
             await self._app(scope, count, watch)
         finally:
-            # The template, not the path: one time series a route. Anything may be asked for,
-            # so unknown paths and methods share one.
+            # The template, not the path: one time series a route. Anything may be asked for, by
+            # whoever likes and up to the size of a head: unknown paths and methods share one.
             route = getattr(scope.get("route"), "path", None)
-            method = scope["method"] if route else "any"
+            named = scope["method"] if scope["method"] in _METHODS else "other"
+            method = named if route else "any"
             if num_bytes:
                 self._received.labels(route or "unmatched").inc(num_bytes)
             seconds = time.perf_counter() - start
             self._seconds.labels(method, route or "unmatched", status).observe(seconds)
-            if route not in _PROBED:
+            if route not in PROBES:  # asked every few seconds: not worth a line each
                 _log.info(
                     "request", method=method, route=route, status=status, seconds=round(seconds, 3)
                 )

@@ -1,5 +1,8 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/metrics/jobs"})
+"""Paths that machines ask for every few seconds; they take a slow answer for a dead process."""
+
 
 class HttpMiddleware:
     """A layer around HTTP requests; other traffic passes by."""

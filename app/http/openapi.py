@@ -116,7 +116,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str
 def _name(operation: dict[str, Any]) -> None:
     """Shorten `create_job_v1_jobs_post` to the function's own name: clients are made from it."""
     name, _, _ = operation["operationId"].partition("_v1_")
-    for ending in ("_healthz_get", "_readyz_get", "_metrics_get"):
+    for ending in ("_healthz_get", "_readyz_get", "_metrics_get", "_metrics_jobs_get"):
         name = name.removesuffix(ending)
     name, _, _ = name.partition("__well_known_")
     operation["operationId"] = name

@@ -5,11 +5,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from app.core.db import NUM_READS
-from app.http.middleware import HttpMiddleware
+from app.http.middleware import PROBES, HttpMiddleware
 
 READ_METHODS = frozenset({"GET", "HEAD"})
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked by machines that take a slow answer for a dead process."""
 _TURN = "turn"
 """Name in a request's state."""
 
@@ -27,7 +25,7 @@ class ReadTurns(HttpMiddleware):
 
     @override
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in READ_METHODS or scope["path"] in _PROBES:
+        if scope["method"] not in READ_METHODS or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         await self._turns.acquire()

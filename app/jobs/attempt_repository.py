@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, union_all
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
-from app.models import AttemptOutcome, Job, JobAttempt
+from app.models import (
+    MILLISECONDS,
+    NO_STAGE,
+    AttemptOutcome,
+    EndedAttempts,
+    Job,
+    JobAttempt,
+)
 
 MAX_LOG_CHARACTERS = 16_000
 # Made once: to put a statement together takes as long as to run it.
@@ -67,18 +74,34 @@ class AttemptRepository:
         return self._session.scalars(_OF_JOB, wanted).all()
 
     def totals(self) -> Sequence[tuple[AttemptOutcome, str, int, float]]:
-        """Return number and seconds of all ended claims by outcome and stage, of all tenants."""
-        rows = self._session.execute(
+        """Return number and seconds of all ended claims by outcome and stage, of all tenants.
+
+        Those of deleted jobs are among them, in one statement: while jobs are being deleted, too,
+        each claim counts once.
+        """
+        rows = (
             select(
-                JobAttempt.outcome,
-                func.coalesce(JobAttempt.stage, "none"),
-                func.count(),
-                func.coalesce(func.sum(JobAttempt.seconds), 0.0),
+                JobAttempt.outcome.label("outcome"),
+                func.coalesce(JobAttempt.stage, NO_STAGE).label("stage"),
+                func.count().label("num"),
+                func.coalesce(func.sum(MILLISECONDS), 0).label("milliseconds"),
             )
             .where(JobAttempt.outcome.is_not(None))
             .group_by(JobAttempt.outcome, JobAttempt.stage)
         )
-        return [(row[0], row[1], row[2], row[3] or 0.0) for row in rows if row[0] is not None]
+        kept = select(
+            EndedAttempts.outcome,
+            EndedAttempts.stage,
+            EndedAttempts.num_attempts,
+            EndedAttempts.milliseconds,
+        )
+        each = union_all(rows, kept).subquery().c
+        totals = self._session.execute(
+            select(each.outcome, each.stage, func.sum(each.num), func.sum(each.milliseconds))
+            .group_by(each.outcome, each.stage)
+            .order_by(each.outcome, each.stage)
+        )
+        return [(row[0], row[1], int(row[2]), int(row[3]) / 1000) for row in totals]
 
     def _of_owner(self, job_id: UUID, owner: str) -> JobAttempt | None:
         return self._session.scalar(

@@ -1,7 +1,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.accounts.auth import Reader, Trainer
@@ -20,7 +20,13 @@ from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-from app.jobs.errors import JobFinishedError, JobNotRetryableError
+from app.jobs.errors import (
+    JobFinishedError,
+    JobNotRetryableError,
+    StreamsExhaustedError,
+    TooManyStreamsError,
+)
+from app.jobs.event_hub import EventHub
 from app.jobs.event_stream import EventStream
 from app.jobs.schemas import AttemptRead, JobCreate, JobCreated, JobRead
 from app.jobs.service import JobService
@@ -43,8 +49,21 @@ async def _writing(caller: Trainer, session: WriteSession, context: ContextDep) 
     return JobService(session, caller.tenant_id, context.wake_ups, quotas=quotas)
 
 
-def _event_stream(job_id: str, caller: Reader, context: ContextDep) -> EventStream:
-    return EventStream.open(context.tenant_database(caller.tenant_id), caller.tenant_id, job_id)
+async def _stream_place(request: Request, caller: Reader) -> AsyncIterator[EventHub]:
+    """Hold a stream's place until its reply has ended, however that comes."""
+    hub: EventHub = request.app.state.event_hub
+    with hub.place(caller.tenant_id):
+        yield hub
+
+
+StreamPlace = Annotated[EventHub, Depends(_stream_place, scope="request")]
+
+
+def _event_stream(
+    job_id: str, caller: Reader, context: ContextDep, hub: StreamPlace
+) -> EventStream:
+    database = context.tenant_database(caller.tenant_id)
+    return EventStream.open(database, hub, caller.tenant_id, job_id)
 
 
 ReadingDep = Annotated[JobService, Depends(_reading)]
@@ -133,7 +152,7 @@ def retry_job(job_id: str, service: WritingDep) -> JobRead:
     "/{job_id}/events",  # noqa: FAST003 - the dependency takes job_id
     summary="Follow a job as server-sent events; ends with the job",
     response_class=EventSourceResponse,
-    responses=problems(NotFoundError),
+    responses=problems(NotFoundError, TooManyStreamsError, StreamsExhaustedError),
 )
 async def stream_events(
     stream: EventStreamDep, after: Seq = 0, last_event_id: LastEventId = None

@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -5,7 +6,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
-from app.models import Job, JobEvent
+from app.models import Job, JobEvent, JobState
+from app.models.visible import IS_OF_KEPT_DATASET
 
 
 class EventRepository:
@@ -30,3 +32,20 @@ class EventRepository:
             )
         )
         self._session.flush()
+
+    def latest(self, job_ids: Sequence[UUID]) -> Mapping[UUID, tuple[JobState, int]]:
+        """Return the state and the newest event of those jobs that are still there."""
+        newest = select(func.max(JobEvent.seq)).where(JobEvent.job_id == Job.id).scalar_subquery()
+        rows = self._session.execute(
+            select(Job.id, Job.state, newest).where(Job.id.in_(job_ids), IS_OF_KEPT_DATASET)
+        )
+        return {row[0]: (row[1], row[2] or 0) for row in rows}
+
+    def after(self, job_id: UUID, seq: int, *, limit: int) -> Sequence[JobEvent]:
+        """Return a part of a job's history, whosever it is."""
+        return self._session.scalars(
+            select(JobEvent)
+            .where(JobEvent.job_id == job_id, JobEvent.seq > seq)
+            .order_by(JobEvent.seq)
+            .limit(limit)
+        ).all()

@@ -4,28 +4,28 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import anyio
 from anyio import to_thread
 
 from app.core.db import Database
 from app.core.ids import not_found, parse_uuid
+from app.jobs.event_hub import EventHub
 from app.jobs.repository import JobRepository
 from app.models import FINAL_STATES, JobEvent
 
-_POLL_SECONDS = 0.5
 _BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """Follows one job; holds no connection while it waits."""
+    """Follows one job; asks the database only for what was before it."""
 
     database: Database
+    hub: EventHub
     tenant_id: UUID
     job_id: UUID
 
     @classmethod
-    def open(cls, database: Database, tenant_id: UUID, job_id: str) -> "EventStream":
+    def open(cls, database: Database, hub: EventHub, tenant_id: UUID, job_id: str) -> "EventStream":
         """Get ready to follow a job.
 
         Raises:
@@ -35,18 +35,27 @@ class EventStream:
         with database.read() as session:
             if JobRepository(session, tenant_id).get(known_id) is None:
                 raise not_found("job")
-        return cls(database, tenant_id, known_id)
+        return cls(database, hub, tenant_id, known_id)
 
     async def follow(self, after: int) -> AsyncIterator[JobEvent]:
         """Yield the events after `after`, up to and with the one that ends the job."""
-        is_over = False
-        while not is_over:
-            events, is_over = await to_thread.run_sync(self._look, after)
-            for event in events:
-                after = event.seq
-                yield event
-            if not events and not is_over:
-                await anyio.sleep(_POLL_SECONDS)
+        with self.hub.watch(self.job_id) as watch:
+            while True:
+                changed, is_over = watch.changed, watch.is_over
+                recent = watch.recent(after)
+                if recent is None:
+                    events, is_over = await to_thread.run_sync(
+                        self._look, after, limiter=self.hub.replays
+                    )
+                else:
+                    events = recent
+                for event in events:
+                    after = event.seq
+                    yield event
+                if is_over:
+                    return
+                if not events:
+                    await changed.wait()
 
     def _look(self, after: int) -> tuple[Sequence[JobEvent], bool]:
         with self.database.read() as session:

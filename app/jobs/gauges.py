@@ -17,6 +17,7 @@ from app.core.db import Database
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.gauge_repository import GaugeRepository
 from app.models import AttemptOutcome, JobState, Queue
+from app.webhooks.outbox_repository import OutboxRepository
 
 _log = structlog.get_logger(__name__)
 
@@ -27,10 +28,11 @@ class _Numbers:
     waiting_seconds: dict[Queue, float]
     lease_seconds: Sequence[tuple[Queue, float]]
     attempts: Sequence[tuple[AttemptOutcome, str, int, float]]
+    webhook_seconds: float
 
 
 class JobGauges(Collector):
-    """Queue depth and age, leases, attempts by stage and by how they ended."""
+    """Queue depth and age, leases, attempts by stage and by how they ended, late messages."""
 
     def __init__(self, database: Database) -> None:
         """Read from `database`."""
@@ -47,6 +49,11 @@ class JobGauges(Collector):
         yield from _queues(numbers)
         yield _leases(numbers)
         yield from _attempts(numbers)
+        yield GaugeMetricFamily(
+            "labelaudit_oldest_due_webhook_seconds",
+            "For how long the webhook message that waits longest has been due; 0 where none is.",
+            numbers.webhook_seconds,
+        )
 
     def _read(self) -> _Numbers:
         with self._database.read() as session:
@@ -55,9 +62,10 @@ class JobGauges(Collector):
             oldest = gauges.oldest_queued()
             leases = gauges.shortest_leases()
             attempts = AttemptRepository(session).totals()
+            webhook_seconds = OutboxRepository(session).seconds_late()
         now = utc_now()
         waiting = {queue: (now - since).total_seconds() for queue, since in oldest}
-        return _Numbers(counts, waiting, leases, attempts)
+        return _Numbers(counts, waiting, leases, attempts, webhook_seconds)
 
 
 def _queues(numbers: _Numbers) -> Iterator[Metric]:

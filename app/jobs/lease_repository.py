@@ -32,6 +32,8 @@ from app.webhooks.outbox_repository import OutboxRepository
 
 LOST_OUTCOMES = frozenset({AttemptOutcome.LOST, AttemptOutcome.EXPIRED})
 """What an attempt of the budget is used up by."""
+PACE_UNKNOWN: dict[str, None] = {"eta_seconds": None, "images_per_second": None}
+"""Of a stage that begins: the pace of the one before says nothing of it."""
 UNLIMITED = 2**31
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -106,9 +108,13 @@ class LeaseRepository:
         if not self._execute(_owned(fence).values(**values)):
             raise FencedError(f"job {fence.job_id}: attempt {fence.attempt} no longer owns it")
 
-    def start_stage(self, fence: Fence, stage: str) -> None:
+    def enter(self, fence: Fence, stage: str) -> None:
         """Say what the owner is about to do."""
-        self.write(fence, stage=stage)
+        self.write(fence, stage=stage, **PACE_UNKNOWN)
+
+    def start_stage(self, fence: Fence, stage: str) -> None:
+        """Say what the owner is about to do, and this attempt is for."""
+        self.enter(fence, stage)
         self._attempts.set_stage(fence.job_id, fence.owner, stage)
 
     def finish(
@@ -156,8 +162,7 @@ class LeaseRepository:
             handed_over=outcome is AttemptOutcome.HANDED_OVER,
             lost_attempts=Job.lost_attempts + int(outcome in LOST_OUTCOMES),
             queued_at=utc_now(),
-            eta_seconds=None,
-            images_per_second=None,
+            **PACE_UNKNOWN,
         )
 
     def expired(self) -> list[Job]:

@@ -3,7 +3,7 @@
 The workers' writes are in `lease_repository`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -89,20 +89,23 @@ class JobRepository:
             statement = statement.where(tuple_(Job.created_at, Job.id) < after)
         return self._session.scalars(statement, {"tenant_id": self._tenant_id}).all()
 
-    def latest(self, dataset_ids: Sequence[UUID], *, but: JobKind) -> Sequence[Job]:
-        """Return each data set's newest job of any other kind."""
+    def latest(
+        self, dataset_ids: Sequence[UUID], kinds: Collection[JobKind], *, with_results: bool
+    ) -> Sequence[Job]:
+        """Return each data set's newest job of these kinds, or the newest that has results."""
         place = func.row_number().over(
             partition_by=Job.dataset_id, order_by=(Job.created_at.desc(), Job.id.desc())
         )
-        ranked = (
-            select(Job.id, place.label("place"))
-            .where(
-                Job.tenant_id == self._tenant_id, Job.dataset_id.in_(dataset_ids), Job.kind != but
-            )
-            .subquery()
+        ranked = select(Job.id, place.label("place")).where(
+            Job.tenant_id == self._tenant_id,
+            Job.dataset_id.in_(dataset_ids),
+            Job.kind.in_(kinds),
         )
+        if with_results:
+            ranked = ranked.where(Job.state == JobState.SUCCEEDED, Job.result_version.is_not(None))
+        newest = ranked.subquery()
         return self._session.scalars(
-            select(Job).join(ranked, ranked.c.id == Job.id).where(ranked.c.place == 1)
+            select(Job).join(newest, newest.c.id == Job.id).where(newest.c.place == 1)
         ).all()
 
     def mark_cancelled(self, job: Job) -> bool:

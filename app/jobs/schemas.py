@@ -199,6 +199,7 @@ class ProgressRead(ReadModel):
     epoch: int | None
     epochs: int | None
     eta_seconds: float | None
+    """Null until it can be told without what starting up took: until two epochs are over."""
     images_per_second: float | None
     metrics: dict[str, Any] | None
     """After the last epoch: `train_loss`, `mean_tracking_loss`, `noise_rate`, `mixture`,

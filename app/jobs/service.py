@@ -23,7 +23,7 @@ from app.jobs.repository import JobFilter, JobRepository
 from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead, RecalibrateOptions
 from app.jobs.turn_repository import TurnRepository
 from app.jobs.turns import position
-from app.models import Dataset, Job, JobKind, JobState, Queue
+from app.models import JUDGING_KINDS, Dataset, Job, JobKind, JobState, Queue
 
 _log = structlog.get_logger(__name__)
 
@@ -150,9 +150,15 @@ class JobService:
         return Page(items=self._describe(kept), next_cursor=cursor)
 
     def latest(self, dataset_ids: Sequence[UUID]) -> dict[UUID, JobRead]:
-        """Describe, by data set, the newest job that took it in or judged it."""
-        rows = self._jobs.latest(dataset_ids, but=JobKind.EXPORT)
+        """Describe, by data set, the newest job that takes it in or judges it."""
+        kinds = {JobKind.INGEST, *JUDGING_KINDS}
+        rows = self._jobs.latest(dataset_ids, kinds, with_results=False)
         return {job.dataset_id: job for job in self._describe(rows)}
+
+    def latest_audits(self, dataset_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+        """Return, by data set, the newest job whose findings can be read."""
+        rows = self._jobs.latest(dataset_ids, JUDGING_KINDS, with_results=True)
+        return {job.dataset_id: job.id for job in rows}
 
     def cancel(self, job_id: str) -> JobRead:
         """End a waiting job now, ask a running one to end.

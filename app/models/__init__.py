@@ -17,8 +17,22 @@ from app.models.finding import (
     SampleRank,
 )
 from app.models.idempotency_key import IdempotencyKey
-from app.models.job import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
-from app.models.job_attempt import AttemptOutcome, JobAttempt
+from app.models.job import (
+    FINAL_STATES,
+    JUDGING_KINDS,
+    Job,
+    JobEvent,
+    JobKind,
+    JobState,
+    Queue,
+)
+from app.models.job_attempt import (
+    MILLISECONDS,
+    NO_STAGE,
+    AttemptOutcome,
+    EndedAttempts,
+    JobAttempt,
+)
 from app.models.published_key import PublishedKey
 from app.models.review import RandomSample, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
@@ -30,6 +44,9 @@ from app.models.webhook import Webhook, WebhookDelivery
 __all__ = [
     "FINAL_STATES",
     "FLAGGED",
+    "JUDGING_KINDS",
+    "MILLISECONDS",
+    "NO_STAGE",
     "ODD",
     "OF_SAMPLE",
     "ApiKey",
@@ -44,6 +61,7 @@ __all__ = [
     "DecisionEntry",
     "DecisionStep",
     "DuplicateKind",
+    "EndedAttempts",
     "Exclusion",
     "Finding",
     "IdempotencyKey",

@@ -24,6 +24,10 @@ class JobKind(StrEnum):
     """Shows images to the model of an audit; the answer is its one artifact."""
 
 
+JUDGING_KINDS = frozenset({JobKind.AUDIT, JobKind.SCORE})
+"""Their results are findings; a re-calibration renews those of the job that it names."""
+
+
 class JobState(StrEnum):
     """The states of a job; the last three are final."""
 

@@ -2,10 +2,21 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    String,
+    cast,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, BigInt, enum_type
+from app.models.base import Base, BigInt, HasTenant, enum_type
+
+NO_STAGE = "none"
+"""Stage in counts of a claim that ended before it had one."""
 
 
 class AttemptOutcome(StrEnum):
@@ -48,3 +59,19 @@ class JobAttempt(Base):
     """None while it runs."""
     log: Mapped[str | None]
     """End of what its process wrote to standard error."""
+
+
+MILLISECONDS: ColumnElement[int] = cast(JobAttempt.seconds * 1000, BigInteger)
+"""Whole numbers: a sum of them is the same in any order, so that no counter falls by a rounding."""
+
+
+class EndedAttempts(HasTenant, Base):
+    """How attempts of deleted jobs ended: what counts attempts must not fall when rows go."""
+
+    __tablename__ = "ended_attempts"
+    __table_args__ = (PrimaryKeyConstraint("tenant_id", "outcome", "stage"),)
+
+    outcome: Mapped[AttemptOutcome] = mapped_column(enum_type(AttemptOutcome, length=16))
+    stage: Mapped[str] = mapped_column(String(24))
+    num_attempts: Mapped[int] = mapped_column(BigInteger)
+    milliseconds: Mapped[int] = mapped_column(BigInteger)

@@ -64,7 +64,7 @@ class Sample(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     """The image's blob; this and what follows is empty where there is no image."""
     thumb_sha256: Mapped[str | None] = mapped_column(String(64))
-    """A small re-encoded copy; none where the image itself is small."""
+    """A small re-encoded copy; none where the file itself is small and stores what is seen."""
     media_type: Mapped[str | None] = mapped_column(String(20))
     width: Mapped[int | None]
     height: Mapped[int | None]

@@ -17,13 +17,12 @@ from app.accounts.replies import StoredReply
 from app.http.bodies import announced_bytes, body_batches
 from app.http.deps import ContextDep
 from app.http.multipart import FormReader
+from app.jobs.event_hub import EventHub
 from app.models import FINAL_STATES, Artifact, Job, JobState
 from app.predictions.errors import PredictionFailedError
 from app.predictions.incoming import IncomingImages
 from app.predictions.schemas import PredictionStarted, PredictOptions
 from app.predictions.service import PredictionService
-
-_POLL_SECONDS = 0.1
 
 
 class PredictionReceiver:
@@ -58,8 +57,10 @@ class PredictionReceiver:
         Raises:
             PredictionFailedError: The job ended without one.
         """
-        with anyio.move_on_after(seconds):
+        hub: EventHub = self._request.app.state.event_hub
+        with anyio.move_on_after(seconds), hub.watch(job_id) as watch:
             while True:
+                changed = watch.changed
                 job, artifact = await to_thread.run_sync(self._look, job_id)
                 if artifact is not None:
                     return await to_thread.run_sync(self.read, artifact)
@@ -70,7 +71,7 @@ class PredictionReceiver:
                         job_id=str(job_id),
                         error=error,
                     )
-                await anyio.sleep(_POLL_SECONDS)
+                await changed.wait()
         return None
 
     def answer(self, job_id: str) -> bytes:

@@ -42,7 +42,12 @@ class TusMiddleware(HttpMiddleware):
 
 def is_upload_path(path: str) -> bool:
     """Tell whether a path belongs to this protocol."""
-    return path == UPLOADS_PATH or path.startswith(f"{UPLOADS_PATH}/")
+    return path == UPLOADS_PATH or is_chunk_path(path)
+
+
+def is_chunk_path(path: str) -> bool:
+    """Tell whether a path is that of one upload, which takes its bytes by PATCH."""
+    return path.startswith(f"{UPLOADS_PATH}/")
 
 
 async def require_version(tus_resumable: Annotated[str | None, Header()] = None) -> None:

@@ -9,7 +9,9 @@ from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.accounts.identity import Identifier
+from app.accounts.rate_limit import RateLimiter
 from app.accounts.schemas import Principal, Scope
+from app.http.context import AppContext
 from app.http.deps import ContextDep
 from app.http.origin import require_own_page
 
@@ -23,11 +25,24 @@ async def own_page(request: Request) -> None:
     require_own_page(request.method, request.headers)
 
 
+def admit(request: Request, context: AppContext) -> Principal:
+    """Find out who asks for a page, and count it like a call of the API.
+
+    Raises:
+        UnauthenticatedError: Nobody whom we know.
+        RateLimitedError: The tenant asks faster than it may.
+    """
+    principal = Identifier(context).identify(request.headers)
+    limiter: RateLimiter = request.app.state.request_limiter
+    limiter.count(principal)
+    return principal
+
+
 def page_caller(*scopes: Scope) -> Callable[[Request, ContextDep], Principal]:
     """Return a dependency that gives the caller, if they have all of these rights."""
 
     def caller(request: Request, context: ContextDep) -> Principal:
-        principal = Identifier(context).identify(request.headers)
+        principal = admit(request, context)
         request.state.principal = principal
         principal.require(*scopes)
         return principal

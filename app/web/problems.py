@@ -13,6 +13,7 @@ _HINTS = {
     403: "The key you signed in with may not do this. Sign in with another one, or ask whoever "
     "gave you the key.",
     404: "It may have been deleted, or the address is mistyped.",
+    429: "Wait a moment and try again.",
     500: "This is our fault, not yours. Try again; if it stays, report the request id.",
     503: "Wait a moment and try again.",
 }

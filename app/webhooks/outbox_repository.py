@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.clock import database_seconds, utc_now
@@ -30,26 +30,46 @@ class OutboxRepository:
         ).all()
         self._session.add_all(
             WebhookDelivery(
-                tenant_id=job.tenant_id, webhook_id=webhook_id, payload=_payload(job), next_at=0.0
+                tenant_id=job.tenant_id,
+                webhook_id=webhook_id,
+                payload=_payload(job),
+                next_at=database_seconds(),
             )
             for webhook_id in receivers
         )
         self._session.flush()
 
-    def claim_due(self, *, limit: int, hold_seconds: float) -> Sequence[WebhookDelivery]:
-        """Return messages to send now; nobody else gets them for a while."""
-        due = self._session.scalars(
-            select(WebhookDelivery)
+    def tenants_due(self) -> Sequence[UUID]:
+        """Return whose messages are due, the longest waiting first."""
+        return self._session.scalars(
+            select(WebhookDelivery.tenant_id)
             .where(WebhookDelivery.next_at <= database_seconds())
-            .order_by(WebhookDelivery.next_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
+            .group_by(WebhookDelivery.tenant_id)
+            .order_by(func.min(WebhookDelivery.next_at))
         ).all()
-        for delivery in due:
+
+    def seconds_late(self) -> float:
+        """Return for how long the longest waiting message has been due, 0 where none is."""
+        due_since = func.min(WebhookDelivery.next_at)
+        return max(0.0, self._session.scalar(select(database_seconds() - due_since)) or 0.0)
+
+    def claim_due(self, tenant_id: UUID, *, hold_seconds: float) -> WebhookDelivery | None:
+        """Return a tenant's next message to send now; nobody else gets it for a while."""
+        delivery = self._session.scalar(
+            select(WebhookDelivery)
+            .where(
+                WebhookDelivery.tenant_id == tenant_id,
+                WebhookDelivery.next_at <= database_seconds(),
+            )
+            .order_by(WebhookDelivery.next_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if delivery is not None:
             delivery.num_tries += 1
-        self._session.flush()
-        self._set([row.id for row in due], next_at=database_seconds() + hold_seconds)
-        return due
+            self._session.flush()
+            self._set(delivery.id, next_at=database_seconds() + hold_seconds)
+        return delivery
 
     def url_of(self, delivery: WebhookDelivery) -> str | None:
         """Return where to send a message; None if the receiver is gone."""
@@ -61,12 +81,12 @@ class OutboxRepository:
 
     def mark_delivered(self, delivery_id: UUID, answer: str) -> None:
         """Be done with a message."""
-        self._set([delivery_id], next_at=None, delivered_at=utc_now(), last_answer=answer)
+        self._set(delivery_id, next_at=None, delivered_at=utc_now(), last_answer=answer)
 
     def mark_failed(self, delivery_id: UUID, answer: str, *, retry_after: float | None) -> None:
         """Try again after some seconds, or never."""
         next_at = None if retry_after is None else database_seconds() + retry_after
-        self._set([delivery_id], next_at=next_at, last_answer=answer)
+        self._set(delivery_id, next_at=next_at, last_answer=answer)
 
     def disable(self, webhook_id: UUID) -> None:
         """Send nothing more to a receiver that is gone for good."""
@@ -79,10 +99,10 @@ class OutboxRepository:
             .values(next_at=None)
         )
 
-    def _set(self, delivery_ids: Sequence[UUID], **values: Any) -> None:
+    def _set(self, delivery_id: UUID, **values: Any) -> None:
         self._session.execute(
             update(WebhookDelivery)
-            .where(WebhookDelivery.id.in_(delivery_ids))
+            .where(WebhookDelivery.id == delivery_id)
             .values(**values)
             .execution_options(synchronize_session=False)
         )

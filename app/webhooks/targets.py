@@ -2,12 +2,18 @@
 
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from app.webhooks.errors import InvalidWebhookUrlError
 
 MAX_URL = 2048
+_PUBLIC = IPv6Network("2000::/3")
+"""All that was ever given to networks of the world; the rest has special meanings, old ones too."""
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+"""What a NAT64 gateway turns into the IPv4 address at its end."""
+_RELAYS = IPv4Network("192.88.99.0/24")
+"""Once the way to the nearest 6to4 relay, whoever's that was."""
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -38,8 +44,17 @@ def parse_target(url: str, *, private_allowed: bool) -> Target:
         raise InvalidWebhookUrlError("Use an https URL.")
     if not host or "@" in parts.netloc:
         raise InvalidWebhookUrlError("Name a host, without user or password.")
+    _require_name(host)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme == "https", host, port or _PORTS[parts.scheme], path)
+
+
+def _require_name(host: str) -> None:
+    """Refuse what no look-up takes: an empty label, or one of more than 63 characters."""
+    try:
+        host.encode("idna")
+    except UnicodeError as error:
+        raise InvalidWebhookUrlError("The host is no name that can be looked up.") from error
 
 
 def resolve(target: Target, *, private_allowed: bool) -> str:
@@ -57,9 +72,13 @@ def resolve(target: Target, *, private_allowed: bool) -> str:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address):
-        # Addresses that hold an IPv4 address are only as public as that one.
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if inner is not None:
-            return _is_public(inner)
-    return address.is_global and not address.is_multicast
+    if isinstance(address, IPv4Address):
+        is_listed = address.is_global and address not in _RELAYS
+        return is_listed and not address.is_multicast
+    # Addresses that hold an IPv4 address are only as public as that one.
+    inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+    if address in _TRANSLATED:
+        inner = IPv4Address(int(address) & 0xFFFF_FFFF)
+    if inner is not None:
+        return _is_public(inner)
+    return address in _PUBLIC and address.is_global

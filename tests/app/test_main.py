@@ -92,6 +92,7 @@ class TestOpenApi:
             "POST /v1/keys/{key_id}/rotate",
             "POST /v1/tenants",
             "GET /metrics",
+            "GET /metrics/jobs",
         }
 
     def test_each_operation_has_a_summary_and_a_tag(self, operations: dict[str, Any]) -> None:

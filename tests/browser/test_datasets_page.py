@@ -1,5 +1,8 @@
-from app.models import JobState
+import pytest
+
+from app.models import Dataset, JobState, Sample
 from tests.browser.conftest import OpenPage
+from tests.browser.pictures import Shots
 from tests.browser.rows import Seed
 
 
@@ -44,6 +47,27 @@ def test_names_are_text(open_page: OpenPage, seed: Seed) -> None:
     assert page.locator(".dataset__name").inner_text() == name
     assert page.locator(".chip").all_inner_texts() == ["<b>cat</b>", "=cmd()"]
     assert page.title() == "Data sets · Label Audit"
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 700, 390])
+def test_numbers_of_a_card_stay_in_one_line(
+    open_page: OpenPage, seed: Seed, shots: Shots, width: int
+) -> None:
+    dataset, _ = seed.audited(name="iNaturalist", num_samples=100, num_rejected=12_345)
+    reviewed, _ = seed.audited(name="garden", num_samples=40)
+    with seed.database.unit_of_work() as session:
+        session.get_one(Dataset, dataset.id).num_samples = 1_234_567
+        for sample in session.query(Sample).filter_by(dataset_id=reviewed.id, position=0):
+            sample.decision = "keep"
+    seed.job(dataset, state=JobState.RUNNING, stage="train", epoch=1, epochs=9, fraction=0.1)
+    page = open_page("/datasets", viewport={"width": width, "height": 900})
+    page.get_by_text("1,234,567").wait_for()
+    page.screenshot(path=shots.folder / f"cards-{width}.png", full_page=True)
+    heights = page.locator(".fact__value").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().height)"
+    )
+    assert len(set(heights)) == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_theme_is_switched_and_remembered(open_page: OpenPage) -> None:

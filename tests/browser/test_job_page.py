@@ -1,3 +1,4 @@
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,6 +14,20 @@ from tests.support.service import Service
 from tests.support.waiting import wait_for
 
 STRANGE = ['<img src=x onerror="document.title=1">', "=cmd()|x", "狗" * 85, "a & b / c?d=e#f"]
+Media = Literal["screen", "print"]
+LONG = [f"{letter * 30}_ssp_{'Wijsneus' * 5}_{letter}" for letter in "abcdefghijkl"]
+A4_WIDTH = 794
+_OVERLAPS = """() => {
+    // What stands in a suspect's tile must stay in it, and one below the other.
+    const boxes = (each) => [...each.children].map((child) => child.getBoundingClientRect());
+    return [...document.querySelectorAll(".suspect")].flatMap((tile) => {
+        const outer = tile.getBoundingClientRect();
+        return boxes(tile).flatMap((box, place, all) => [
+            ...(box.right > outer.right + 1 || box.left < outer.left - 1 ? ["sticks out"] : []),
+            ...(place && box.top < all[place - 1].bottom - 1 ? ["overlaps"] : []),
+        ]);
+    });
+}"""
 WARNINGS = ["3 samples are in classes too small to be judged."]
 
 
@@ -119,6 +134,24 @@ def test_report_is_one_page_that_prints(open_page: OpenPage, audited: Job, shots
     assert not page.locator(".site-header").is_visible()
     page.screenshot(path=shots.folder / "report-print.png", full_page=True)
     page.pdf(path=shots.folder / "report.pdf")
+
+
+@pytest.mark.parametrize(
+    ("media", "width"), [("screen", 1440), ("screen", 1280), ("screen", 390), ("print", A4_WIDTH)]
+)
+def test_long_class_names_neither_overlap_nor_widen_the_report(
+    open_page: OpenPage, seed: Seed, service: Service, shots: Shots, media: Media, width: int
+) -> None:
+    dataset, job = seed.audited(name="breeds", classes=LONG, num_samples=48)
+    picture(service, seed, dataset)
+    publish_report(service, seed, job, report(LONG))
+    page = open_page(f"/jobs/{job.id}/report", viewport={"width": width, "height": 900})
+    page.emulate_media(media=media)
+    assert page.locator(".suspect").count() == 24
+    page.screenshot(path=shots.folder / f"report-long-{media}-{width}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(_OVERLAPS) == []
+    page.pdf(path=shots.folder / "report-long.pdf", format="A4")
 
 
 def test_export_dialog_is_accessible_and_says_what_is_wrong(

@@ -89,6 +89,8 @@ class FakeService:
             "expected_recall": None if not self.findings else 0.8,
             "num_samples": len(self.findings),
             "num_flagged": sum(finding["flagged"] for finding in self.findings),
+            "num_not_judged": sum(finding["p_mislabeled"] is None for finding in self.findings),
+            "per_class": [{"num_samples": 1}, {"num_samples": 2}],
             "warnings": [],
         }
 

@@ -73,7 +73,7 @@ class TestSuccess:
         for shown in (
             "cat → dog",
             "0.990",
-            "2 of 3 labels flagged",
+            "2 of 2 judged labels flagged",
             "92% of them",
             "80% of all wrong",
             "25.0%",
@@ -83,6 +83,29 @@ class TestSuccess:
         assert "class dog has 1 sample" in done.stderr
         assert "3 files were not taken" in done.stderr
         assert "cat/a.txt: no (not_an_image)" in done.stderr
+
+    def test_shows_the_most_suspicious_where_none_is_flagged(
+        self, service: FakeService, url: str, images: Path, tmp_path: Path
+    ) -> None:
+        service.findings = [finding(rank, flagged=False) for rank in (1, 2)]
+        service.findings[1]["suggested_label"] = service.findings[1]["given_label"]
+        done = audit(url, images, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        for shown in ("most suspicious, none flagged", "cat → dog", "0 of 2 labels flagged"):
+            assert shown in done.stdout
+        assert "cat → cat" not in done.stdout
+
+    def test_does_not_call_labels_right_that_could_not_be_judged(
+        self, service: FakeService, url: str, images: Path, tmp_path: Path
+    ) -> None:
+        unjudged = {"flagged": False, "p_mislabeled": None}
+        service.findings = [finding(rank, **unjudged) for rank in (1, 2, 3)]
+        done = audit(url, images, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "No label could be judged: each class has too few samples, at most 2." in done.stdout
+        assert "Add samples to the classes, then audit again." in done.stdout
+        for untrue in ("flagged", "noise rate", "suspicious", "top suspects"):
+            assert untrue not in done.stdout, untrue
 
     def test_leaves_judging_the_options_to_the_service(
         self, service: FakeService, url: str, images: Path, tmp_path: Path

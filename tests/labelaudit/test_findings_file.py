@@ -37,6 +37,24 @@ def test_the_file_has_the_columns_of_the_contract_and_exact_numbers(tmp_path: Pa
     assert list(read_flagged(tmp_path / "f.csv")) == [('a,"b\n.png', True), ("cat/2.png", False)]
 
 
+@pytest.mark.parametrize(
+    ("changes", "top"),
+    [
+        ([{}, {"flagged": False}, {}], [1, 3]),
+        ([{"flagged": False}, {"flagged": False}, {"flagged": False}], [1, 2]),
+        ([{"flagged": False}, {"flagged": False, "p_mislabeled": None}], [1]),
+        ([{"flagged": False, "p_mislabeled": None}], []),
+    ],
+    ids=["flagged", "none flagged", "few judged", "none judged"],
+)
+def test_the_top_are_the_flagged_or_else_the_most_suspicious(
+    tmp_path: Path, changes: list[dict[str, object]], top: list[int]
+) -> None:
+    rows = [finding(rank, **change) for rank, change in enumerate(changes, start=1)]
+    found = write_findings(cast("list[Finding]", rows), tmp_path / "f.csv", num_top=2)
+    assert [each["rank"] for each in found] == top
+
+
 def test_a_list_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
     def broken() -> "list[Finding]":
         raise RuntimeError

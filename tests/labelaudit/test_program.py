@@ -12,7 +12,7 @@ from app.core.settings import Settings
 from app.models import JobState
 from labelaudit import doctor
 from tests.labelaudit.program import environment, run_program
-from tests.support.rows import make_dataset, make_job, make_tenant
+from tests.support.rows import add_late_message, make_dataset, make_job, make_tenant
 
 HEAVY = ("torch", "numpy", "fastapi", "sqlalchemy", "httpx2", "PIL", "rich", "pydantic", "celery")
 ASK = """
@@ -139,6 +139,15 @@ class TestDoctor:
             dataset = make_dataset(session, make_tenant(session).id)
             make_job(session, dataset, state=JobState.RUNNING, owner="x", lease_until=1.0)
         assert doctor._look_at_jobs(settings).fix == "start `labelaudit sweeper`"
+
+    def test_misses_whoever_sends_messages_to_receivers(
+        self, database: Database, settings: Settings
+    ) -> None:
+        assert not doctor._look_at_webhooks(settings).fix
+        with database.unit_of_work() as session:
+            tenant_id = make_tenant(session).id
+        add_late_message(database, tenant_id, seconds=3600)
+        assert "labelaudit sweeper" in doctor._look_at_webhooks(settings).fix
 
     def test_misses_torch_only_where_something_trains(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

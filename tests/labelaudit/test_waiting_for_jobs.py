@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import cast
 
 import httpx2
 import pytest
@@ -6,6 +7,8 @@ import pytest
 from labelaudit import waiting
 from labelaudit.client import Client
 from labelaudit.errors import ApiError, ServiceError
+from labelaudit.progress import describe
+from labelaudit.schemas import Job
 from tests.labelaudit.fake_service import KEY, FakeService, job, problem
 
 
@@ -31,6 +34,13 @@ def test_a_service_that_is_away_for_a_moment_is_asked_again() -> None:
         )
     assert done["state"] == "succeeded"
     assert seen == ["running", "succeeded"]
+
+
+def test_speed_and_end_that_are_not_known_yet_are_left_out() -> None:
+    progress = {"fraction": 0.1, "epoch": 1, "epochs": 6}
+    unknown = {"eta_seconds": None, "images_per_second": None}
+    running = cast("Job", job("running", progress=progress | unknown))
+    assert describe(running) == "epoch 1/6"
 
 
 def test_a_service_that_stays_away_is_given_up() -> None:

@@ -1,7 +1,6 @@
 """A network remembers wrong labels of small data sets; they must be found all the same."""
 
 import numpy as np
-import pytest
 import torch
 from sklearn.datasets import load_digits
 
@@ -30,6 +29,9 @@ def test_flags_of_real_digits_are_right_and_nearly_all_and_say_so() -> None:
     recall = findings.flagged[noisy.is_wrong].mean()
     assert precision > 0.95
     assert recall > 0.95
-    assert findings.expected_precision == pytest.approx(precision, abs=0.05)
-    assert findings.expected_recall == pytest.approx(recall, abs=0.05)
-    assert findings.noise_rate == pytest.approx(noisy.is_wrong.mean(), abs=0.02)
+    for (low, high), truth in (
+        (findings.expected_precision_interval, precision),
+        (findings.expected_recall_interval, recall),
+        (findings.noise_rate_interval, noisy.is_wrong.mean()),
+    ):
+        assert low <= truth <= high

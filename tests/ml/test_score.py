@@ -9,8 +9,7 @@ from torch import nn
 from typing_extensions import override
 
 import ml
-from ml.scoring.noise_model import fit_noise_model
-from ml.scoring.verdict import rank_by, suggest
+from ml.detection.verdict import judge, rank_by, suggest
 from tests.ml.support import NOISY_CONFIG as CONFIG
 from tests.ml.support import NUM_WRONG, colour_images, noisy_run, run_training
 
@@ -60,35 +59,27 @@ class TestFindings:
             ml.score(state, given_N[:-1])
 
     def test_a_flagged_label_is_never_suggested_again(self) -> None:
-        true_class_NC = np.array([[0.45, 0.3, 0.25], [0.45, 0.3, 0.25]])
-        suggested = suggest(true_class_NC, np.array([0, 0]), np.array([True, False]))
-        assert suggested.tolist() == [1, 0]
+        given_first_NK = np.array([[0.45, 0.25, 0.3], [0.45, 0.25, 0.3]])
+        assert suggest(given_first_NK, np.array([True, False])).tolist() == [2, 0]
 
     def test_equal_probabilities_keep_their_order_and_nan_is_last(self) -> None:
         ranks = rank_by(np.array([0.5, np.nan, 0.9, 0.5]))
         assert ranks.tolist() == [2, 4, 1, 3]
 
 
-def test_the_noise_model_finds_a_class_that_is_mistaken_for_another() -> None:
-    rng = np.random.default_rng(0)
-    true_N = np.repeat([0, 1, 2], 10_000)
-    given_N = np.where((true_N == 0) & (rng.random(len(true_N)) < 0.3), 1, true_N)
-    log_prob_NC = np.log(np.where(np.eye(3)[true_N] == 1.0, 0.8, 0.1))
-    model = fit_noise_model(log_prob_NC, given_N)
-    assert model.transition[0, 1] == pytest.approx(0.3, abs=0.05)
-    assert model.transition[1, 1] == pytest.approx(1.0, abs=0.05)
-    np.testing.assert_allclose(model.true_class.sum(axis=1), 1.0)
-
-
 @pytest.mark.parametrize("concentration", [0.02, 200.0])
-def test_predictions_that_say_nothing_flag_nothing(concentration: float) -> None:
+def test_predictions_that_say_nothing_flag_nothing_and_claim_nothing(concentration: float) -> None:
     rng = np.random.default_rng(0)
     prob_NC = rng.dirichlet(np.full(10, concentration), size=400)
     log_prob_NC = np.log(np.maximum(prob_NC, 1e-9))
     label_N = rng.integers(0, 10, size=400)
-    model = fit_noise_model(log_prob_NC, label_N)
-    assert model.fallback == "uninformative_predictions"
-    assert np.all(model.true_class[np.arange(400), label_N] > 0.5)
+    found = judge(log_prob_NC, label_N)
+    assert found.fallback == "uninformative_predictions"
+    assert not found.flagged.any()
+    assert not found.sure.any()
+    assert found.noise_rate_interval == (0.0, 1.0)
+    assert (found.expected_precision, found.expected_recall) == (None, None)
+    assert sorted(found.rank.tolist()) == list(range(1, 401))
 
 
 NAMES = ["cat", "dog", "ship"]
@@ -121,7 +112,7 @@ class TestReport:
         json.dumps(report, allow_nan=False)
         assert report["num_not_judged"] == 1
         assert report["accuracy"]["test"] is None
-        assert "classes too small to be judged" in report["warnings"][0]
+        assert "alone in their class and were not judged" in report["warnings"][0]
 
     def test_evaluation_of_nothing_is_refused(self) -> None:
         image_NHWC, label_N, _, state = noisy_run()

@@ -89,8 +89,10 @@ def with_ranks(*findings: Finding) -> list[Base]:
     return rows
 
 
-def publish_findings(session: Session, job: Job, samples: list[Sample]) -> ResultVersion:
-    """Judge the first sample worst; flag each second one; leave the last one unjudged."""
+def publish_findings(
+    session: Session, job: Job, samples: list[Sample], *, flagged: bool = True
+) -> ResultVersion:
+    """Judge the first sample worst; flag each second one or none; leave the last one unjudged."""
     version = ResultVersion(tenant_id=job.tenant_id, job_id=job.id, attempt=1)
     session.add(version)
     session.flush()
@@ -106,7 +108,7 @@ def publish_findings(session: Session, job: Job, samples: list[Sample]) -> Resul
                     suggested_label=1 - sample.given_label,
                     suggested_confidence=0.75,
                     p_mislabeled=None if is_last else 1.0 - place / len(samples),
-                    flagged=place % 2 == 0,
+                    flagged=flagged and place % 2 == 0,
                     # Some losses are equal, so that the order needs its tie-breaker.
                     loss=float(place // 3),
                     verdict=("mislabeled", "mislabeled", "mislabeled", "hard")[place % 4],

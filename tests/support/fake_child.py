@@ -23,9 +23,10 @@ def _do(step: dict[str, Any]) -> None:
             os.kill(os.getpid(), number)
         case {"ignore_term": _}:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        case {"stderr": text}:
-            sys.stderr.write(text)
-            sys.stderr.flush()  # what a kill or a long sleep would keep back
+        case {"stdout": text} | {"stderr": text}:
+            stream = sys.stdout if "stdout" in step else sys.stderr
+            stream.write(text)
+            stream.flush()  # what a kill or a long sleep would keep back
         case _:
             raise ValueError(step)
 

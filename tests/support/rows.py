@@ -5,8 +5,19 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.core.clock import utc_now
-from app.models import Dataset, DatasetState, Job, JobKind, JobState, Queue, Tenant
+from app.core.clock import database_seconds, utc_now
+from app.core.db import Database
+from app.models import (
+    Dataset,
+    DatasetState,
+    Job,
+    JobKind,
+    JobState,
+    Queue,
+    Tenant,
+    Webhook,
+    WebhookDelivery,
+)
 
 
 def make_tenant(session: Session, name: str = "default") -> Tenant:
@@ -44,3 +55,19 @@ def make_job(session: Session, dataset: Dataset, **values: Any) -> Job:
     session.add(job)
     session.flush()
     return job
+
+
+def add_late_message(database: Database, tenant_id: UUID, *, seconds: float) -> None:
+    """Have a message to a receiver that was to be sent so long ago."""
+    with database.unit_of_work() as session:
+        webhook = Webhook(tenant_id=tenant_id, url="https://example.org/")
+        session.add(webhook)
+        session.flush()
+        session.add(
+            WebhookDelivery(
+                tenant_id=tenant_id,
+                webhook_id=webhook.id,
+                payload={},
+                next_at=database_seconds() - seconds,
+            )
+        )

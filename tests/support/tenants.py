@@ -14,9 +14,11 @@ from app.core.ids import format_sample_id
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.repository import JobRepository
 from app.models import (
+    AttemptOutcome,
     Blob,
     DecisionEntry,
     DecisionStep,
+    EndedAttempts,
     JobKind,
     JobState,
     Queue,
@@ -108,6 +110,12 @@ def fill_every_table(session: Session, name: str, pepper: bytes = b"pepper") -> 
     drawn = owned | {"job_id": UUID(ids.failed_job_id)}  # not of the draw that a test asks for
     session.add(RandomSample(**drawn, position=0, seed=1))
     session.add(SecondOpinion(**owned))
+    session.add(
+        EndedAttempts(
+            tenant_id=tenant.id, outcome=AttemptOutcome.LOST, stage="train", num_attempts=1,
+            milliseconds=5,
+        )
+    )  # fmt: skip
     session.add(
         ReviewClaim(
             **owned, dataset_id=dataset.id, reviewer="theirs", blind=False, second=False,

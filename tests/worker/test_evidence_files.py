@@ -17,7 +17,8 @@ def _judged() -> Judged:
     ones = np.ones(5)
     findings = ml.Findings(
         p_mislabeled=ones, suggested_label=SUGGESTED, suggested_confidence=ones,
-        flagged=GIVEN != SUGGESTED, rank=np.arange(5), loss=ones, signals={},
+        flagged=GIVEN != SUGGESTED, sure=GIVEN != SUGGESTED, rank=np.arange(5), loss=ones,
+        signals={},
         verdict=np.full(5, "clean"), noise_rate=0.2, noise_rate_interval=(0.0, 1.0),
         expected_precision=None, expected_recall=None, fallback=None,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from app.findings.query import Verdict
 from app.models import Finding, LossRank, SampleRank
 from app.models.likely import MAX_STORED, unpack_likely
-from ml.scoring.kinds import KINDS
+from ml.detection.kinds import KINDS
 from worker.finding_rows import FINDINGS_FILE, VERIFIED, finding_rows
 from worker.rank_rows import result_rows
 

@@ -29,7 +29,7 @@ from app.models import (
     Queue,
     ResultVersion,
 )
-from ml.scoring.findings import SCORES
+from ml.detection.findings import SCORES
 from tests.support.engines import on_sqlite
 from tests.support.processes import find_processes
 from tests.support.rows import make_job

@@ -201,6 +201,23 @@ class TestWatch:
         with database.unit_of_work() as session:
             assert [job.id for job in LeaseRepository(session).expired()] == [lease.fence.job_id]
 
+    def test_goes_on_keeping_the_lease_whatever_goes_wrong_once(
+        self, lease: Lease, database: Database, quick_settings: Settings
+    ) -> None:
+        class Stumbling(Lease):
+            num_calls = 0
+
+            @override
+            def renew(self, update: RowUpdate) -> bool:
+                self.num_calls += 1
+                if self.num_calls == 1:
+                    raise RuntimeError("a bug of ours")
+                return super().renew(update)
+
+        stumbling = Stumbling(database, quick_settings, lease.fence)
+        with stumbling.kept():
+            wait_for(lambda: stumbling.num_calls > 2, seconds=10, what="further renewals")
+
 
 def _expect_loss(child: ChildProcess, lease: Lease) -> None:
     with pytest.raises(ChildLostError):
@@ -208,6 +225,15 @@ def _expect_loss(child: ChildProcess, lease: Lease) -> None:
 
 
 class TestChildProcess:
+    def test_has_ended_for_us_whatever_it_wrote(self, tmp_path: Path) -> None:
+        child = _start(tmp_path, {"stdout": "[" * 100_000 + "\n"}, PROGRESS)
+        try:
+            assert child.next_event(10) == PROGRESS["emit"]
+            with pytest.raises(EOFError):
+                child.next_event(10)
+        finally:
+            child.kill()
+
     def test_sees_only_the_gpu_it_is_given(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -17,6 +17,7 @@ from app.core.storage import DataFolder
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue, Upload
+from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant
 from worker.sweeper import (
     Sweeper,
@@ -99,6 +100,25 @@ class TestExpiredLeases:
         job_id = _running(database, lease_until=1.0, cancel_requested=True)
         sweeper.end_expired_leases()
         assert _job(database, job_id).state is JobState.CANCELLED
+
+    @on_sqlite
+    def test_are_ended_whatever_becomes_of_one_of_them(
+        self, database: Database, sweeper: Sweeper
+    ) -> None:
+        with database.unit_of_work() as session:
+            dataset = make_dataset(session, make_tenant(session).id)
+            stuck, other = (
+                make_job(session, dataset, state=JobState.RUNNING, owner="gone", lease_until=moment)
+                for moment in (1.0, 2.0)
+            )
+            session.connection().exec_driver_sql(
+                "CREATE TRIGGER refuse BEFORE UPDATE ON jobs "
+                f"WHEN hex(old.id) = '{stuck.id.hex.upper()}' OR old.id = '{stuck.id.hex}' "
+                "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+            )
+        sweeper.end_expired_leases()
+        assert _job(database, stuck.id).state is JobState.RUNNING
+        assert _job(database, other.id).state is JobState.QUEUED
 
     def test_leave_live_jobs_alone(self, database: Database, sweeper: Sweeper) -> None:
         job_id = _running(database, lease_until=9e9)

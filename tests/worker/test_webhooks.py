@@ -6,56 +6,20 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 from sqlalchemy import update
-from typing_extensions import override
 
 from app.core.db import Database
 from app.core.settings import Settings
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import JobState, Queue, Webhook, WebhookDelivery
 from app.webhooks.signing import secret_of
+from tests.support.receivers import Receiver
 from tests.support.rows import make_dataset, make_job, make_tenant
 from worker.webhooks import RETRY_SECONDS, Deliverer, retry_pause
 
 PEPPER = b"pepper"
-
-
-class Receiver:
-    """Notes what arrives, and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[dict[str, str], bytes]] = []
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                headers = {key.lower(): value for key, value in self.headers.items()}
-                receiver.requests.append((headers, body))
-                self.send_response(receiver.status)
-                for name, value in receiver.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            @override
-            def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -79,7 +43,8 @@ def webhook(database: Database, receiver: Receiver) -> Webhook:
 @pytest.fixture
 def deliverer(database: Database, settings: Settings) -> Deliverer:
     """One that also sends to this machine."""
-    return Deliverer(database, settings.model_copy(update={"webhook_targets": "any"}), PEPPER)
+    anywhere = settings.model_copy(update={"webhook_targets": "any"})
+    return Deliverer(database, anywhere, PEPPER, threading.Event())
 
 
 def _end_job(database: Database) -> None:
@@ -89,6 +54,12 @@ def _end_job(database: Database) -> None:
         assert job is not None
         fence = Fence(job.id, job.attempt, "me")
         leases.finish(fence, JobState.FAILED, error_code="diverged", error_detail="no luck")
+
+
+def _deliver(deliverer: Deliverer) -> None:
+    """Send all that is due."""
+    deliverer.start_due()
+    assert deliverer.wait(30)
 
 
 def _delivery(database: Database) -> WebhookDelivery:
@@ -106,7 +77,7 @@ class TestDelivery:
         self, database: Database, deliverer: Deliverer, receiver: Receiver, webhook: Webhook
     ) -> None:
         _end_job(database)
-        assert deliverer.deliver_due() == 1
+        _deliver(deliverer)
         [(headers, body)] = receiver.requests
         content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         mac = hmac.digest(secret_of(PEPPER, webhook.id), content, hashlib.sha256)
@@ -117,17 +88,20 @@ class TestDelivery:
         row = _delivery(database)
         assert (str(row.id), row.last_answer) == (headers["webhook-id"], "status 200")
         assert row.delivered_at is not None
-        assert deliverer.deliver_due() == 0
+        _deliver(deliverer)
+        assert len(receiver.requests) == 1
 
     def test_is_tried_again_after_a_failure(
         self, database: Database, deliverer: Deliverer, receiver: Receiver, webhook: Webhook
     ) -> None:
         receiver.status = 500
         _end_job(database)
-        assert (deliverer.deliver_due(), deliverer.deliver_due()) == (1, 0)
+        _deliver(deliverer)
+        _deliver(deliverer)
+        assert len(receiver.requests) == 1
         _make_due(database)
         receiver.status = 204
-        deliverer.deliver_due()
+        _deliver(deliverer)
         ids = [headers["webhook-id"] for headers, _ in receiver.requests]
         assert ids == [ids[0]] * 2
         row = _delivery(database)
@@ -139,7 +113,7 @@ class TestDelivery:
     ) -> None:
         receiver.status = 410
         _end_job(database)
-        deliverer.deliver_due()
+        _deliver(deliverer)
         with database.read() as session:
             assert session.get_one(Webhook, webhook.id).disabled_at is not None
         assert _delivery(database).next_at is None
@@ -149,7 +123,7 @@ class TestDelivery:
     ) -> None:
         receiver.status, receiver.headers = 307, {"Location": receiver.url}
         _end_job(database)
-        deliverer.deliver_due()
+        _deliver(deliverer)
         assert len(receiver.requests) == 1
         assert _delivery(database).last_answer == "status 307"
         assert webhook.url == receiver.url
@@ -161,7 +135,7 @@ class TestDelivery:
             url = webhook.url.replace("http:", "https:")
             session.execute(update(Webhook).values(url=url))
         _end_job(database)
-        Deliverer(database, settings, PEPPER).deliver_due()
+        _deliver(Deliverer(database, settings, PEPPER, threading.Event()))
         assert receiver.requests == []
         assert "not public" in (_delivery(database).last_answer or "")
 
@@ -171,7 +145,7 @@ class TestDelivery:
         with database.unit_of_work() as session:
             session.execute(update(Webhook).values(url="http://127.0.0.1:9/"))
         _end_job(database)
-        deliverer.deliver_due()
+        _deliver(deliverer)
         row = _delivery(database)
         assert "ConnectionRefusedError" in (row.last_answer or "")
         assert row.next_at is not None

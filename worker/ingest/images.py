@@ -33,6 +33,7 @@ _THUMBNAIL_OPTIONS: dict[str, Any] = {
 _DRAFT_SIDE = 2 * _THUMBNAIL_SIDE
 """Large JPEGs are decoded at this reduced size at least: all data are read, fewer are computed."""
 _REDUCING_GAP = 2.0
+_OPAQUE = 255
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -62,7 +63,7 @@ class DecodedImage(NamedTuple):
     row: bytes
     """RGB pixels, squashed to the square of the cache."""
     thumbnail: bytes | None
-    """WebP without metadata; None where the image is no larger than a thumbnail."""
+    """WebP without metadata; None where the file is small and stores the pixels that are seen."""
 
 
 def decode_image(data: bytes, *, image_size: int, max_pixels: int) -> DecodedImage:
@@ -74,18 +75,24 @@ def decode_image(data: bytes, *, image_size: int, max_pixels: int) -> DecodedIma
     _refuse_many_scans(data)
     plain = decode_plain_jpeg(data, max_side=_DRAFT_SIDE, max_pixels=max_pixels)
     if plain is not None:
-        return _finished(data, plain, _MEDIA_TYPES["JPEG"], plain.size, image_size)
+        is_large = max(plain.size) > _THUMBNAIL_SIDE
+        return _finished(
+            data, plain, _MEDIA_TYPES["JPEG"], plain.size, image_size, with_thumbnail=is_large
+        )
     with _opened(data, max_pixels) as image:
         size, media_type = image.size, _MEDIA_TYPES[image.format or ""]
         try:
             picture = _load(image)
             turn = _turn(image)
+            with_thumbnail = (
+                max(size) > _THUMBNAIL_SIDE or turn is not None or not _stores_what_is_seen(image)
+            )
             if turn is not None:
                 picture = picture.transpose(turn)
         except Exception as error:
             raise refusal_of_broken(data, error) from error
         size = size[::-1] if turn in _SWAPS_SIDES else size
-        return _finished(data, picture, media_type, size, image_size)
+        return _finished(data, picture, media_type, size, image_size, with_thumbnail=with_thumbnail)
 
 
 def longer_side(data: bytes, *, max_pixels: int) -> int:
@@ -140,6 +147,16 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
         return None
 
 
+def _stores_what_is_seen(image: Image.Image) -> bool:
+    """Whether a program sees the same that knows no transparency and 8 bits only."""
+    if image.mode.startswith("I"):
+        return False
+    if not image.has_transparency_data:
+        return True
+    alpha, _ = image.convert("RGBA").getchannel("A").getextrema()
+    return alpha == _OPAQUE
+
+
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip, not scale
         return image.point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
@@ -151,11 +168,17 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _finished(
-    data: bytes, picture: Image.Image, media_type: str, size: tuple[int, int], image_size: int
+    data: bytes,
+    picture: Image.Image,
+    media_type: str,
+    size: tuple[int, int],
+    image_size: int,
+    *,
+    with_thumbnail: bool,
 ) -> DecodedImage:
     try:
         row = _row(picture, image_size)
-        thumbnail = _thumbnail(picture) if max(size) > _THUMBNAIL_SIDE else None
+        thumbnail = _thumbnail(picture) if with_thumbnail else None
     except Exception as error:
         raise refusal_of_broken(data, error) from error
     return DecodedImage(media_type, *size, row, thumbnail)
@@ -169,10 +192,11 @@ def _row(picture: Image.Image, image_size: int) -> bytes:
 
 
 def _thumbnail(picture: Image.Image) -> bytes:
-    """Shrink the picture, which is not used again, and encode it."""
+    """Shrink the picture, which is not used again, and encode it; a small one loses nothing."""
+    is_small = max(picture.size) <= _THUMBNAIL_SIDE
     picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), reducing_gap=_REDUCING_GAP)
     file = io.BytesIO()
-    picture.save(file, "WEBP", **_THUMBNAIL_OPTIONS)
+    picture.save(file, "WEBP", lossless=is_small, **_THUMBNAIL_OPTIONS)
     return file.getvalue()
 
 

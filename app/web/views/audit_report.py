@@ -76,6 +76,16 @@ class AuditReport(_Part):
         return cls.model_validate_json(b"".join(chunks))
 
     @property
+    def num_judged(self) -> int:
+        """Labels that could be judged: all counts and rates are of these."""
+        return self.num_samples - self.num_not_judged
+
+    @property
+    def largest_class(self) -> int:
+        """Samples of the class that has the most."""
+        return max((row.num_samples for row in self.per_class), default=0)
+
+    @property
     def expected_wrong(self) -> int | None:
         """How many of the flagged should really be wrong."""
         if self.expected_precision is None:

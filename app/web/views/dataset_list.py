@@ -11,29 +11,24 @@ from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
 from app.datasets.schemas import DatasetSummary
 from app.datasets.service import DatasetService
+from app.findings.query import SuspectTally
 from app.findings.service import FindingService
 from app.jobs.schemas import JobRead
 from app.jobs.service import JobService
-from app.models import FINAL_STATES, JobKind, JobState
-
-_COUNT_UP_TO = 100_000
-_JUDGING = frozenset({JobKind.AUDIT, JobKind.SCORE})
+from app.models import FINAL_STATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRow:
-    """A data set with its latest job."""
+    """A data set with what goes on and what was found."""
 
     dataset: DatasetSummary
     job: JobRead | None
-    """The latest one that took it in or judged it."""
-    num_flagged: int | None
-    """Suspects that this job found; none before it has succeeded."""
-
-    @property
-    def has_more_flagged(self) -> bool:
-        """Whether there are more than were counted."""
-        return self.num_flagged is not None and self.num_flagged > _COUNT_UP_TO
+    """The latest one that takes it in or judges it."""
+    audit_id: UUID | None
+    """The latest one that has findings: it may be older than `job`."""
+    tally: SuspectTally | None
+    """Of those findings."""
 
     @property
     def is_active(self) -> bool:
@@ -57,14 +52,17 @@ class DatasetList:
     def read(cls, session: Session, tenant_id: UUID, wake_ups: WakeUps, page: PageRequest) -> Self:
         """Collect what the slices know."""
         datasets = DatasetService(session, tenant_id).newest(page)
-        jobs = JobService(session, tenant_id, wake_ups).latest([row.id for row in datasets.items])
+        ids, jobs = [row.id for row in datasets.items], JobService(session, tenant_id, wake_ups)
+        latest, audits = jobs.latest(ids), jobs.latest_audits(ids)
         findings = FindingService(session, tenant_id, wake_ups)
-        rows = [_row(row, jobs.get(row.id), findings) for row in datasets.items]
+        rows = [
+            _row(row, latest.get(row.id), audits.get(row.id), findings) for row in datasets.items
+        ]
         return cls(rows, datasets.next_cursor)
 
 
-def _row(dataset: DatasetSummary, job: JobRead | None, findings: FindingService) -> DatasetRow:
-    num_flagged = None
-    if job is not None and job.state == JobState.SUCCEEDED and job.kind in _JUDGING:
-        num_flagged = findings.count_flagged(str(job.id), at_most=_COUNT_UP_TO + 1)
-    return DatasetRow(dataset=dataset, job=job, num_flagged=num_flagged)
+def _row(
+    dataset: DatasetSummary, job: JobRead | None, audit_id: UUID | None, findings: FindingService
+) -> DatasetRow:
+    tally = None if audit_id is None else findings.tally(str(audit_id))
+    return DatasetRow(dataset=dataset, job=job, audit_id=audit_id, tally=tally)

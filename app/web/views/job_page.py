@@ -12,17 +12,16 @@ from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
 from app.datasets.schemas import DatasetRead, RejectedFileRead
 from app.datasets.service import DatasetService
-from app.findings.query import FindingQuery
+from app.findings.query import FindingQuery, SuspectTally
 from app.findings.schemas import ArtifactRead, FindingRead
 from app.findings.service import FindingService
 from app.jobs.schemas import JobRead
 from app.jobs.service import JobService
-from app.models import FINAL_STATES, JobKind, JobState
+from app.models import FINAL_STATES, JUDGING_KINDS, JobKind, JobState
 from app.web.views.audit_report import AuditReport, LossHistogram
 
 _NUM_REJECTED = 20
 _NUM_SUSPECTS = 24
-_JUDGING = frozenset({JobKind.AUDIT, JobKind.SCORE})
 _DOWNLOADS = ("safetensors", "onnx", "torchscript", "card", "report", "export")
 
 
@@ -35,6 +34,8 @@ class JobPage:
     rejected: Sequence[RejectedFileRead]
     """The first of them."""
     report: AuditReport | None
+    tally: SuspectTally | None
+    """Of what the report tells."""
     downloads: Sequence[ArtifactRead]
 
     @property
@@ -77,13 +78,15 @@ class JobPage:
         job = JobService(session, tenant_id, wake_ups).read(job_id)
         datasets = DatasetService(session, tenant_id)
         dataset_id = str(job.dataset_id)
-        files = FindingService(session, tenant_id, wake_ups).artifacts(job_id).items
-        by_kind = {file.kind: file for file in files}
+        findings = FindingService(session, tenant_id, wake_ups)
+        by_kind = {file.kind: file for file in findings.artifacts(job_id).items}
+        report = _report(job.kind, by_kind.get("report"), blobs)
         return cls(
             job=job,
             dataset=datasets.read(dataset_id),
             rejected=datasets.rejected(dataset_id, PageRequest(limit=_NUM_REJECTED)).items,
-            report=_report(job.kind, by_kind.get("report"), blobs),
+            report=report,
+            tally=None if report is None else findings.tally(job_id),
             downloads=[by_kind[kind] for kind in _DOWNLOADS if kind in by_kind],
         )
 
@@ -102,6 +105,6 @@ def read_suspects(
 
 
 def _report(kind: JobKind, file: ArtifactRead | None, blobs: Blobs) -> AuditReport | None:
-    if file is None or kind not in _JUDGING:
+    if file is None or kind not in JUDGING_KINDS:
         return None
     return AuditReport.read(blobs.read(file.sha256, 0, file.size))

@@ -105,6 +105,23 @@ class TestOverHttp:
         time.sleep(int(reply.headers["retry-after"]))
         assert client.get("/v1/jobs").status_code == 200
 
+    def test_pages_and_sign_ins_count_like_calls(self, client: TestClient) -> None:
+        key = client.headers.pop("authorization").removeprefix("Bearer ")
+        client.headers.update({"Sec-Fetch-Site": "same-origin"})
+        client.follow_redirects = False
+        for _ in range(4):
+            assert client.post("/sign-in", data={"key": key}).status_code == 303
+        for page in ("/datasets", "/datasets", "/datasets", "/sign-in", "/sign-in", "/v1/jobs"):
+            assert client.get(page).status_code < 400, page
+        for reply in (
+            client.post("/sign-in", data={"key": key}),
+            client.get("/datasets"),
+            client.get("/sign-in"),
+            client.get("/v1/jobs"),
+        ):
+            assert (reply.status_code, reply.json()["code"]) == (429, "rate_limited"), reply.url
+            assert int(reply.headers["retry-after"]) > 0
+
     def test_calls_without_a_key_are_no_ones_tokens(self, client: TestClient) -> None:
         bad = {"Authorization": "Bearer x"}
         for _ in range(20):

@@ -17,6 +17,7 @@ from app.models import (
     Artifact,
     Blob,
     Dataset,
+    DatasetState,
     Finding,
     Job,
     JobEvent,
@@ -212,6 +213,21 @@ class TestDeleteLargeDataset:
         list(rest.steps(left.id))
         assert set(num_rows(context).values()) == {0}
         assert stored(blobs) == set()
+
+    def test_of_one_data_set_that_fails_keeps_no_other_waiting(
+        self, context: AppContext, tenant: Tenant
+    ) -> None:
+        with context.database.unit_of_work() as session:
+            hidden = [
+                make_dataset(session, tenant.id, state=DatasetState.DELETING) for _ in range(3)
+            ]
+        stuck = context.folder.upload(hidden[0].id)
+        stuck.mkdir(parents=True)  # cannot be unlinked like a file
+        finish_removals(context.database, context.settings, threading.Event())
+        assert num_rows(context)["datasets"] == 1
+        stuck.rmdir()
+        finish_removals(context.database, context.settings, threading.Event())
+        assert num_rows(context)["datasets"] == 0
 
 
 class TestBlobRepository:

@@ -5,7 +5,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.http.context import AppContext
-from app.jobs import event_stream
+from app.jobs import event_hub, event_stream
 from app.jobs.event_repository import EventRepository
 from app.models import Job, JobState, Tenant
 from tests.support.rows import make_dataset, make_job
@@ -64,7 +64,7 @@ class TestEvents:
         job: Job,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(event_stream, "_POLL_SECONDS", 0.01)
+        monkeypatch.setattr(event_hub, "_POLL_SECONDS", 0.01)
 
         def finish_soon() -> None:
             time.sleep(0.2)

@@ -173,3 +173,18 @@ class TestFinish:
             LeaseRepository(session).finish(fence, state)
         with database.read() as session:
             assert session.get_one(Dataset, dataset.id).state is DatasetState.FAILED
+
+
+class TestStages:
+    @pytest.mark.parametrize("stage", ["train", "publish"])
+    def test_a_new_one_has_no_speed_and_no_end_yet(self, database: Database, stage: str) -> None:
+        job_id = _queue_job(database)
+        fence = _must_claim(database)
+        with database.unit_of_work() as session:
+            leases = LeaseRepository(session)
+            leases.write(fence, eta_seconds=0.0, images_per_second=9.0, epoch=3, fraction=0.9)
+            begin = leases.start_stage if stage == "train" else leases.enter
+            begin(fence, stage)
+        job = _job(database, job_id)
+        assert (job.stage, job.epoch, job.fraction) == (stage, 3, 0.9)
+        assert (job.eta_seconds, job.images_per_second) == (None, None)

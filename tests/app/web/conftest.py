@@ -19,9 +19,13 @@ OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
 class FakeBrowser(TestClient):
     """Accepts pages, follows no redirect by itself, and calls from our own pages."""
 
-    def __init__(self, app: FastAPI, context: AppContext) -> None:
+    def __init__(self, app: FastAPI, context: AppContext, address: str = "testclient") -> None:
         super().__init__(
-            app, base_url=URL, follow_redirects=False, headers={"Accept": "text/html", **OWN_PAGE}
+            app,
+            base_url=URL,
+            follow_redirects=False,
+            headers={"Accept": "text/html", **OWN_PAGE},
+            client=(address, 50000),
         )
         self.portal = getattr(app.state, "portal", None)
         self._context = context

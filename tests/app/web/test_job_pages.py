@@ -11,7 +11,7 @@ from app.accounts.schemas import Scope
 from app.core.storage import BlobStore
 from app.datasets.intake_repository import IntakeRepository
 from app.http.context import AppContext
-from app.models import Dataset, DatasetState, Job, JobKind, JobState, Tenant
+from app.models import Dataset, DatasetState, Job, JobKind, JobState, Sample, Tenant
 from tests.app.web.conftest import FakeBrowser
 from tests.support.factories import make_artifact, make_samples, publish_findings
 from tests.support.reports import REPORT
@@ -51,8 +51,8 @@ def test_page_runs_nothing_but_packaged_files(signed_in: FakeBrowser, job: Job) 
 def test_figures_are_sentences(signed_in: FakeBrowser, job: Job) -> None:
     for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
         text = _text(signed_in.get(path).text)
-        assert "4 of 8 labels look wrong" in text
-        assert "About 2.0 % of all labels are probably wrong" in text
+        assert "4 of 7 judged labels look wrong" in text
+        assert "About 2.0 % of the judged labels are probably wrong" in text
         assert "should lie between 1.0 % and 3.0 %" in text
         assert "Of the 4 suspects, about 3 (80 %) should really be wrong" in text
         assert "They should hold about 50 % of all wrong labels" in text
@@ -85,6 +85,19 @@ def test_where_wrong_labels_come_from_is_a_sentence(
     assert "12 hard but right." in _text(html)
 
 
+def test_results_tell_how_far_their_review_is(
+    signed_in: FakeBrowser, context: AppContext, job: Job
+) -> None:
+    paths = (f"/jobs/{job.id}", f"/jobs/{job.id}/report")
+    for path in paths:
+        assert "0 of 4 decided" in _text(signed_in.get(path).text)
+    with context.database.unit_of_work() as session:
+        first = session.query(Sample).filter_by(dataset_id=job.dataset_id, position=0).one()
+        first.decision = "relabel"
+    for path in paths:
+        assert "1 of 4 decided" in _text(signed_in.get(path).text)
+
+
 def test_files_that_are_there_can_be_downloaded(signed_in: FakeBrowser, job: Job) -> None:
     html = signed_in.get(f"/jobs/{job.id}").text
     assert f'href="/v1/jobs/{job.id}/model?format=safetensors"' in html
@@ -101,9 +114,33 @@ def test_nothing_found_leaves_out_what_depends_on_it(
     job = _audited(context, tenant.id, REPORT | nothing)
     for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
         text = _text(signed_in.get(path).text)
-        assert "0 of 8 labels look wrong" in text
+        assert "0 of 7 judged labels look wrong" in text
         for absent in ("really be wrong", "They should hold", "taken for which", "loss"):
             assert absent not in text, absent
+
+
+def test_labels_that_could_not_be_judged_are_not_called_right(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    unjudged = REPORT | {
+        "num_flagged": 0, "num_not_judged": 8, "noise_rate": 0.0, "noise_rate_interval": [0.0, 1.0],
+        "expected_precision": None, "expected_recall": None, "class_pairs": [],
+        "noise_structure": {"is_structured": None, "unevenness": None},
+    }  # fmt: skip
+    job = _audited(context, tenant.id, unjudged)
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
+        text = _text(signed_in.get(path).text)
+        assert "No label could be judged" in text
+        assert "each class has too few samples, at most 4" in text
+        assert "Add samples to the classes, then audit the data set again." in text
+        for untrue in (
+            "0 of 8",
+            "labels look wrong",
+            "probably wrong",
+            "between 0 %",
+            "too few suspects",
+        ):
+            assert untrue not in text.replace("\xa0", " "), untrue
 
 
 def test_running_job_is_looked_at_again_and_shows_its_losses(
@@ -121,6 +158,23 @@ def test_running_job_is_looked_at_again_and_shows_its_losses(
     assert f'hx-get="/jobs/{job.id}"' in reply.text
     for words in ("2 of 9", "1,234 images/s", "about 1 hour", "10\xa0%", "<loss-chart"):
         assert words in reply.text, words
+
+
+def test_time_left_is_open_until_it_is_known(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    with context.database.unit_of_work() as session:
+        job = make_job(
+            session, make_dataset(session, tenant.id), state=JobState.RUNNING, stage="train",
+            epoch=1, epochs=9,
+        )  # fmt: skip
+    assert "Time left\N{EN DASH}" in _text(signed_in.get(f"/jobs/{job.id}").text)
+    for path in (f"/jobs/{job.id}", "/datasets"):
+        text = _text(signed_in.get(path).text)
+        assert "None" not in text
+        assert "left," not in text
+    progress = signed_in.get(f"/v1/jobs/{job.id}").json()["progress"]
+    assert (progress["eta_seconds"], progress["images_per_second"]) == (None, None)
 
 
 def test_failure_is_told_and_can_be_tried_again(

@@ -105,6 +105,68 @@ class TestDatasets:
         assert f'href="/jobs/{audit.id}"' in text
         assert "hx-get" not in text
 
+    @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED])
+    @pytest.mark.parametrize("kind", [JobKind.RECALIBRATE, JobKind.PREDICT, JobKind.EXPORT])
+    def test_keep_the_audit_when_a_job_that_judges_nothing_follows(
+        self,
+        signed_in: FakeBrowser,
+        context: AppContext,
+        tenant: Tenant,
+        kind: JobKind,
+        state: JobState,
+    ) -> None:
+        with context.database.unit_of_work() as session:
+            dataset = make_dataset(session, tenant.id)
+            audit = make_job(session, dataset, finished_at=utc_now())
+            publish_findings(session, audit, make_samples(session, dataset, 7))
+            later = make_job(
+                session, dataset, kind=kind, state=state, options={"job_id": str(audit.id)}
+            )
+        text = signed_in.get("/datasets").text
+        assert "Audited" in text
+        assert "<strong>4</strong> labels look wrong" in text
+        assert f'href="/jobs/{audit.id}"' in text
+        assert str(later.id) not in text
+
+    @pytest.mark.parametrize("state", [JobState.RUNNING, JobState.FAILED, JobState.CANCELLED])
+    def test_keep_the_results_of_the_last_audit_until_there_are_newer_ones(
+        self, signed_in: FakeBrowser, context: AppContext, tenant: Tenant, state: JobState
+    ) -> None:
+        with context.database.unit_of_work() as session:
+            dataset = make_dataset(session, tenant.id)
+            audit = make_job(session, dataset, finished_at=utc_now())
+            publish_findings(session, audit, make_samples(session, dataset, 7))
+            later = make_job(session, dataset, state=state)
+        text = signed_in.get("/datasets").text
+        assert state.value.capitalize() in text
+        assert f'href="/jobs/{later.id}"' in text
+        assert "<strong>4</strong> labels look wrong" in text
+        assert f'href="/jobs/{audit.id}"' in text
+
+    def test_do_not_call_labels_right_that_could_not_be_judged(
+        self, signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+    ) -> None:
+        with context.database.unit_of_work() as session:
+            dataset = make_dataset(session, tenant.id)
+            audit = make_job(session, dataset, finished_at=utc_now())
+            # The maker leaves the last one unjudged.
+            publish_findings(session, audit, make_samples(session, dataset, 1), flagged=False)
+        text = signed_in.get("/datasets").text
+        assert "No label could be judged" in text
+        assert "labels look" not in text
+
+    def test_tell_how_far_the_review_is(
+        self, signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+    ) -> None:
+        with context.database.unit_of_work() as session:
+            dataset = make_dataset(session, tenant.id)
+            audit = make_job(session, dataset, finished_at=utc_now())
+            samples = make_samples(session, dataset, 7)
+            publish_findings(session, audit, samples)
+            # Of these only the first is a suspect.
+            samples[0].decision = samples[1].decision = "keep"
+        assert "1 of 4 decided" in signed_in.get("/datasets").text
+
     def test_are_looked_at_again_while_a_job_runs(
         self, signed_in: FakeBrowser, context: AppContext, tenant: Tenant
     ) -> None:

@@ -1,16 +1,23 @@
+from collections.abc import Iterator
 from datetime import timedelta
 from http.cookies import SimpleCookie
 
 import pytest
+from fastapi import FastAPI
 
 from app.accounts import session_service
+from app.accounts.cookies import SessionCookie
+from app.accounts.keys import make_key
+from app.accounts.rate_limit import MAX_FAILURES, FailedSignIns
 from app.accounts.schemas import Scope
 from app.core.clock import utc_now
 from app.core.settings import Settings
 from app.http.context import AppContext
+from app.http.errors import RateLimitedError
 from app.main import create_app
 from app.models import Tenant
-from tests.app.web.conftest import FakeBrowser
+from tests.app.asgi import post
+from tests.app.web.conftest import OWN_PAGE, FakeBrowser
 from tests.support.rows import make_tenant
 
 ELSEWHERE = (
@@ -66,6 +73,63 @@ class TestSignIn:
         )
         assert reply.status_code == 403
         assert "set-cookie" not in reply.headers
+
+
+class TestSignInOfStrangers:
+    """They have no key, so nothing else keeps them from taking what others need."""
+
+    def test_takes_in_no_more_than_a_form(self, app: FastAPI) -> None:
+        taken = 0
+
+        def body() -> Iterator[bytes]:
+            nonlocal taken
+            yield b"key="
+            for _ in range(100):
+                taken += 1
+                yield b"[]" * 512
+
+        form = {"Content-Type": "application/x-www-form-urlencoded", "Host": "testserver"}
+        reply = post(app, "/sign-in", headers=form | OWN_PAGE, chunks=body())
+        assert (reply.status, reply.json()["code"]) == (413, "payload_too_large")
+        assert taken <= 5
+
+    def test_never_waits_for_the_one_who_writes(
+        self, browser: FakeBrowser, context: AppContext
+    ) -> None:
+        unknown = make_key()[1]
+        with context.database.unit_of_work() as session:
+            session.connection()  # SQLite has one writer at a time: this one
+            for key in (unknown, "la_live_x"):
+                assert browser.post("/sign-in", data={"key": key}).status_code == 401
+            browser.cookies.set(SessionCookie.of(context.settings).name, "invented")
+            assert browser.post("/sign-out").status_code == 303
+
+    def test_may_fail_so_often_from_one_address(
+        self, app: FastAPI, context: AppContext, tenant: Tenant
+    ) -> None:
+        here, beside, elsewhere = (
+            FakeBrowser(app, context, address)
+            for address in ("2001:db8::1", "2001:db8::2", "203.0.113.9")
+        )
+        key = here.make_key(tenant.id)
+        for _ in range(MAX_FAILURES):
+            assert here.post("/sign-in", data={"key": make_key()[1]}).status_code == 401
+        for browser in (here, beside):  # one network
+            reply = browser.post("/sign-in", data={"key": key})
+            assert reply.status_code == 429
+            assert int(reply.headers["retry-after"]) > 0
+            assert reply.headers["content-type"].startswith("text/html")
+        assert elsewhere.post("/sign-in", data={"key": key}).status_code == 303
+
+    def test_is_remembered_of_the_latest_addresses_only(self) -> None:
+        failures = FailedSignIns()
+        for _ in range(MAX_FAILURES):
+            failures.note("198.51.100.1")
+        with pytest.raises(RateLimitedError):
+            failures.require("198.51.100.1")
+        for number in range(1024):
+            failures.note(f"203.0.{number // 256}.{number % 256}")
+        failures.require("198.51.100.1")
 
 
 class TestSession:

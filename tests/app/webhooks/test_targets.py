@@ -20,6 +20,13 @@ PRIVATE = (
     "[::ffff:127.0.0.1]",
     "[2002:7f00:1::]",
     "224.0.0.1",
+    "192.88.99.1",
+    "[64:ff9b::a9fe:a9fe]",
+    "[64:ff9b:1::a9fe:a9fe]",
+    "[fec0::1]",
+    "[::7f00:1]",
+    "[::ffff:0:7f00:1]",
+    "[ff0e::1]",
     "localhost",
 )
 
@@ -41,6 +48,9 @@ class TestParse:
             "https://example.org/\r\nX: y",
             "https://[::1",
             "/relative",
+            "https://a..b/",
+            "https://.example.com/",
+            f"https://{'a' * 64}.example/",
         ],
     )
     def test_refuses(self, url: str) -> None:
@@ -57,6 +67,13 @@ class TestResolve:
         target = parse_target(f"https://{host}/", private_allowed=False)
         with pytest.raises(InvalidWebhookUrlError):
             resolve(target, private_allowed=False)
+
+    @pytest.mark.parametrize(
+        "host", ["93.184.216.34", "[2606:2800:220:1::1]", "[64:ff9b::5db8:d822]"]
+    )
+    def test_takes_addresses_that_are_public(self, host: str) -> None:
+        target = parse_target(f"https://{host}/", private_allowed=False)
+        assert resolve(target, private_allowed=False) == host.strip("[]")
 
     def test_refuses_a_name_with_one_private_address(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def answer(_host: str, port: int, **_options: object) -> list[tuple[object, ...]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
+from tests.support.unlike_pixels import UNLIKE_THEIR_PIXELS
 from tests.worker.ingest.making import encoded, make_zip, picture, png, run, two_classes
 from worker.ingest.errors import RefusedFileError, RejectCode
 from worker.ingest.images import DecodedImage, decode_image, longer_side
@@ -136,6 +137,24 @@ class TestTaken:
             assert _close(shown.getpixel((3, 3)), RED)
             assert _close(shown.getpixel((right, bottom)), BLUE)
             assert _close(shown.getpixel((right, 3)), WHITE)
+
+    @pytest.mark.parametrize("name", UNLIKE_THEIR_PIXELS)
+    def test_small_files_unlike_their_pixels_have_a_thumbnail_of_what_is_seen(
+        self, name: str
+    ) -> None:
+        data, seen = UNLIKE_THEIR_PIXELS[name]
+        decoded = _decode(data)
+        assert decoded.thumbnail is not None
+        thumbnail = Image.open(io.BytesIO(decoded.thumbnail))
+        assert thumbnail.size == (decoded.width, decoded.height)
+        assert not thumbnail.getexif()
+        shown = thumbnail.convert("RGB")
+        # None of it is lost: a few pixels are all that there is.
+        assert [shown.getpixel(place) for place in seen] == list(seen.values())
+
+    @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+    def test_small_files_that_show_their_pixels_are_their_own_thumbnails(self, mode: str) -> None:
+        assert _decode(encoded(picture(3).convert(mode))).thumbnail is None
 
     def test_thumbnails_carry_no_colour_profile(self) -> None:
         data = encoded(picture(1, width=300, height=300), icc_profile=b"profile" * 50)

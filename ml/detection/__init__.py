@@ -1,0 +1,35 @@
+"""From predictions to findings, accuracy and a report."""
+
+from ml.detection.curves import class_curves
+from ml.detection.detect import detect
+from ml.detection.evaluate import Evaluation, evaluate
+from ml.detection.export import export_model
+from ml.detection.findings import Findings, score
+from ml.detection.flags import surely_wrong, worth_a_look
+from ml.detection.lookalikes import NOBODY, Lookalikes, find_lookalikes
+from ml.detection.pinning import pin
+from ml.detection.report import build_report
+from ml.detection.signals import SIGNALS
+from ml.detection.summary import fitted_histogram, summarise
+from ml.detection.verdict import Detection
+
+__all__ = [
+    "NOBODY",
+    "SIGNALS",
+    "Detection",
+    "Evaluation",
+    "Findings",
+    "Lookalikes",
+    "build_report",
+    "class_curves",
+    "detect",
+    "evaluate",
+    "export_model",
+    "find_lookalikes",
+    "fitted_histogram",
+    "pin",
+    "score",
+    "summarise",
+    "surely_wrong",
+    "worth_a_look",
+]

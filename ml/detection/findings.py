@@ -1,0 +1,139 @@
+"""Which given labels are wrong, how sure that is, and what they should be."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.detection.kinds import choose_verdicts, hardness
+from ml.detection.likely import LikelyClasses
+from ml.detection.signals import SIGNALS, gather
+from ml.detection.verdict import Detection, judge
+from ml.training.state import TrainState
+from ml.types import BoolArray, FloatArray, IntArray, StrArray
+
+SCORES = {
+    "off_topic": "how evenly the prediction spreads over the classes, 0 to 1",
+    "ambiguous": "how unsure the class is, with and without the given label, 0 to 1",
+    "hard": "share of the epochs that predicted another class, times that the label is right",
+    "duplicate": "how much nearer the most similar sample is than the next nine, as cosines",
+}
+"""How strongly each kind of `ml.detection.kinds` applies; `hard` needs the signal `disagreement`,
+`duplicate` the signal `neighbour_agreement`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Findings:
+    """One verdict for each of N training samples; arrays of shape (N,), in the data's order."""
+
+    p_mislabeled: FloatArray
+    """Probability that the given label is wrong, 0 to 1; NaN where there is not enough to judge."""
+    suggested_label: IntArray
+    """Most probable class; differs from the given label wherever `flagged`."""
+    suggested_confidence: FloatArray
+    """Probability of the suggested class, 0 to 1."""
+    flagged: BoolArray
+    """Which samples are worth a look."""
+    sure: BoolArray
+    """Which labels are wrong with a probability above .9."""
+    rank: IntArray
+    """1 is worst: by falling `p_mislabeled`, then position; NaN comes last."""
+    loss: FloatArray
+    """Cross-entropy of the given label after the last epoch, in nats."""
+    signals: dict[str, FloatArray]
+    """What else was measured: those of `ml.detection.signals.SIGNALS` that are on, and `SCORES`."""
+    verdict: StrArray
+    """What kind of sample it is, one of `ml.detection.kinds.KINDS`."""
+    noise_rate: float
+    """Estimated share of wrong labels, 0 to 1."""
+    noise_rate_interval: tuple[float, float]
+    """95 % interval: sampling error, and the uncertainty whether ambiguity comes from the network
+    or from the annotators."""
+    expected_precision: float | None
+    """Share of the flagged that is wrong if `p_mislabeled` is right; None where none is flagged."""
+    expected_recall: float | None
+    """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
+    fallback: str | None
+    """Why nothing could be fitted: a stable name, or None."""
+    expected_precision_interval: tuple[float, float] = (0.0, 1.0)
+    expected_recall_interval: tuple[float, float] = (0.0, 1.0)
+    """95 % intervals, as that of the noise rate; everything where none is flagged."""
+    likely: LikelyClasses | None = None
+    """What else each sample may be; None where nothing was predicted."""
+
+    @classmethod
+    def of(
+        cls,
+        detection: Detection,
+        label_N: IntArray,
+        *,
+        loss: FloatArray,
+        signals: dict[str, FloatArray],
+        is_copy_N: BoolArray | None = None,
+    ) -> "Findings":
+        """Return a detection together with what was measured, and a verdict on each sample.
+
+        Args:
+            detection: Of the same samples.
+            label_N: Given labels.
+            loss: Of the given labels, in nats.
+            signals: What else was measured.
+            is_copy_N: Which samples show the same picture as an earlier one.
+        """
+        own = {"loss", "signals", "verdict"}
+        shared = {
+            field.name: getattr(detection, field.name)
+            for field in fields(cls)
+            if field.name not in own
+        }
+        signals = signals | detection.kind_scores
+        verdict = choose_verdicts(
+            signals,
+            p_mislabeled_N=detection.p_mislabeled,
+            flagged_N=detection.flagged,
+            is_copy_N=np.zeros(len(label_N), dtype=np.bool_) if is_copy_N is None else is_copy_N,
+            label_N=label_N,
+        )
+        return cls(**shared, loss=loss, signals=signals, verdict=verdict)
+
+
+def score(
+    state: TrainState,
+    labels_N: IntArray,
+    features_ND: NDArray[np.floating] | None = None,
+    *,
+    is_copy_N: BoolArray | None = None,
+    signals: Collection[str] = tuple(SIGNALS),
+) -> Findings:
+    """Judge every given label from what the training recorded.
+
+    The predictions of the averaged network, averaged over the tracked epochs, are the prior of the
+    true class; a noise matrix fitted to the given labels turns them into the probability that a
+    label is wrong.
+
+    Args:
+        state: A training after its last epoch.
+        labels_N: Given labels the training used, shape (N,), integers in [0, C).
+        features_ND: What a network sees in each sample, shape (N, D). The labels of the most
+            similar samples then count beside the prediction.
+        is_copy_N: Which samples show the same picture as an earlier one, shape (N,).
+        signals: Names of those that are on; the others neither weigh in nor are in the findings.
+
+    Returns:
+        The findings.
+
+    Raises:
+        ValueError: When labels or features are not as many as the samples of the training, or
+            a signal is unknown, or none is left to judge by.
+    """
+    label_N = np.asarray(labels_N, dtype=np.int64)
+    if label_N.shape != (state.data.num_samples,):
+        raise ValueError(f"{state.data.num_samples} labels needed, not {label_N.size}")
+    evidence = gather(state, label_N, features_ND, names=signals)
+    detection = judge(evidence.log_prob, label_N)
+    measured = evidence.signals
+    if "disagreement" in measured:
+        measured["hard"] = hardness(measured["disagreement"], detection.p_mislabeled)
+    loss_N = state.history.last_loss.double().numpy()
+    return Findings.of(detection, label_N, loss=loss_N, signals=measured, is_copy_N=is_copy_N)

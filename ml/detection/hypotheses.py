@@ -1,0 +1,124 @@
+"""One unknown, and the hypotheses on it: whose is the doubt, the network's or the annotators'?
+
+N samples, K candidates, H hypotheses. On a hard image the network is unsure, and people err, too.
+Predictions alone cannot tell how much of the doubt is the network's own. A hypothesis h is a
+temperature T of the prior of the true class (T = 1: all doubt is the network's; T near 0: none, so
+that every disagreement is a wrong label) and a family of noise transition matrices.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+
+from ml.detection.candidates import Candidates, calibrate
+from ml.detection.deconvolution import deconvolve
+from ml.detection.transition import EvenNoise, StructuredNoise, TrueClass
+from ml.types import FloatArray, IntArray
+
+TEMPERATURES = np.linspace(1.0, 0.25, 12) ** 2
+"""The grid of T, even in its square root: between a prior that is flat in T and one that is flat in
+log T (convention). Colder than 1 / 16 the posteriors hardly change. Weights are equal: likelihoods
+of the confident subset were not better on data sets of people's errors (docs/decisions/0011)."""
+FITTING_TEMPERATURE = 0.25
+"""T at which anchors and noise matrix are looked for: near the geometric middle of the grid."""
+NUM_ROUNDS = 6
+"""Anchors and posterior of the true class need each other; six rounds settle both."""
+FALLBACK_NOISE = 0.2
+UNINFORMATIVE = "uninformative_predictions"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Hypotheses:
+    """What each hypothesis says of N labels; all hypotheses have the same prior weight, 1 / H."""
+
+    prediction: Candidates
+    """Calibrated prediction of the given label."""
+    true_class: TrueClass
+    """Posterior of the true class, the mean over the hypotheses."""
+    p_wrong: NDArray[np.float32]
+    """Probability that the given label is wrong, (H, N)."""
+    fallback: str | None = None
+    """Why nothing was fitted: a stable name, or None."""
+
+
+def fit_hypotheses(candidates: Candidates) -> Hypotheses:
+    """Return what every hypothesis says, without any true label.
+
+    For each h: the deconvolved prediction to the power 1 / T is the prior of the true class, a
+    noise matrix fitted to the given labels by EM the likelihood; Bayes' rule gives p_h(i), the
+    probability that label i is wrong (Dawid and Skene 1979; Patrini et al., CVPR 2017, section 3).
+    """
+    prediction, mean_log_likelihood = calibrate(candidates)
+    if not _is_informative(mean_log_likelihood, prediction):
+        return _unfitted(candidates)
+    structured = StructuredNoise(prediction)
+    prior, true_class = _fit_prior(prediction, structured)
+    even = EvenNoise()
+    num_hypotheses = 2 * len(TEMPERATURES)
+    p_wrong_HN = np.empty((num_hypotheses, len(prior.rest)), dtype=np.float32)
+    mean = TrueClass(prob=np.zeros_like(prior.prob), rest=np.zeros_like(prior.rest))
+    for number, temperature in enumerate(TEMPERATURES.tolist()):
+        tempered = prior.at_temperature(temperature)
+        found = even.posterior(tempered), structured.posterior(tempered, start=true_class)
+        for family, posterior in enumerate(found):
+            p_wrong_HN[2 * number + family] = posterior.p_wrong
+            mean.prob[:] += posterior.prob / num_hypotheses
+            mean.rest[:] += posterior.rest / num_hypotheses
+    return Hypotheses(prediction=prediction, true_class=mean, p_wrong=p_wrong_HN)
+
+
+def _fit_prior(prediction: Candidates, structured: StructuredNoise) -> tuple[Candidates, TrueClass]:
+    """Return the deconvolved prediction, and the posterior at the middle of the grid.
+
+    With more classes than candidates there are no anchors, and the prediction stays as it is.
+    """
+    prior, true_class = prediction, _most_probable(prediction)
+    for _ in range(NUM_ROUNDS):
+        if prediction.num_others == 0:
+            prior = deconvolve(prediction, true_class.prob, prior)
+        structured.fit_strength(true_class)
+        true_class = structured.step(prior.at_temperature(FITTING_TEMPERATURE), true_class)
+    return prior, true_class
+
+
+def _most_probable(prediction: Candidates) -> TrueClass:
+    """Return the posterior that is sure of the predicted class."""
+    is_best_NK = np.zeros_like(prediction.prob)
+    np.put_along_axis(is_best_NK, prediction.prob.argmax(axis=1)[:, None], 1.0, axis=1)
+    return TrueClass(prob=is_best_NK, rest=np.zeros_like(prediction.rest))
+
+
+def _is_informative(mean_log_likelihood: float, prediction: Candidates) -> bool:
+    """Tell whether predictions explain the given labels better than the class sizes do.
+
+    By twice what BIC asks for as many parameters as there are classes less one.
+
+    Where they do not, the most likely noise matrix calls nearly every label wrong.
+    """
+    label_N: IntArray = prediction.label[:, 0]
+    share_C = np.bincount(label_N, minlength=prediction.num_classes) / len(label_N)
+    entropy = -float(xlogy(share_C, share_C).sum())
+    num_used = int((share_C > 0.0).sum())
+    gain = len(label_N) * (mean_log_likelihood + entropy)
+    return bool(gain > (num_used - 1) * np.log(len(label_N)))
+
+
+def _unfitted(candidates: Candidates) -> Hypotheses:
+    """Return what ranks by the loss, but leaves each given label more probable than not.
+
+    The noise is taken for even, the predictions are half believed.
+    """
+    other = FALLBACK_NOISE / max(candidates.num_classes - 1, 1)
+    believed_NK = (candidates.prob + 1.0 / candidates.num_classes) / 2.0 * other
+    believed_NK[:, 0] *= (1.0 - FALLBACK_NOISE) / other
+    rest_N = (candidates.rest + candidates.num_others / candidates.num_classes) / 2.0 * other
+    total_N: FloatArray = believed_NK.sum(axis=1) + rest_N
+    posterior = TrueClass(prob=believed_NK / total_N[:, None], rest=rest_N / total_N)
+    return Hypotheses(
+        prediction=candidates,
+        true_class=posterior,
+        p_wrong=posterior.p_wrong[None].astype(np.float32),
+        fallback=UNINFORMATIVE,
+    )

@@ -1,0 +1,91 @@
+"""What a sample is, besides mislabelled or clean (N samples, C classes).
+
+Each kind has a score in [0, 1] for every sample, and one verdict says which kind counts. None needs
+a true label.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ml.detection.candidates import Candidates
+from ml.detection.transition import TrueClass
+from ml.types import BoolArray, FloatArray, IntArray, StrArray
+
+KINDS = {
+    "not_judged": "the only sample of its class",
+    "off_topic": "looks like none of the classes",
+    "mislabeled": "the given label is worth a look: it may well be wrong",
+    "duplicate": "shows the same picture as an earlier sample",
+    "ambiguous": "may as well be of another class",
+    "hard": "most epochs took it for another class, but the label is probably right",
+    "clean": "nothing speaks against the label",
+}
+"""The verdicts; where several apply, the first one counts."""
+OFF_TOPIC_ABOVE = 0.75
+AMBIGUOUS_ABOVE = 0.5
+NUM_DEVIATIONS = 4.0
+"""How far above the median a score must be: a weak network is unsure of everything."""
+HARD_ABOVE = 0.5
+"""Share of the epochs."""
+MIN_CLASSES = 3
+"""Between two classes, what is like neither looks like both."""
+_NORMAL_MAD = 1.4826
+
+
+def kind_scores(prediction: Candidates, true_class: TrueClass) -> dict[str, FloatArray]:
+    """Return the scores that predictions give.
+
+    Off-topic is how evenly the prediction spreads over the classes; ambiguous is that and how
+    unsure the class is still when the given label is known (geometric mean). Both are entropies by
+    that of an even spread.
+
+    Args:
+        prediction: Calibrated prediction of N samples.
+        true_class: Posterior of their true class, of the same candidates.
+    """
+    posterior = replace(prediction, prob=true_class.prob, rest=true_class.rest)
+    spread_N, unsure_N = prediction.evenness(), posterior.evenness()
+    return {"off_topic": spread_N, "ambiguous": np.sqrt(spread_N * unsure_N)}
+
+
+def choose_verdicts(
+    scores: dict[str, FloatArray],
+    *,
+    p_mislabeled_N: FloatArray,
+    flagged_N: BoolArray,
+    is_copy_N: BoolArray,
+    label_N: IntArray,
+) -> StrArray:
+    """Return one of `KINDS` for each sample.
+
+    Args:
+        scores: What `kind_scores` says, and `disagreement`: the share of the epochs that predicted
+            another class, where something was trained.
+        p_mislabeled_N: NaN where there is not enough to judge.
+        flagged_N: Which labels are worth a look.
+        is_copy_N: Which samples show the same picture as an earlier one.
+        label_N: Given labels.
+    """
+    never_N = np.zeros(len(flagged_N), dtype=np.bool_)
+    has_others = len(np.unique(label_N)) >= MIN_CLASSES
+    applies = {
+        "not_judged": np.isnan(p_mislabeled_N),
+        "off_topic": _stands_out(scores["off_topic"], OFF_TOPIC_ABOVE) if has_others else never_N,
+        "mislabeled": flagged_N,
+        "duplicate": is_copy_N,
+        "ambiguous": _stands_out(scores["ambiguous"], AMBIGUOUS_ABOVE),
+        "hard": scores["disagreement"] > HARD_ABOVE if "disagreement" in scores else never_N,
+    }
+    return np.select(list(applies.values()), list(applies), default="clean")
+
+
+def hardness(disagreement_N: FloatArray, p_mislabeled_N: FloatArray) -> FloatArray:
+    """Return how far epochs disagreed with a label that is right after all, 0 to 1."""
+    return np.asarray(disagreement_N * (1.0 - np.nan_to_num(p_mislabeled_N)), dtype=np.float64)
+
+
+def _stands_out(score_N: FloatArray, least: float) -> BoolArray:
+    median = float(np.median(score_N))
+    deviation = _NORMAL_MAD * float(np.median(np.abs(score_N - median)))
+    return np.asarray(score_N > max(least, median + NUM_DEVIATIONS * deviation), dtype=np.bool_)

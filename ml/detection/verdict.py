@@ -1,0 +1,144 @@
+"""From predictions to a verdict for every given label (N samples, C classes)."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ml.detection.candidates import find_candidates
+from ml.detection.flags import MIN_YIELD, surely_wrong, worth_a_look
+from ml.detection.hypotheses import Hypotheses, fit_hypotheses
+from ml.detection.intervals import (
+    UNKNOWN,
+    Interval,
+    noise_rate_interval,
+    precision_interval,
+    recall_interval,
+)
+from ml.detection.kinds import kind_scores
+from ml.detection.likely import LikelyClasses, likely_classes
+from ml.types import BoolArray, FloatArray, IntArray
+
+MIN_CLASS_SIZE = 2
+"""A class with one sample has no other to compare it with."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Detection:
+    """One verdict for each of N samples; arrays of shape (N,), in the order of the input."""
+
+    p_mislabeled: FloatArray
+    """Probability that the given label is wrong, 0 to 1: the mean over the hypotheses. NaN where
+    the given label has a single sample."""
+    suggested_label: IntArray
+    """Most probable class; of the classes other than the given one where `flagged`."""
+    suggested_confidence: FloatArray
+    """Probability of the suggested class, 0 to 1."""
+    flagged: BoolArray
+    """Which samples are worth a look: see `ml.detection.flags`."""
+    sure: BoolArray
+    """Which labels are wrong with a probability above .9."""
+    rank: IntArray
+    """1 is worst: by falling `p_mislabeled`, then position; NaN comes last."""
+    noise_rate: float
+    """Estimated share of wrong labels, 0 to 1."""
+    noise_rate_interval: Interval
+    """95 % interval: sampling error, and the uncertainty whether ambiguity comes from the network
+    or from the annotators."""
+    expected_precision: float | None
+    """Share of the flagged that is wrong if `p_mislabeled` is right; None where none is flagged."""
+    expected_precision_interval: Interval
+    expected_recall: float | None
+    """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
+    expected_recall_interval: Interval
+    likely: LikelyClasses
+    """What else it may be."""
+    kind_scores: dict[str, FloatArray]
+    """`off_topic` and `ambiguous`, 0 to 1: see `ml.detection.kinds`."""
+    fallback: str | None
+    """Why nothing could be fitted: a stable name, or None."""
+
+
+def judge(log_prob_NC: FloatArray, label_N: IntArray, *, min_yield: float = MIN_YIELD) -> Detection:
+    """Judge every given label by the class log-probabilities of its sample.
+
+    Args:
+        log_prob_NC: Class log-probabilities, finite, in nats.
+        label_N: Given labels, in [0, C).
+        min_yield: Smallest probability that is worth a look.
+
+    Returns:
+        The verdicts. A sample whose given label no other has is not judged. Where nothing could be
+        fitted, the samples are ranked by their losses, none is flagged, and no quality is stated.
+    """
+    found = fit_hypotheses(find_candidates(log_prob_NC, label_N))
+    p_mislabeled_N = found.true_class.p_wrong
+    size_C = np.bincount(label_N, minlength=log_prob_NC.shape[1])
+    p_mislabeled_N[size_C[label_N] < MIN_CLASS_SIZE] = np.nan
+    flagged_N, sure_N = worth_a_look(p_mislabeled_N, min_yield), surely_wrong(p_mislabeled_N)
+    if found.fallback:
+        flagged_N, sure_N = np.zeros_like(flagged_N), np.zeros_like(sure_N)
+    place_N = suggest(found.true_class.prob, flagged_N)
+    row_N = np.arange(len(label_N))
+    rates = _rates(found, p_mislabeled_N, flagged_N)
+    return Detection(
+        p_mislabeled=p_mislabeled_N,
+        suggested_label=found.prediction.label[row_N, place_N],
+        suggested_confidence=np.clip(found.true_class.prob[row_N, place_N], 0.0, 1.0),
+        flagged=flagged_N,
+        sure=sure_N,
+        rank=rank_by(p_mislabeled_N),
+        noise_rate=rates.noise_rate,
+        noise_rate_interval=rates.noise_rate_interval,
+        expected_precision=rates.precision,
+        expected_precision_interval=rates.precision_interval,
+        expected_recall=rates.recall,
+        expected_recall_interval=rates.recall_interval,
+        likely=likely_classes(found.prediction.label, found.true_class.prob, place_N),
+        kind_scores=kind_scores(found.prediction, found.true_class),
+        fallback=found.fallback,
+    )
+
+
+def rank_by(p_mislabeled_N: FloatArray) -> IntArray:
+    """Return ranks 1..N by falling probability; ties keep their order and NaN comes last."""
+    order_N = np.argsort(-p_mislabeled_N, kind="stable")
+    rank_N = np.empty(len(order_N), dtype=np.int64)
+    rank_N[order_N] = np.arange(1, len(order_N) + 1)
+    return rank_N
+
+
+def suggest(prob_NK: FloatArray, flagged_N: BoolArray) -> IntArray:
+    """Return the place of the most probable candidate, not the first one where flagged.
+
+    The first candidate is the given label.
+    """
+    place_N = prob_NK.argmax(axis=1)
+    place_N[flagged_N] = 1 + prob_NK[flagged_N, 1:].argmax(axis=1)
+    return np.asarray(place_N, dtype=np.int64)
+
+
+class _Rates(NamedTuple):
+    noise_rate: float
+    noise_rate_interval: Interval
+    precision: float | None
+    precision_interval: Interval
+    recall: float | None
+    recall_interval: Interval
+
+
+def _rates(found: Hypotheses, p_mislabeled_N: FloatArray, flagged_N: BoolArray) -> _Rates:
+    """Return the noise rate and the expected quality of the flags, with their intervals."""
+    is_judged_N = ~np.isnan(p_mislabeled_N)
+    num_expected = float(np.nansum(p_mislabeled_N))
+    num_found = float(p_mislabeled_N[flagged_N].sum())
+    p_wrong_HM, flagged_M = found.p_wrong[:, is_judged_N], flagged_N[is_judged_N]
+    is_stated = found.fallback is None
+    return _Rates(
+        noise_rate=num_expected / max(int(is_judged_N.sum()), 1),
+        noise_rate_interval=noise_rate_interval(p_wrong_HM) if is_stated else UNKNOWN,
+        precision=num_found / int(flagged_N.sum()) if flagged_N.any() else None,
+        precision_interval=precision_interval(p_wrong_HM, flagged_M),
+        recall=num_found / num_expected if is_stated and num_expected > 0.0 else None,
+        recall_interval=recall_interval(p_wrong_HM, flagged_M),
+    )
