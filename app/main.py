@@ -131,7 +131,7 @@ def _make_context(settings: Settings) -> AppContext:
     return AppContext(
         settings=settings,
         database=database,
-        folder=DataFolder.of(settings),
+        folder=DataFolder(settings),
         wake_ups=WakeUps(celery),
         broker=Probe(partial(broker_answers, celery)),
         store=Probe(partial(look_at_store, settings)),

@@ -146,7 +146,9 @@ def _fit(loss_N: FloatArray, normalisation: PublishedRange | MedianRatio) -> ml.
     result = max(results, key=lambda result: result.end.log_likelihood).ordered()
     pair = result.end.pair
     return BetaMixture(
-        **{name: tuple(getattr(pair, name).tolist()) for name in ("alpha", "beta", "weight")},
+        alpha=tuple(pair.alpha.tolist()),
+        beta=tuple(pair.beta.tolist()),
+        weight=tuple(pair.weight.tolist()),
         normalisation=normalisation,
         noise_rate=float(pair.weight[1]),
         noise_rate_interval=(0.0, 1.0),

@@ -151,7 +151,7 @@ def _look_at_sharing(settings: "Settings") -> Check:
         with _opened(settings) as database:
             if database is None:
                 return Check("shared folders", "unknown without a database of the newest schema")
-            unseen = SharedFolder(database, DataFolder.of(settings)).unseen()
+            unseen = SharedFolder(database, DataFolder(settings)).unseen()
     except LabelAuditError:
         return Check("shared folders", "unknown without the database")
     if unseen is not None:

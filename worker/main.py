@@ -45,7 +45,7 @@ def run(queue: str) -> None:
     # Celery warns of running as root because of pickled messages; ours are JSON and say nothing.
     warnings.simplefilter("ignore", SecurityWarning)
     database = Database(make_engine(settings.resolved_database_url))
-    require_shared_folders(database, DataFolder.of(settings))
+    require_shared_folders(database, DataFolder(settings))
     database.dispose()
     slots = Slots.of(Queue(queue), settings)
     make_worker(settings, slots).worker_main(

@@ -55,7 +55,7 @@ class JobRunner:
         self._wake_ups = wake_ups
         self._draining = draining
         self._slots = slots
-        self._files = DataFolder.of(settings)
+        self._files = DataFolder(settings)
         self._shared = SharedFolder(database, self._files)
 
     def run_next(self, queue: Queue) -> bool:
@@ -125,6 +125,10 @@ class JobRunner:
         _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
         try:
             Supervisor(lease, self._draining, stage.translate).watch(child)
+        except ChildFailedError:
+            with lease.kept():
+                stage.publish_failure(folder, lease)
+            raise
         finally:
             self._keep_log(attempt, child)
         with lease.kept():

@@ -4,14 +4,13 @@ It reads decoded images and labels, writes checkpoints and results into its atte
 and leaves the job row to its supervisor.
 """
 
-import errno
 import os
 import sys
 import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
@@ -23,7 +22,15 @@ from worker.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, note, read_spec
+from worker.child import (
+    EXIT_INTERRUPTED,
+    StopRequest,
+    emit,
+    fail,
+    note,
+    read_spec,
+    telling_full_disk,
+)
 from worker.pace import Pace, TrainingPace
 from worker.results import Results, write_results
 from worker.training_data import TrainingData
@@ -191,6 +198,7 @@ def make_config(preset: str, options: dict[str, Any]) -> ml.TrainConfig:
     )
 
 
+@telling_full_disk()
 def main() -> None:
     """Train, score and write the results, or say why not."""
     spec = read_spec()
@@ -206,8 +214,6 @@ def main() -> None:
         if not ml.is_out_of_memory(error):
             raise
         fail("oom", f"not enough memory: {error}")
-    except OSError as error:
-        _fail_on_os_error(error)
 
 
 def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
@@ -225,12 +231,6 @@ def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
     state = training.run(inputs, data, device)
     emit("stage", stage="score")
     write_results(Results(state, data, inputs, choice), spec, device)
-
-
-def _fail_on_os_error(error: OSError) -> NoReturn:
-    if error.errno == errno.ENOSPC:
-        fail("no_space", "the data volume is full")
-    raise error
 
 
 if __name__ == "__main__":

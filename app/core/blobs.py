@@ -74,7 +74,6 @@ class Blobs(Protocol):
 
 def open_blobs(
     settings: Settings,
-    folder: DataFolder,
     tenant_id: UUID,
     *,
     patience: timedelta = SOMEBODY_WAITS,
@@ -84,7 +83,7 @@ def open_blobs(
     A store that does not answer is asked again until `patience` is over.
     """
     if settings.s3_url is None:
-        return BlobStore(folder.blobs(tenant_id))
+        return BlobStore(DataFolder(settings).blobs(tenant_id))
     from app.core.s3 import S3Blobs  # noqa: PLC0415 - only who uses it needs the extra
 
     return S3Blobs(settings, str(tenant_id), patience=patience)

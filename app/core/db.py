@@ -1,7 +1,6 @@
 """Engine, sessions and the only place that commits."""
 
 import math
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeoutError)
 """Not the statement's fault: the database is away, full, locked or in trouble."""
-_POSTGRES_DISK_FULL = "53100"
 _POSTGRES_PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -98,15 +96,6 @@ def _make_sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Tell whether a statement failed because the database's volume is full."""
-    cause = getattr(error, "orig", None)
-    return (
-        getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        or getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL
-    )
 
 
 @event.listens_for(Session, "after_begin")

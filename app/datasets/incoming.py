@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from app.core.disk import require_space
 from app.core.durable import publish_file
-from app.core.storage import DataFolder, full_disk_told, require_space
+from app.core.storage import DataFolder
 from app.datasets.errors import EmptyUploadError
 from app.datasets.signatures import NUM_HEAD, require_archive
 
@@ -69,8 +70,7 @@ class IncomingFile:
                 self._check_head(self._head)
         self._cover(self._num_bytes + len(chunk))
         self._check_space(len(chunk))
-        with full_disk_told():
-            self._file.write(chunk)
+        self._file.write(chunk)
         self._sha256.update(chunk)
         self._num_bytes += len(chunk)
 
@@ -84,17 +84,15 @@ class IncomingFile:
         if self._num_bytes == 0:
             raise EmptyUploadError("The file is empty.")
         self._check_head(self._head)
-        with full_disk_told():
-            # Synced here, where nobody waits: `publish` runs inside a write transaction.
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+        # Synced here, where nobody waits: `publish` runs inside a write transaction.
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
         return StoredUpload(file_name, self._sha256.hexdigest(), self._num_bytes)
 
     def publish(self, target: Path) -> None:
         """Give the finished file its name, durably."""
-        with full_disk_told():
-            publish_file(self._path, target)
+        publish_file(self._path, target)
 
     def discard(self) -> None:
         """Remove the file, unless it was published."""

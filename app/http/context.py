@@ -73,4 +73,4 @@ class AppContext:
 
     def blobs(self, tenant_id: UUID) -> Blobs:
         """Return a tenant's store."""
-        return open_blobs(self.settings, self.folder, tenant_id)
+        return open_blobs(self.settings, tenant_id)

@@ -7,9 +7,9 @@ import structlog
 from fastapi import APIRouter, Response, status
 
 from app.core.blobs import StoreState
+from app.core.disk import free_bytes
 from app.core.migrate import is_current
 from app.core.schemas import ReadModel
-from app.core.storage import free_bytes
 from app.http.context import AppContext
 from app.http.deps import ContextDep
 

@@ -10,8 +10,9 @@ from uuid import uuid4
 
 from fastapi.exceptions import RequestValidationError
 
+from app.core.disk import require_space
 from app.core.durable import sync_folder
-from app.core.storage import DataFolder, full_disk_told, require_space
+from app.core.storage import DataFolder
 from app.datasets.errors import MissingFileError
 from app.http.multipart import PartHead
 from app.jobs.upload_form import clean_file_name
@@ -76,15 +77,14 @@ class IncomingImages:
         self._cover(self.num_bytes + len(chunk))
         require_space(self._volume, len(chunk), min_free_bytes=self._min_free_bytes)
         if self._file is not None:
-            with full_disk_told():
-                self._file.write(chunk)
+            self._file.write(chunk)
         self._digest.update(chunk)
         self.num_bytes += len(chunk)
 
     def end(self) -> None:
         """Know that it is whole, and have it on disk."""
         if self._file is not None:
-            with full_disk_told(), self._file as file:
+            with self._file as file:
                 file.flush()
                 os.fsync(file.fileno())
         self._file = None
@@ -101,11 +101,10 @@ class IncomingImages:
 
     def publish(self, target: Path) -> None:
         """Give the folder its name, durably."""
-        with full_disk_told():
-            sync_folder(self._folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._folder.replace(target)
-            sync_folder(target.parent)
+        sync_folder(self._folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.replace(target)
+        sync_folder(target.parent)
 
     def discard(self) -> None:
         """Remove the folder, unless it was published."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from app.core.clock import utc_now
+from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 from app.models import Dataset, Finding, Job, JobState, ResultVersion, Sample
 from app.models.likely import SCALE
@@ -103,7 +104,7 @@ def keep_evidence(seed: Seed, suspects: Suspects, num_epochs: int = 30) -> None:
             [tuple([part * loss for loss in falling] for part in (0.4, 0.7, 1.0))] * num_classes
         ),
     }
-    blobs = BlobStore(DataFolder(seed.data_dir).blobs(seed.tenant_id))
+    blobs = BlobStore(DataFolder(Settings(data_dir=seed.data_dir)).blobs(seed.tenant_id))
     with seed.database.unit_of_work() as session:
         job = session.get_one(Job, suspects.job.id)
         for kind, content in files.items():
@@ -113,7 +114,7 @@ def keep_evidence(seed: Seed, suspects: Suspects, num_epochs: int = 30) -> None:
 
 def store_images(seed: Seed, pictures: Sequence[bytes] = ()) -> list[str]:
     """Put pictures, these or some drawn here, into the tenant's store; return their hashes."""
-    blobs = BlobStore(DataFolder(seed.data_dir).blobs(seed.tenant_id))
+    blobs = BlobStore(DataFolder(Settings(data_dir=seed.data_dir)).blobs(seed.tenant_id))
     return [blobs.put(each) for each in pictures or map(_picture, range(NUM_IMAGES))]
 
 

@@ -54,7 +54,7 @@ def running_worker(settings: Settings, log: Path) -> Iterator["subprocess.Popen[
 
 
 def _queue_audit(database: Database, settings: Settings, *, epochs: int) -> UUID:
-    dataset = store_tiny_dataset(database, DataFolder(settings.data_dir))
+    dataset = store_tiny_dataset(database, DataFolder(settings))
     options = {"preset": "standard", "method": "ce", "epochs": epochs, "seed": 0}
     with database.unit_of_work() as session:
         return make_job(session, dataset, options=options).id

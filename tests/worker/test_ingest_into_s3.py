@@ -32,7 +32,7 @@ def _ingest(database: Database, settings: Settings) -> Dataset:
     with database.unit_of_work() as session:
         dataset = make_dataset(session, make_tenant(session).id, state=DatasetState.PENDING)
         make_job(session, dataset, kind=JobKind.INGEST, queue=Queue.CPU, options={})
-    upload = DataFolder(settings.data_dir).upload(dataset.id)
+    upload = DataFolder(settings).upload(dataset.id)
     upload.parent.mkdir(parents=True)
     write_tiny_zip(upload, num_train=30)
     assert JobRunner(database, settings, NoWakeUps(), threading.Event(), Slots([None])).run_next(
@@ -46,12 +46,11 @@ def test_leaves_no_image_on_this_machine(
     database: Database, settings: Settings, s3_settings: dict[str, str]
 ) -> None:
     settings = settings.model_copy(update=s3_settings)
-    files = DataFolder(settings.data_dir)
     dataset = _ingest(database, settings)
     with database.read() as session:
         assert session.get_one(Dataset, dataset.id).state is DatasetState.READY
         samples = session.scalars(select(Sample)).all()
-    blobs = open_blobs(settings, files, dataset.tenant_id)
+    blobs = open_blobs(settings, dataset.tenant_id)
     assert len(samples) == 30
     for sample in samples:
         assert sample.sha256 is not None

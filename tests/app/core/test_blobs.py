@@ -11,7 +11,7 @@ import pytest
 from app.core.blobs import Blobs, open_blobs
 from app.core.errors import StoreUnavailableError
 from app.core.settings import Settings
-from app.core.storage import BlobStore, DataFolder
+from app.core.storage import BlobStore
 
 CONTENT = bytes(range(256)) * 20
 TENANT = uuid4()
@@ -24,7 +24,7 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 
 def open_store(settings: Settings, tenant_id: UUID = TENANT) -> Blobs:
-    return open_blobs(settings, DataFolder(settings.data_dir), tenant_id)
+    return open_blobs(settings, tenant_id)
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ class TestWorker:
         self, database: Database, settings: Settings, tmp_path: Path
     ) -> None:
         here, there = (
-            DataFolder.of(settings.model_copy(update={"store_url": f"file://{tmp_path / name}"}))
+            DataFolder(settings.model_copy(update={"store_url": f"file://{tmp_path / name}"}))
             for name in ("here", "there")
         )
         SharedFolder(database, here).mark()
@@ -94,7 +94,7 @@ class TestApi:
     def test_agrees_with_others_that_start_at_the_same_time(
         self, database: Database, settings: Settings
     ) -> None:
-        folders = [SharedFolder(database, DataFolder.of(settings)) for _ in range(4)]
+        folders = [SharedFolder(database, DataFolder(settings)) for _ in range(4)]
         threads = [threading.Thread(target=folder.mark) for folder in folders]
         for thread in threads:
             thread.start()

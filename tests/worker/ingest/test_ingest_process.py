@@ -27,6 +27,7 @@ class _Child:
             json.dumps(
                 {
                     "archive": str(archive),
+                    "name": archive.name,
                     "out_dir": str(self.out_dir),
                     "blob_dir": str(archive.with_name("blobs")),
                     "image_size": None,
