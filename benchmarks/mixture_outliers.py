@@ -146,9 +146,8 @@ def _fit(loss_N: FloatArray, normalisation: PublishedRange | MedianRatio) -> ml.
     result = max(results, key=lambda result: result.end.log_likelihood).ordered()
     pair = result.end.pair
     return BetaMixture(
-        alpha=tuple(pair.alpha.tolist()),
-        beta=tuple(pair.beta.tolist()),
-        weight=tuple(pair.weight.tolist()),
+        **{name: tuple(getattr(pair, name).tolist()) for name in ("alpha", "beta", "weight")},
+        p_two_groups=1.0,
         normalisation=normalisation,
         noise_rate=float(pair.weight[1]),
         noise_rate_interval=(0.0, 1.0),
