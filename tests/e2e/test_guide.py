@@ -32,7 +32,7 @@ _SAYS = {"python": ("noise rate", "labels corrected", "404 not_found"), "data-in
 """What the Python lines of a page print."""
 
 README_ELSEWHERE = {
-    "make demo": "installs into .venv; tests/e2e/test_cli.py runs the demo",
+    "make demo": "installs into .venv; tests/e2e/test_readme.py runs the demo",
     "make test": "is what runs this",
     "pip install": "installs this very package; tests/e2e/test_cli.py audits a folder",
     "labelaudit score": "needs a file of the reader; tests/e2e/test_scores.py",
