@@ -180,13 +180,11 @@ def _line(report: ml.EpochReport, num_epochs: int) -> str:
     )
 
 
-def choose_preset(
-    options: dict[str, Any], image_size: tuple[int, int], device: torch.device
-) -> ml.Choice:
+def choose_preset(options: dict[str, Any], image_size: tuple[int, int]) -> ml.Choice:
     """Return the preset of a job's options, and why it is that one."""
     preset = options.get("preset", AUTO)
     if preset == AUTO:
-        return ml.choose_preset(image_size, device)
+        return ml.choose_preset(image_size)
     return ml.Choice(preset, "asked for")
 
 
@@ -220,7 +218,7 @@ def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
     data = TrainingData.load(spec)
     if len(data.train_labels) < MIN_SAMPLES:
         fail("too_few_samples", "reviewers excluded nearly all samples: nothing to train on")
-    choice = choose_preset(spec["options"], data.image_size, device)
+    choice = choose_preset(spec["options"], data.image_size)
     config = make_config(choice.preset, spec["options"])
     if "OMP_NUM_THREADS" not in os.environ:
         size = (config.input_size,) * 2 if config.input_size else data.image_size

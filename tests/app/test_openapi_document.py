@@ -83,6 +83,15 @@ class TestLint:
             jsonschema_rs.validator_for(schema).validate(body["example"])
             assert method in _METHODS_WITH_BODY, path
 
+    def test_examples_of_bodies_leave_the_preset_to_the_service(
+        self, document: dict[str, Any]
+    ) -> None:
+        for path, method, operation in operations(document):
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            example = json.dumps(body.get("example"))
+            assert "preset" not in example, (method, path)
+            assert "epochs" not in example, (method, path)
+
     def test_references_lead_somewhere(self, document: dict[str, Any]) -> None:
         text = json.dumps(document)
         for name in document["components"]["schemas"]:
