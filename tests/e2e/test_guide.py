@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 from labelaudit import Client
@@ -151,6 +152,8 @@ class TestGuide:
                 subprocess.run(["/bin/bash", "-n", "-c", block.text], check=True)
             elif block.language == "python":
                 ast.parse(block.text)
+            elif block.language == "yaml":
+                yaml.safe_load(block.text)
             else:
                 assert block.language == "json", "say how another language is checked"
                 json.loads(block.text)
