@@ -17,6 +17,7 @@ from math import erf, sqrt
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 from labelaudit import Client
@@ -154,6 +155,8 @@ class TestGuide:
                 subprocess.run(["/bin/bash", "-n", "-c", block.text], check=True)
             elif block.language == "python":
                 ast.parse(block.text)
+            elif block.language == "yaml":
+                yaml.safe_load(block.text)
             else:
                 assert block.language == "json", "say how another language is checked"
                 json.loads(block.text)

@@ -90,4 +90,4 @@ class TestDemo:
         card = json.loads((demo / "labelaudit-out" / "model.json").read_text())
         (out / "model.json").write_text(json.dumps(card | {"architecture": "efficientnet-lite0"}))
         done = _load_model(tmp_path)
-        assert done.stderr.strip().endswith("the networks of other presets: docs/guide/model.md")
+        assert done.stderr.strip().endswith("other networks: docs/guide/model.md")
