@@ -123,7 +123,7 @@ core (goals for 20,000 samples: 20 s, 1,000 MiB beside the input)."""
             f"{row['processor_seconds'][OURS]:.1f}",
             f"{row['processor_seconds']['confident_learning']:.1f}",
             f"{row['input_mib']:.0f}",
-            f"{row['peak_memory_mib']:.0f}",
+            f"{row['peak_memory_mib']:,.0f}",
             *(_figure(row["f1"][way]) for way in WAYS),
         ]
         for row in _rows(found)
