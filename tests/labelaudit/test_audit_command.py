@@ -13,6 +13,7 @@ from PIL import Image
 from tests.labelaudit.fake_service import CARD, KEY, WEIGHTS, FakeService, finding, job, problem
 from tests.labelaudit.http_server import serving
 from tests.labelaudit.program import COMMAND, environment, run_program
+from tests.support.processes import started
 from tests.support.waiting import wait_for
 
 
@@ -223,7 +224,7 @@ def test_a_stop_signal_cancels_the_job(
     service: FakeService, url: str, images: Path, number: signal.Signals
 ) -> None:
     service.jobs = [job("running")]
-    with subprocess.Popen(
+    with started(
         [*COMMAND, "audit", str(images), "--url", url],
         cwd=images.parent,
         env=environment(LABELAUDIT_API_KEY=KEY),
@@ -232,11 +233,11 @@ def test_a_stop_signal_cancels_the_job(
     ) as process:
         wait_for(
             lambda: any(request.url.path == "/v1/jobs/j1" for request in service.requests),
-            seconds=20,
+            seconds=120,
             what="the job is followed",
         )
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert service.requests[-1].url.path == "/v1/jobs/j1/cancel"
     assert said.endswith("error: stopped before the end (cancelled)\n")

@@ -89,7 +89,7 @@ class TestRecalibration:
             assert session.scalars(select(func.count()).select_from(Finding)).one() == 2 * 300
         assert {file.version_id for file in files.values()} == {version.id}
         assert {file.job_id for file in files.values()} == {audited.job_id}
-        blobs = BlobStore(DataFolder(settings.data_dir).blobs(audited.tenant_id))
+        blobs = BlobStore(DataFolder(settings).blobs(audited.tenant_id))
         report = json.loads(blobs.path(files["report"].sha256).read_text())
         assert report["num_flagged"] == sum(row.flagged for row in after)
         assert report["epochs"] == []
