@@ -26,12 +26,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 
 from benchmarks.machine import facts
+from benchmarks.quality import calibration_error, f1, roc_auc
 
 _ROOT = Path(__file__).resolve().parents[1]
-_NUM_BINS = 15
 _ASYMMETRIC = {
     "truck": "automobile", "bird": "airplane", "deer": "horse", "cat": "dog", "dog": "cat",
 }  # fmt: skip
@@ -112,24 +111,14 @@ def describe(out: Path, truth: dict[str, bool]) -> dict[str, Any]:
         "estimated_noise": report["noise_rate"],
         "estimated_interval": report["noise_rate_interval"],
         "flagged": float(is_flagged.mean()),
-        "roc_auc": float(roc_auc_score(is_wrong, chance)) if is_wrong.any() else None,
-        "f1": 2 * num_hits / max(int(is_flagged.sum() + is_wrong.sum()), 1),
+        "roc_auc": roc_auc(chance, is_wrong),
+        "f1": f1(is_flagged, is_wrong),
         "precision": num_hits / max(int(is_flagged.sum()), 1),
         "expected_precision": report["expected_precision"],
         "recall": num_hits / max(int(is_wrong.sum()), 1),
         "expected_recall": report["expected_recall"],
-        "calibration_error": _calibration_error(chance, is_wrong),
+        "calibration_error": calibration_error(chance, is_wrong),
     }
-
-
-def _calibration_error(chance: np.ndarray, is_wrong: np.ndarray) -> float:
-    """Return the expected calibration error over 15 equal bins (Guo et al., ICML 2017)."""
-    bins = np.minimum((chance * _NUM_BINS).astype(int), _NUM_BINS - 1)
-    gaps = [
-        abs(chance[bins == each].mean() - is_wrong[bins == each].mean()) * (bins == each).mean()
-        for each in np.unique(bins)
-    ]
-    return float(sum(gaps))
 
 
 def _origin() -> dict[str, Any]:

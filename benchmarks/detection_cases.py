@@ -1,105 +1,129 @@
-"""Predictions with given and true labels for `benchmarks.detection_public`."""
+"""Predictions with given labels and the truth for `benchmarks.detection_sets` (N samples)."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from ml.noise import MatrixNoise, inject_noise
-from ml.types import FloatArray, IntArray
+from ml.noise import Noise, UniformOthersNoise, inject_noise
+from ml.types import BoolArray, FloatArray, IntArray
 
-SETS = (
-    "oof_human9_resnet18",
-    "oof_classdep20_resnet18",
-    "oof_classdep20_resnet50",
-    "oof_sparse40_resnet50",
-)
-_UNIFORM = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
-_ASYMMETRIC = (0.1, 0.2, 0.3, 0.4)
-_RANDOM = (0.1, 0.2, 0.3)
-_SIZES = (5000, 2000, 500)
-_NUM_SYNTHETIC = ((5000, 3.0), (5000, 5.0), (20_000, 4.0))
-_SYNTHETIC_RATES = (0.0, 0.2, 0.4)
+SETS = {
+    "real_aggre_eff": "aggregate",
+    "oof_human9_resnet18": "aggregate",
+    "real_worst_eff": "worst",
+    "real_roman_eff": "roman",
+    "real_roman_r18": "roman",
+    "real_roman_swin": "roman",
+    "real_verified_mnist": "verified",
+    "real_verified_20news": "verified",
+    "oof_classdep20_resnet18": "injected",
+    "oof_classdep20_resnet50": "injected",
+    "oof_sparse40_resnet50": "injected",
+}
+"""Group of each set: whose labels are wrong, and by whom."""
+CLEAN = "right labels"
+MAX_FOLDS = 5
+_LARGEST_PIXEL = 16.0
 
 
 class Case(NamedTuple):
-    """Probabilities (N, C), given and true labels (N,)."""
+    """Predictions for samples whose labels are known to be wrong or right."""
 
     name: str
-    prob: FloatArray
+    group: str
+    prob: NDArray[np.floating]
+    """Shape (N, C)."""
     given: IntArray
-    true: IntArray
+    is_wrong: BoolArray
+    is_checked: BoolArray
+    """Whose truth is known; of all others a label may be wrong, too."""
 
 
-def make_cases(folder: Path) -> Iterator[Case]:
-    """Yield every case, the same in every run."""
-    rng = np.random.default_rng(0)
-    whole = [_load(folder, name) for name in SETS]
-    yield from whole
-    for case in whole:
-        yield case._replace(name=f"{case.name} clean", given=case.true)
-        for title, matrix_CC in _matrices(rng):
-            yield _inject(case, f"{case.name} {title}", matrix_CC, rng)
-    for case in whole:
-        for size in _SIZES:
-            part = rng.permutation(len(case.given))[:size]
-            yield Case(
-                f"{case.name} {size} samples", case.prob[part], case.given[part], case.true[part]
-            )
-        yield _three_classes(case)
-    for num_samples, distance in _NUM_SYNTHETIC:
-        for rate in _SYNTHETIC_RATES:
-            yield _synthetic(num_samples, distance, rate, rng)
+class Digits(NamedTuple):
+    """Handwritten digits with labels of which some are wrong."""
+
+    pixels: FloatArray
+    """Shape (N, 64), 0 to 1."""
+    given: IntArray
+    is_wrong: BoolArray
 
 
-def _load(folder: Path, name: str) -> Case:
-    with np.load(folder / f"{name}.npz") as arrays:
+def load_sets(folder: Path) -> Iterator[Case]:
+    """Yield the public sets, and digits with right labels."""
+    for name, group in SETS.items():
+        yield _load(folder / f"{name}.npz", group)
+    pixels, label = all_digits()
+    right = np.zeros(len(label), dtype=np.bool_)
+    yield Case("digits", CLEAN, out_of_fold(pixels, label), label, right, ~right)
+
+
+def _load(file: Path, group: str) -> Case:
+    with np.load(file) as arrays:
         prob_NC = arrays["pred_probs"].astype(np.float64)
-        given_N, true_N = (arrays[key].astype(np.int64) for key in ("given_label", "true_label"))
-    return Case(name, prob_NC / prob_NC.sum(axis=1, keepdims=True), given_N, true_N)
+        given_N = arrays["given_label"].astype(np.int64)
+        is_wrong_N = arrays["is_wrong"] if "is_wrong" in arrays else arrays["true_label"] != given_N
+        is_checked_N = arrays["is_checked"] if "is_checked" in arrays else np.ones_like(is_wrong_N)
+    prob_NC /= prob_NC.sum(axis=1, keepdims=True)
+    return Case(file.stem, group, prob_NC, given_N, is_wrong_N, is_checked_N)
 
 
-def _matrices(rng: np.random.Generator) -> Iterator[tuple[str, FloatArray]]:
-    """Yield noise matrices of ten classes; rates are shares that are wrong."""
-    for rate in _UNIFORM:
-        yield f"uniform {rate:.0%}", even_noise(10, rate)
-    for rate in _ASYMMETRIC:
-        next_CC = np.roll(np.eye(10), 1, axis=1)
-        yield f"asymmetric {rate:.0%}", (1.0 - rate) * np.eye(10) + rate * next_CC
-    for rate in _RANDOM:
-        target_CC = rng.dirichlet(np.full(10, 0.5), size=10)
-        np.fill_diagonal(target_CC, 0.0)
-        target_CC /= target_CC.sum(axis=1, keepdims=True)
-        rate_C1 = np.minimum(rate * rng.uniform(0.3, 1.7, size=(10, 1)), 0.6)
-        yield f"random matrix {rate:.0%}", rate_C1 * target_CC + (1.0 - rate_C1) * np.eye(10)
+@cache
+def all_digits() -> tuple[FloatArray, IntArray]:
+    """Return pixels and true classes of scikit-learn's 1,797 digits."""
+    pixels, label = load_digits(return_X_y=True)
+    return pixels / _LARGEST_PIXEL, label.astype(np.int64)
 
 
-def _inject(case: Case, name: str, matrix_CC: FloatArray, rng: np.random.Generator) -> Case:
-    noisy = inject_noise(case.true, MatrixNoise(matrix_CC), rng, len(matrix_CC))
-    return case._replace(name=name, given=noisy.labels)
+def draw_digits(size: int, num_classes: int, noise: Noise, rng: np.random.Generator) -> Digits:
+    """Draw classes, as many digits of each, and wrong labels.
+
+    Args:
+        size: How many digits; classes differ by one at most.
+        num_classes: How many of the ten.
+        noise: What makes labels wrong.
+        rng: Where all draws come from.
+    """
+    pixels, label = all_digits()
+    sizes = [len(part) for part in np.array_split(np.arange(size), num_classes)]
+    members = [
+        rng.permutation(np.flatnonzero(label == one))[:num]
+        for one, num in zip(rng.permutation(10)[:num_classes], sizes, strict=True)
+    ]
+    true_N = np.repeat(np.arange(num_classes), sizes)
+    noisy = inject_noise(true_N, noise, rng, num_classes)
+    return Digits(pixels[np.concatenate(members)], noisy.labels, noisy.is_wrong)
 
 
-def _three_classes(case: Case) -> Case:
-    """Return the samples whose given and true label is one of the first three."""
-    kept_N = (case.given < 3) & (case.true < 3)
-    prob_MC = case.prob[kept_N, :3]
-    prob_MC /= prob_MC.sum(axis=1, keepdims=True)
-    return Case(f"{case.name} 3 classes", prob_MC, case.given[kept_N], case.true[kept_N])
+def out_of_fold(pixels: FloatArray, label: IntArray) -> FloatArray:
+    """Return what logistic regressions predict that have not seen the sample, (N, C)."""
+    num_folds = int(np.clip(np.bincount(label).min(), 2, MAX_FOLDS))
+    folds = StratifiedKFold(num_folds, shuffle=True, random_state=0)
+    model = LogisticRegression(max_iter=1000)
+    found: FloatArray = cross_val_predict(model, pixels, label, cv=folds, method="predict_proba")
+    return found
 
 
-def _synthetic(num_samples: int, distance: float, rate: float, rng: np.random.Generator) -> Case:
-    """Return 100 classes whose logits are normal around the true class, softened a little."""
-    true_N = rng.integers(0, 100, num_samples)
-    logits_NC = rng.normal(size=(num_samples, 100)) + distance * np.eye(100)[true_N]
-    clean = Case("", softmax(0.6 * logits_NC, axis=1), true_N, true_N)
-    name = f"100 classes, {num_samples}, distance {distance:g}, uniform {rate:.0%}"
-    return _inject(clean, name, even_noise(100, rate), rng)
+def simulate(num_samples: int, num_classes: int) -> Case:
+    """Return the right predictions of a noisy view, and labels of which a tenth is wrong.
 
-
-def even_noise(num_classes: int, noise: float) -> FloatArray:
-    """Return the matrix that moves a share of each class evenly to all other classes."""
-    matrix_CC = np.full((num_classes, num_classes), noise / (num_classes - 1))
-    np.fill_diagonal(matrix_CC, 1.0 - noise)
-    return matrix_CC
+    What is seen of a sample is normal around its true class, distance 5; made row by row in
+    float32, so that nothing beside the predictions takes memory.
+    """
+    rng = np.random.default_rng(0)
+    distance = np.float32(5.0)
+    true_N = rng.integers(0, num_classes, num_samples)
+    prob_NC = rng.standard_normal((num_samples, num_classes), dtype=np.float32)
+    for row_C, true in zip(prob_NC, true_N, strict=True):
+        row_C[true] += distance
+        row_C[:] = softmax(distance * row_C)
+    noisy = inject_noise(true_N, UniformOthersNoise(0.1), rng, num_classes)
+    every_N = np.ones(num_samples, dtype=np.bool_)
+    return Case("simulated", "injected", prob_NC, noisy.labels, noisy.is_wrong, every_N)

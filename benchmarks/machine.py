@@ -1,6 +1,7 @@
 """What every result says about where it was measured."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from labelaudit.study.facts import code_version, hardware, num_cores, versions
@@ -17,3 +18,10 @@ def facts() -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 2),
         **versions(),
     }
+
+
+def memory_mib(name: str, pid: int | None = None) -> float:
+    """Return what the system says of a process's memory: `VmRSS` now, `VmHWM` at most so far."""
+    lines = Path(f"/proc/{pid or os.getpid()}/status").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith(f"{name}:")]
+    return int(line.split()[1]) / 1024

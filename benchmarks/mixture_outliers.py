@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 import ml
 from benchmarks.machine import facts
+from benchmarks.quality import f1, roc_auc
 from ml.mixture.beta import BetaPair
 from ml.mixture.em import run_em
 from ml.mixture.fit import fit_mixture
@@ -169,25 +169,10 @@ WAYS: dict[str, Callable[[FloatArray], ml.Mixture]] = {
 """`robust` is the product's default: the ratio with its choice of scale and its one-group test."""
 
 
-def f1(flagged_N: BoolArray, is_wrong_N: BoolArray) -> float:
-    """Return the harmonic mean of precision and recall; 1 where nothing is wrong or flagged."""
-    total = int(flagged_N.sum() + is_wrong_N.sum())
-    return 2.0 * int((flagged_N & is_wrong_N).sum()) / total if total else 1.0
-
-
 def best_f1(loss_N: FloatArray, is_wrong_N: BoolArray) -> float:
     """Return the F1 of the best threshold on the loss, which needs the truth to be known."""
     hits_N = np.cumsum(is_wrong_N[np.argsort(-loss_N)])
     return float((2.0 * hits_N / (np.arange(1, len(loss_N) + 1) + is_wrong_N.sum())).max())
-
-
-def roc_auc(score_N: FloatArray, is_wrong_N: BoolArray) -> float | None:
-    """Return the area under the ROC curve, ties counting half."""
-    num_wrong, num_right = int(is_wrong_N.sum()), int((~is_wrong_N).sum())
-    if num_wrong == 0:
-        return None
-    rank_sum = float(rankdata(score_N)[is_wrong_N].sum())
-    return (rank_sum - num_wrong * (num_wrong + 1) / 2.0) / (num_wrong * num_right)
 
 
 if __name__ == "__main__":

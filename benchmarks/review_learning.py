@@ -28,8 +28,9 @@ import numpy as np
 import torch
 
 import ml
-from benchmarks.cifar_detection import _calibration_error, _origin
+from benchmarks.cifar_detection import _origin
 from benchmarks.pictures import NUM_CLASSES, cifar10
+from benchmarks.quality import calibration_error
 from ml.noise.names import parse_noise
 from ml.types import BoolArray, FeatureArray, FloatArray, IntArray
 
@@ -133,8 +134,8 @@ def review(p: FloatArray, is_wrong: BoolArray, seed: int) -> dict[str, float]:
     num_left = int((is_wrong & ~longer).sum())
     left = ml.estimate_remaining(ml.recalibrate(p, is_wrong, by_chance), p, ~longer)
     return {
-        "ece_before": _calibration_error(p, is_wrong),
-        "ece_after": _calibration_error(learned, is_wrong),
+        "ece_before": calibration_error(p, is_wrong),
+        "ece_after": calibration_error(learned, is_wrong),
         "precision_before": float(is_wrong[p > FLAG_ABOVE].mean()),
         "precision_after": float(is_wrong[learned > FLAG_ABOVE].mean()),
         "recall_before": float((is_wrong & (p > FLAG_ABOVE)).sum() / is_wrong.sum()),

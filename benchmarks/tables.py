@@ -5,35 +5,24 @@
 What has no result yet is not run, and says so. Every table ends with where its figures come from.
 """
 
-import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.cells import RESULTS
-from labelaudit.study.markdown import markdown_table
+from benchmarks.detection_tables import detection_sections
+from benchmarks.sections import Result, read, section
 
-Result = dict[str, Any]
-Row = Sequence[object]
-
-NOT_RUN = "Not run."
 _HEAD = """\
 # Results
 
 Written by `python -m benchmarks.tables` from the files beside it; each of these names the commit it
-was measured at. One run each where no number of runs is given. Other machines: other times."""
+was measured at. One run each where no number of runs is given. Other machines: other times.
+
+What was found at a commit before a2e75d7 was found by another detector; times stand."""
 _SIDES = {
     "ours": "`standard`, one run",
     "folds": "confident learning, our trainer",
     "argmax": "argmax, our trainer",
     "plain": "confident learning, plain loop",
-}
-_WAYS = {
-    "argmax": "argmax",
-    "confident_learning": "confident learning",
-    "published_mixture": "published mixture",
-    "robust_mixture": "robust mixture",
-    "detect": "ours",
 }
 
 
@@ -48,7 +37,7 @@ def page(folder: Path) -> str:
         "Images a second in an epoch of bootstrapping": _speed(folder),
         "Wrong labels found by both loops": _same_detection(folder),
         "Against confident learning of five folds": _rivals(folder),
-        "From predictions alone": _public(folder),
+        **detection_sections(folder),
         "Growth of time and memory": _scaling(folder),
         "Whole audits": _audits(folder, device="cpu"),
         "Whole audits on CUDA": _audits(folder, device="cuda"),
@@ -63,7 +52,7 @@ def _speed(folder: Path) -> str:
     head = ["network", "runs, images", "published loop", "ours", "ratio (goal 4)", "commit"]
     text = "`benchmarks.throughput --part speed`; min / median / max."
     rows = [_speed_row(network, each) for network, each in found.items()]
-    return _section(text, head, rows, list(found.values()))
+    return section(text, head, rows, list(found.values()))
 
 
 def _speed_row(network: str, each: Result) -> list[str]:
@@ -83,7 +72,7 @@ def _same_detection(folder: Path) -> str:
     rows = [_detection_row(side, each) for side in ("published", "ours")] if each else []
     head = ["loop", "images", "epochs", "wrong", "ROC-AUC", "of the last loss", "seconds"]
     text = "`benchmarks.throughput --part detection`, the small ResNet on CIFAR-10."
-    return _section(text, head, rows, [each] if each else [])
+    return section(text, head, rows, [each] if each else [])
 
 
 def _detection_row(side: str, each: Result) -> list[str]:
@@ -100,11 +89,11 @@ def _detection_row(side: str, each: Result) -> list[str]:
 
 def _throughput(folder: Path) -> Result:
     file = folder / "throughput.json"
-    return _read(file) if file.exists() else {}
+    return read(file) if file.exists() else {}
 
 
 def _rivals(folder: Path) -> str:
-    found = [_read(file) for file in sorted((folder / "rivals").glob("*.json"))]
+    found = [read(file) for file in sorted((folder / "rivals").glob("*.json"))]
     head = ["set", "side", "seconds", "times ours", "F1", "precision", "recall", "ROC-AUC"]
     head += ["MiB", "found at"]
     text = """\
@@ -112,7 +101,7 @@ def _rivals(folder: Path) -> str:
 and, for the plain loop, 6; F1 and ROC-AUC no lower. Of the plain loop one fold was run and counted
 five times, for its time only. What `standard` found may be of later code than the times."""
     rows = [_rival_row(side, each) for each in found for side in _SIDES]
-    return _section(text, head, rows, found)
+    return section(text, head, rows, found)
 
 
 def _rival_row(side: str, each: Result) -> list[str]:
@@ -136,28 +125,8 @@ def _quality(quality: Result | None) -> list[str]:
     return [f"{quality[name]:.3f}" for name in ("f1", "precision", "recall", "roc_auc")]
 
 
-def _public(folder: Path) -> str:
-    found = [_read(file) for file in folder.glob("detection-public.json")]
-    rows = [
-        [
-            row["case"],
-            f"{row['num_samples']:,}",
-            *(f"{row['f1'][way]:.4f}" for way in _WAYS),
-            row["goal"],
-            f"{row['roc_auc']:.3f}",
-            f"{row['ece']:.3f}",
-        ]
-        for each in found
-        for row in each["rows"]
-        if row["goal"]
-    ]
-    head = ["set", "samples", *_WAYS.values(), "goal", "ROC-AUC", "ECE"]
-    text = "`benchmarks.detection_public`: F1 of each way's own flags; the file has more cases."
-    return _section(text, head, rows, found)
-
-
 def _scaling(folder: Path) -> str:
-    found = [_read(file) for file in (folder / "scaling").glob("*-*.json")]
+    found = [read(file) for file in (folder / "scaling").glob("*-*.json")]
     found.sort(key=lambda each: (each["settings"]["preset"], each["settings"]["num_images"]))
     rows = [
         [
@@ -175,14 +144,14 @@ def _scaling(folder: Path) -> str:
     growth = [
         f"`{preset}`: time grows as the number of images to the power {each['time_exponent']:.2f}, "
         f"memory by {each['memory_mib_per_1000']:.1f} MiB for 1,000 images."
-        for summary in map(_read, (folder / "scaling").glob("summary.json"))
+        for summary in map(read, (folder / "scaling").glob("summary.json"))
         for preset, each in summary.items()
     ]
-    return "\n\n".join([_section(text, head, rows, found), *growth])
+    return "\n\n".join([section(text, head, rows, found), *growth])
 
 
 def _audits(folder: Path, *, device: str) -> str:
-    found = [_read(file) for file in folder.glob("cifar10-*.json")]
+    found = [read(file) for file in folder.glob("cifar10-*.json")]
     found = [each for each in found if each["device"] == device and "f1" in each]
     found.sort(key=lambda each: (each["preset"], each["num_samples"], each["noise"]))
     rows = [_audit(each) for each in found]
@@ -202,7 +171,7 @@ def _audits(folder: Path, *, device: str) -> str:
         "commit",
     ]
     text = "`benchmarks.cifar_detection`: CIFAR-10 with planted uniform noise."
-    return _section(text, head, rows, found)
+    return section(text, head, rows, found)
 
 
 def _audit(each: Result) -> list[str]:
@@ -227,7 +196,7 @@ def _audit(each: Result) -> list[str]:
 
 
 def _verdicts(folder: Path) -> str:
-    found = [_read(file) for file in sorted((folder / "verdicts").glob("seed*.json"))]
+    found = [read(file) for file in sorted((folder / "verdicts").glob("seed*.json"))]
     rows = [
         [
             kind,
@@ -241,35 +210,11 @@ def _verdicts(folder: Path) -> str:
     ]
     rows.sort(key=lambda row: (str(row[0]), row[1]))
     head = ["kind", "seed", "planted", "ROC-AUC among all (goal .85)", "without other kinds"]
-    return _section("`benchmarks.verdicts`: what was planted, by its score.", head, rows, found)
-
-
-def _section(text: str, head: Sequence[str], rows: Iterable[Row], found: Sequence[Result]) -> str:
-    """Return what was measured, as a table, and where; or that nothing was."""
-    cells = [[str(each) for each in row] for row in rows]
-    if not cells:
-        return f"{text}\n\n{NOT_RUN}"
-    return f"{text}\n\n{markdown_table(head, cells)}\n\n{_origin(found)}"
-
-
-def _origin(found: Sequence[Result]) -> str:
-    """Return on what the figures were measured."""
-    machines = {
-        f"{each.get('processor', each.get('machine'))}, {each['cores']} cores, Python "
-        f"{each['python']}" + (f", PyTorch {each['torch']}" if "torch" in each else "")
-        for each in found
-    }
-    commits = sorted({each["commit"][:7] for each in found})
-    return f"Measured on {'; '.join(sorted(machines))}; at {', '.join(commits)}."
+    return section("`benchmarks.verdicts`: what was planted, by its score.", head, rows, found)
 
 
 def _spread(values: Result, digits: int = 0) -> str:
     return " / ".join(f"{values[name]:.{digits}f}" for name in ("min", "median", "max"))
-
-
-def _read(file: Path) -> Result:
-    result: Result = json.loads(file.read_text())
-    return result
 
 
 if __name__ == "__main__":

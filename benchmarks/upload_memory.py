@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx2
 
+from benchmarks.machine import memory_mib
 from tests.support.processes import find_processes
 from tests.support.service import Service, running_service
 
@@ -36,7 +37,7 @@ def main() -> None:
             for pid in find_processes("labelaudit", "api")
             if _parent(pid) == service.process.pid
         ]
-        before = _memory_mb(api, "VmRSS")
+        before = memory_mib("VmRSS", api)
         latencies: list[float] = []
         done = threading.Event()
         other = threading.Thread(target=_look_around, args=(service, latencies, done))
@@ -48,7 +49,9 @@ def main() -> None:
         other.join()
         print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
         print(f"upload          {num_chunks / 1024:.1f} GiB in {seconds:.1f} s: {reply}")
-        print(f"API process     {before:.0f} MB before, {_memory_mb(api, 'VmHWM'):.0f} MB at most")
+        print(
+            f"API process     {before:.0f} MiB before, {memory_mib('VmHWM', api):.0f} MiB at most"
+        )
         print(
             f"GET /v1/jobs    median {statistics.median(latencies) * 1000:.0f} ms, "
             f"p95 {statistics.quantiles(latencies, n=20)[-1] * 1000:.0f} ms, n = {len(latencies)}"
@@ -80,12 +83,6 @@ def _look_around(service: Service, latencies: list[float], done: threading.Event
             started = time.perf_counter()
             client.get("/v1/jobs").raise_for_status()
             latencies.append(time.perf_counter() - started)
-
-
-def _memory_mb(pid: int, name: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    [line] = [line for line in lines if line.startswith(f"{name}:")]
-    return int(line.split()[1]) / 1024
 
 
 def _parent(pid: int) -> int:

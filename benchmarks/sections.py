@@ -1,0 +1,38 @@
+"""Parts of the page that `benchmarks.tables` writes."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelaudit.study.markdown import markdown_table
+
+Result = dict[str, Any]
+Row = Sequence[object]
+
+NOT_RUN = "Not run."
+
+
+def section(text: str, head: Sequence[str], rows: Iterable[Row], found: Sequence[Result]) -> str:
+    """Return what was measured, as a table, and where; or that nothing was."""
+    cells = [[str(each) for each in row] for row in rows]
+    if not cells:
+        return f"{text}\n\n{NOT_RUN}"
+    return f"{text}\n\n{markdown_table(head, cells)}\n\n{_origin(found)}"
+
+
+def _origin(found: Sequence[Result]) -> str:
+    """Return on what the figures were measured."""
+    machines = {
+        f"{each.get('processor', each.get('machine'))}, {each['cores']} cores, Python "
+        f"{each['python']}" + (f", PyTorch {each['torch']}" if "torch" in each else "")
+        for each in found
+    }
+    commits = sorted({each["commit"][:7] for each in found})
+    return f"Measured on {'; '.join(sorted(machines))}; at {', '.join(commits)}."
+
+
+def read(file: Path) -> Result:
+    """Return a stored result."""
+    result: Result = json.loads(file.read_text())
+    return result
