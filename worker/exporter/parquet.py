@@ -36,6 +36,7 @@ _TYPES: dict[str, pa.DataType] = {
     "suggested_label": pa.int64(),
     "suggested_confidence": pa.float64(),
     "flagged": pa.bool_(),
+    "sure": pa.bool_(),
 }
 _HF_NAMES = {pa.string(): "string", pa.bool_(): "bool", pa.float64(): "float64"}
 
