@@ -80,7 +80,7 @@ class TestQueue:
     ) -> None:
         html = signed_in.get(f"/jobs/{job.id}/review?verdict=hard").text
         assert "hard but right</bdi>" in html
-        assert html.count('class="tile__verdict" title="This label looks right, but') == 30
+        assert html.count('class="tile__verdict" title="This label is probably right, but') == 30
         assert "[[&#34;dog&#34;, 0.2]]" in html
 
     def test_names_are_escaped(self, signed_in: FakeBrowser, job: Job) -> None:
