@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 import anyio
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import DBAPIError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
@@ -17,8 +21,10 @@ from app.accounts.auth import AuthenticationMiddleware
 from app.accounts.rate_limit import FailedSignIns, RateLimiter
 from app.accounts.secrets import load_pepper, load_signing_key
 from app.claims import endpoints as claims
+from app.core.blobs import look_at_store
 from app.core.db import Database, make_engine
-from app.core.queue import BrokerProbe, WakeUps, make_celery
+from app.core.probe import Probe
+from app.core.queue import WakeUps, broker_answers, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.endpoints import datasets_router, samples_router
@@ -39,6 +45,7 @@ from app.jobs import upload_endpoints as submissions
 from app.jobs.event_hub import EventHub
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
+from app.jobs.shared_folder import SharedFolder
 from app.learning import endpoints as learning
 from app.predictions import endpoints as predictions
 from app.reviews import endpoints as reviews
@@ -75,6 +82,7 @@ _ROUTERS = (
     docs.router,
     pages,
 )
+_log = structlog.get_logger(__name__)
 _FORM_PATHS = frozenset({submissions.DATASETS_PATH, scores.SCORES_PATH})
 
 
@@ -123,9 +131,10 @@ def _make_context(settings: Settings) -> AppContext:
     return AppContext(
         settings=settings,
         database=database,
-        folder=DataFolder.of(settings),
+        folder=DataFolder(settings),
         wake_ups=WakeUps(celery),
-        broker=BrokerProbe(celery),
+        broker=Probe(partial(broker_answers, celery)),
+        store=Probe(partial(look_at_store, settings)),
         metrics=metrics,
         job_metrics=job_metrics,
         pepper=load_pepper(settings),
@@ -163,9 +172,20 @@ def _max_body_bytes(method: str, path: str) -> int | None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    context: AppContext = app.state.context
+    await run_in_threadpool(_mark_folders, context)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(app.state.event_hub.run)
         yield
         tasks.cancel_scope.cancel()
-    context: AppContext = app.state.context
     context.database.dispose()
+
+
+def _mark_folders(context: AppContext) -> None:
+    """Let workers see whether they share the folders; what is in the way, `/readyz` tells too."""
+    if context.settings.lacks_database:
+        return  # its tables are made by `labelaudit db upgrade`, before the API starts
+    try:
+        SharedFolder(context.database, context.folder).mark()
+    except (DBAPIError, OSError) as error:
+        _log.warning("folders_not_marked", error=type(error).__name__)

@@ -147,6 +147,7 @@ def _fit(loss_N: FloatArray, normalisation: PublishedRange | MedianRatio) -> ml.
     pair = result.end.pair
     return BetaMixture(
         **{name: tuple(getattr(pair, name).tolist()) for name in ("alpha", "beta", "weight")},
+        p_two_groups=1.0,
         normalisation=normalisation,
         noise_rate=float(pair.weight[1]),
         noise_rate_interval=(0.0, 1.0),

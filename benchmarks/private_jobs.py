@@ -27,7 +27,7 @@ class PrivateJobs:
         self.settings = Settings.model_validate({"data_dir": folder})
         upgrade(self.settings.resolved_database_url)
         self.database = Database(make_engine(self.settings.resolved_database_url))
-        self.files = DataFolder.of(self.settings)
+        self.files = DataFolder(self.settings)
         with self.database.unit_of_work() as session:
             tenant = Tenant(name="benchmark")
             session.add(tenant)

@@ -211,7 +211,6 @@ def press_many(page: Page, service: Service, job: Job, count: int, *, made: int)
             key = [*KEYS][len(wanted) % len(KEYS)]
             page.keyboard.press(key)
             wanted.append(KEYS[key])
-        page.keyboard.press("n")
     pressed = time.perf_counter() - started
     log = _log(service, job)
     while len(log) < made + count and time.perf_counter() - started < 300:

@@ -55,14 +55,21 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
         raise typer.Exit
 
 
+_OF_SERVICE = frozenset({"api", "db", "keys", "serve", "sweeper", "worker"})
+"""Commands that write into the data folder: images and keys are nobody else's business."""
+
+
 @app.callback()
 def _program(
+    context: typer.Context,
     *,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
     ] = False,
 ) -> None:
     follow_parent(os.environ)
+    if context.invoked_subcommand in _OF_SERVICE:
+        os.umask(0o077)
 
 
 _Host = Annotated[

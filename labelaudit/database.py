@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING
 
 from labelaudit.errors import InputError, ServiceError
 from labelaudit.files import replacing
-from labelaudit.terminal import say
+from labelaudit.terminal import note, say
 
 if TYPE_CHECKING:
     from app.core.db import Database
     from app.core.settings import Settings
+
+NO_WALL = (
+    "row-level security between tenants is off: the role labelaudit_tenant is missing, or not "
+    "granted to the owner of the database"
+)
+HOW_TO_RAISE = (
+    "an administrator of PostgreSQL runs these statements, then you `labelaudit db upgrade` again:"
+)
 
 
 def upgrade_database(settings: "Settings") -> None:
@@ -22,6 +30,23 @@ def upgrade_database(settings: "Settings") -> None:
 
     with _told_in_one_line():
         upgrade(settings.resolved_database_url)
+    with open_database(settings) as database:
+        statements = missing_wall(database)
+    if statements:
+        note(f"The tables are at the newest schema, but {NO_WALL}.")
+        note(f"  {HOW_TO_RAISE} {statements}")
+
+
+def missing_wall(database: "Database") -> str:
+    """Return what an administrator of PostgreSQL must run; empty where the second wall stands."""
+    from app.core.db import owner_without_wall
+    from migrations.tenancy import ROLE_STATEMENTS
+
+    with database.read() as session:
+        owner = owner_without_wall(session)
+    if owner is None:
+        return ""
+    return " ".join(f"{statement};" for statement in ROLE_STATEMENTS).replace("CURRENT_USER", owner)
 
 
 def backup_database(settings: "Settings", target: Path) -> None:
@@ -38,8 +63,12 @@ def backup_database(settings: "Settings", target: Path) -> None:
         raise InputError(f"there is no {source}", code="no_database")
     if target.exists():
         raise InputError(f"{target} exists", code="file_exists", hint="choose a new name")
-    with replacing(target) as temporary:
-        _copy_sqlite(source, temporary)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as temporary:
+            _copy_sqlite(source, temporary)
+    except (OSError, sqlite3.Error) as error:
+        raise InputError(f"cannot write {target}: {error}", code="copy_failed") from error
     say(f"{target} is a copy of {source}")
 
 

@@ -34,15 +34,15 @@ class Score:
         return self.num_hits / self.num_wrong if self.num_wrong else 0.0
 
 
-def run_demo(out: Path) -> None:
-    """Plant wrong labels, audit, and compare the flags with the truth."""
+def run_demo(out: Path, *, num_images: int | None = None) -> None:
+    """Plant wrong labels, audit, and compare the flags with the truth; by default of all digits."""
     require_worker()
     require_demo()
     from labelaudit.digits import write_digits, write_truth
 
     with tempfile.TemporaryDirectory(prefix="labelaudit-demo-") as name:
         images = Path(name) / "digits"
-        truths = write_digits(images, share_wrong=_SHARE_WRONG, seed=_SEED)
+        truths = write_digits(images, share_wrong=_SHARE_WRONG, seed=_SEED, num_images=num_images)
         num_wrong = sum(truth.wrong for truth in truths)
         say(f"{len(truths):,} handwritten digits, {num_wrong} of them with a wrong label")
         run_audit(AuditRequest(images, out, options={"seed": 0}))

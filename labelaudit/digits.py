@@ -27,15 +27,18 @@ class Truth:
     """Whether it lies in another class's folder."""
 
 
-def write_digits(folder: Path, *, share_wrong: float, seed: int) -> list[Truth]:
+def write_digits(
+    folder: Path, *, share_wrong: float, seed: int, num_images: int | None = None
+) -> list[Truth]:
     """Write 8-bit PNG files in class folders; exactly `share_wrong` of them in a wrong one.
 
-    The files are numbered in a random order: neither name nor order tells the true class.
+    The files are numbered in a random order: neither name nor order tells the true class. By
+    default all 1,797 are written.
     """
     data = load_digits()
     generator = np.random.default_rng(seed)
-    num_images = len(data.target)
-    given = data.target.copy()
+    given = data.target[:num_images].copy()
+    num_images = len(given)
     moved = generator.choice(num_images, size=round(share_wrong * num_images), replace=False)
     given[moved] = (given[moved] + generator.integers(1, _NUM_CLASSES, moved.size)) % _NUM_CLASSES
     truths = []

@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from labelaudit.configuration import load_settings
-from labelaudit.database import open_database
+from labelaudit.database import HOW_TO_RAISE, NO_WALL, missing_wall, open_database
 from labelaudit.errors import LabelAuditError
 from labelaudit.terminal import printable
 
@@ -52,6 +53,7 @@ def run_doctor() -> bool:
         _look_at_folder,
         _look_at_store,
         _look_at_database,
+        _look_at_sharing,
         _look_at_broker,
         _look_at_jobs,
         _look_at_webhooks,
@@ -86,16 +88,26 @@ def _look_at_store(settings: "Settings") -> Check:
     if settings.store_url is None:
         return Check("store", "in the data folder")
     if settings.s3_url is not None:
-        return _look_at_s3(settings.s3_url)
+        return _look_at_s3(settings, settings.s3_url)
     return _look_at_volume(
         "store", settings.store_folder, settings, variable="LABELAUDIT_STORE_URL"
     )
 
 
-def _look_at_s3(url: str) -> Check:
+def _look_at_s3(settings: "Settings", url: str) -> Check:
+    from app.core.blobs import StoreState, look_at_store
+
     if importlib.util.find_spec("obstore") is None:
         return Check("store", f"{url} needs obstore", "pip install 'labelaudit[s3]'")
-    return Check("store", url)
+    state = look_at_store(settings)
+    bucket = url.split("/")[2]
+    fixes = {
+        StoreState.USABLE: "",
+        StoreState.SILENT: "start the store, or check LABELAUDIT_S3_ENDPOINT",
+        StoreState.NO_BUCKET: f"make the bucket {bucket}, or check LABELAUDIT_STORE_URL",
+        StoreState.REFUSED: "check the AWS_… variables and what they may do in the bucket",
+    }
+    return Check("store", url if state is StoreState.USABLE else f"{url}: {state}", fixes[state])
 
 
 def _look_at_volume(name: str, folder: Path, settings: "Settings", *, variable: str) -> Check:
@@ -114,17 +126,37 @@ def _look_at_volume(name: str, folder: Path, settings: "Settings", *, variable: 
 def _look_at_database(settings: "Settings") -> Check:
     from app.core.migrate import is_current
 
-    file = settings.data_dir / "labelaudit.db"
-    if settings.database_url is None and not file.exists():
-        return Check("database", f"{file} is made on first use")
+    if settings.lacks_database:
+        return Check("database", f"{settings.data_dir / 'labelaudit.db'} is made on first use")
     try:
         with open_database(settings) as database:
             current = is_current(database)
+            statements = missing_wall(database) if current else ""
     except LabelAuditError as error:
         return Check("database", error.detail, "check LABELAUDIT_DATABASE_URL and its server")
+    if statements:
+        fix = f"{HOW_TO_RAISE} {statements}"
+        return Check("database", f"at the newest schema; {NO_WALL}", fix)
     if current:
         return Check("database", "at the newest schema")
     return Check("database", "not at the newest schema", "labelaudit db upgrade")
+
+
+def _look_at_sharing(settings: "Settings") -> Check:
+    """Tell whether this machine sees the folders that the API puts uploads into."""
+    from app.core.storage import DataFolder
+    from app.jobs.shared_folder import NOT_SHARED, SharedFolder
+
+    try:
+        with _opened(settings) as database:
+            if database is None:
+                return Check("shared folders", "unknown without a database of the newest schema")
+            unseen = SharedFolder(database, DataFolder(settings)).unseen()
+    except LabelAuditError:
+        return Check("shared folders", "unknown without the database")
+    if unseen is not None:
+        return Check("shared folders", f"{unseen} is not shared", NOT_SHARED)
+    return Check("shared folders", "as the API's")
 
 
 def _look_at_broker(settings: "Settings") -> Check:
@@ -153,18 +185,25 @@ def _look_at_webhooks(settings: "Settings") -> Check:
 
 
 def _look_at_rows(name: str, settings: "Settings", look: "Callable[[Database], Check]") -> Check:
-    from app.core.migrate import is_current
-
-    file = settings.data_dir / "labelaudit.db"
-    if settings.database_url is None and not file.exists():
-        return Check(name, "none yet")
     try:
-        with open_database(settings) as database:
-            if not is_current(database):
-                return Check(name, "unknown until the schema is the newest")
+        with _opened(settings) as database:
+            if database is None:
+                return Check(name, "unknown without a database of the newest schema")
             return look(database)
     except LabelAuditError:
         return Check(name, "unknown without the database")
+
+
+@contextmanager
+def _opened(settings: "Settings") -> Iterator["Database | None"]:
+    """Open the database, where there is one and its schema is the newest; make none."""
+    from app.core.migrate import is_current
+
+    if settings.lacks_database:
+        yield None
+        return
+    with open_database(settings) as database:
+        yield database if is_current(database) else None
 
 
 def _look_at_queues(database: "Database") -> Check:

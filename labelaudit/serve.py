@@ -46,7 +46,6 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
         )
     require_worker()
     stop_requests = StopRequests()
-    os.umask(0o077)  # images and keys are nobody else's business
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with only_one_serve(settings.data_dir) as lock, _listen(settings) as listener:
         _prepare(settings)

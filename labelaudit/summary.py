@@ -70,8 +70,8 @@ def _headline(report: Report) -> str:
         )
     if _UNINFORMATIVE in report.get("fallbacks", ()):
         return (
-            "The network learned too little to judge the labels. How many are wrong is not known, "
-            "and that none is flagged does not make them right."
+            "The network learned too little to judge the labels: any share of them may be wrong. "
+            "That none is flagged does not make them right."
         )
     return _judged(report, num_judged)
 

@@ -3,8 +3,6 @@
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-import torch
-
 from ml.methods import get_method
 from ml.networks import INSTALL_HINT, PACKAGED_MODULE
 from ml.training.config import TrainConfig
@@ -60,15 +58,16 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose_preset(image_size: tuple[int, int], device: torch.device) -> Choice:
-    """Return what `auto` stands for, for images of this height and width on this device."""
-    if device.type != "cpu":
-        return Choice("standard", "there is a GPU to train a whole network on")
+def choose_preset(image_size: tuple[int, int]) -> Choice:
+    """Return what `auto` stands for, for images of this height and width.
+
+    The same on every device: a GPU makes training a whole network faster, not the data set larger.
+    """
     if min(image_size) < SMALLEST_PRETRAINED:
         return Choice("standard", "the images are too small for a network trained on photos")
     if find_spec(PACKAGED_MODULE) is None:
         return Choice("standard", f"no pretrained weights are installed ({INSTALL_HINT})")
-    return Choice("quick", "without a GPU, features of a pretrained network take minutes")
+    return Choice("quick", "features of a pretrained network judge few images best")
 
 
 def make_config(preset: str = "standard", **options: Any) -> TrainConfig:

@@ -1,10 +1,8 @@
 """Databases for the tests: each test that uses one runs on SQLite and on PostgreSQL."""
 
 import gc
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +14,7 @@ from app.core.db import Database, make_engine
 from app.core.migrate import upgrade
 from app.core.settings import Settings
 from tests.support.clones import Clones
-from tests.support.servers import ServerMissingError, running_postgres, running_redis, running_s3
+from tests.support.servers import running_postgres, running_redis, running_s3, start_or_skip
 
 
 def pytest_collection_finish() -> None:
@@ -29,27 +27,16 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def _start(server: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
-    """Run a private server; where its binary is missing, CI fails and others see a skip."""
-    try:
-        with server() as url:
-            yield url
-    except ServerMissingError as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a private PostgreSQL server."""
-    yield from _start(lambda: running_postgres(autovacuum="off"))
+    yield from start_or_skip(lambda: running_postgres(autovacuum="off"))
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """URL of a private Redis server."""
-    yield from _start(running_redis)
+    yield from start_or_skip(running_redis)
 
 
 @pytest.fixture(scope="session")

@@ -128,6 +128,13 @@ class TestSource:
         assert bare == []
 
 
+def test_tests_start_processes_so_that_none_is_left() -> None:
+    """`started` of tests/support/processes.py ends them; what only `run`s ends by itself."""
+    for path in TESTS:
+        if _name(path) != "tests/support/processes.py":
+            assert all("Popen" not in ast.unparse(call.func) for call in _calls(path)), path
+
+
 def test_test_files_are_short_too() -> None:
     assert [_name(path) for path in TESTS if _num_file_lines(path) > MAX_TEST_FILE_LINES] == []
 

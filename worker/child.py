@@ -11,9 +11,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
+
+from app.core.disk import is_disk_full
+from worker.errors import NO_SPACE
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -65,6 +70,17 @@ def fail(code: str, detail: str) -> NoReturn:
     """End this process with an error that the user sees."""
     emit("failed", code=code, detail=detail)
     sys.exit(EXIT_FAILED)
+
+
+@contextmanager
+def telling_full_disk() -> Iterator[None]:
+    """End this process with an error that the user sees when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        fail(*NO_SPACE)
 
 
 def die_with_parent() -> None:

@@ -1,15 +1,20 @@
 """What becomes of a job whose attempt did not end well: the one place that decides it."""
 
-import errno
 import signal
 from collections.abc import Callable
 
-from app.core.db import is_disk_full
+from app.core.disk import is_disk_full
 from app.core.errors import StoreUnavailableError
 from app.jobs.lease_repository import LeaseRepository
 from app.models import AttemptOutcome, JobState
 from worker.attempt import Attempt
-from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
+from worker.errors import (
+    NO_SPACE,
+    CancelledError,
+    ChildFailedError,
+    ChildLostError,
+    DrainedError,
+)
 from worker.lost_attempts import record_loss
 
 Ending = Callable[[LeaseRepository], JobState]
@@ -27,7 +32,6 @@ _CRASHES = frozenset(
     )
 )
 """Ends that a process brings upon itself; SIGKILL and SIGTERM come from outside."""
-_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def ending_of(
@@ -60,9 +64,8 @@ def ending_of(
 def _fault_around_us(error: Exception) -> tuple[str, str] | None:
     """Return code and detail where not the job but what it stands on is at fault: retry later."""
     if isinstance(error, StoreUnavailableError):
-        return error.code, "the store of images and results did not answer; retry the job"
-    is_full = isinstance(error, OSError) and error.errno in _DISK_IS_FULL
-    return ("no_space", "the data volume is full") if is_full or is_disk_full(error) else None
+        return error.code, error.detail
+    return NO_SPACE if is_disk_full(error) else None
 
 
 def _reason(error: Exception) -> str:

@@ -1,5 +1,8 @@
 """How an attempt can end other than well."""
 
+NO_SPACE = ("no_space", "the data volume is full")
+"""Code and detail of a job that met a full disk."""
+
 
 class ChildFailedError(Exception):
     """The child said why it cannot go on: the user is told the same."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import ml
+from worker.array_file import save_array
 from worker.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE
 from worker.training_data import Labels, Rows
 
@@ -50,7 +51,7 @@ def write_class_losses(
     records = np.empty(num_classes, dtype=[(name, _LOSS, (len(losses),)) for name in names])
     for place, name in enumerate(names):
         records[name] = curves[:, place]
-    np.save(folder / CLASS_LOSSES_FILE, records)
+    save_array(folder / CLASS_LOSSES_FILE, records)
 
 
 def write_evidence(

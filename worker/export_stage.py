@@ -14,14 +14,13 @@ from typing_extensions import override
 
 from app.datasets.intake_repository import IntakeRepository
 from app.exports.repository import ExportRepository
+from app.exports.schemas import HOLDS_IMAGES, ExportFormat
 from worker.exporter.inputs import LOG, SAMPLES
 from worker.process import Event
 from worker.publisher import Publisher
 from worker.stage import Stage, StageContext
 from worker.supervisor import Lease, RowUpdate
 
-_LOG_FORMAT = "croissant"
-_WITH_IMAGES = frozenset({"imagefolder", "parquet"})
 _MAX_STEM = 60
 
 
@@ -41,16 +40,17 @@ class ExportStage(Stage):
     def prepare(self, folder: Path, lease: Lease) -> None:
         """Write what the child needs of the database, row by row."""
         options = self._attempt.options
+        wanted = ExportFormat(options["format"])
         with self._context.database.read() as session:
             exports = self._exports(session)
             job_id = options["job_id"]
             version = None if job_id is None else exports.result_version(UUID(job_id))
             with closing(exports.samples(version)) as rows:
                 _write_lines(folder / SAMPLES, rows, lease)
-            if options["format"] == _LOG_FORMAT:
+            if wanted is ExportFormat.CROISSANT:
                 with closing(exports.log()) as rows:
                     _write_lines(folder / LOG, rows, lease)
-        names = _image_names(folder / SAMPLES) if options["format"] in _WITH_IMAGES else ()
+        names = _image_names(folder / SAMPLES) if wanted in HOLDS_IMAGES else ()
         self._blob_dir = self._context.blobs.bring(names, folder, lease.require_wanted)
 
     @override

@@ -21,6 +21,7 @@ from worker.supervisor import Lease, RowUpdate
 _REPORTED = (
     "warnings", "agreement", "duplicates", "num_near_duplicates", "num_conflicting", "num_leaking",
 )  # fmt: skip
+_REJECTED = "rejected.jsonl"
 _ROWS_AT_ONCE = 10_000
 """Their text, objects and parameters are in memory together: some 50 MB."""
 
@@ -34,6 +35,7 @@ class IngestStage(Stage):
     def __init__(self, context: StageContext, dataset: Dataset) -> None:
         """Work for one attempt, which makes `dataset` ready."""
         self._columns = dataset.columns or {}
+        self._name = dataset.upload_name
         self._earlier = Earlier(context, dataset)
         self._context = context
         self._attempt = context.attempt
@@ -51,6 +53,7 @@ class IngestStage(Stage):
             "blob_dir": str(self._context.blobs.inbox(folder)),
             "image_size": None,
             "columns": self._columns,
+            "name": self._name,
             "earlier": self._earlier.spec(folder),
             "limits": self._context.limits,
         }
@@ -90,6 +93,19 @@ class IngestStage(Stage):
             self._pass_on(LeaseRepository(session), lease)
         self._context.files.upload(self._attempt.dataset_id).unlink(missing_ok=True)
 
+    @override
+    def publish_failure(self, folder: Path, lease: Lease) -> None:
+        """Keep the list of rejected files: it says what is wrong with the upload."""
+        if not (folder / _REJECTED).exists():
+            return
+        with self._context.database.unit_of_work() as session:
+            LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+            self._intake(session).clear()
+        num_rejected = self._write_rejected(folder, lease)
+        with self._context.database.unit_of_work() as session:
+            LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+            self._intake(session).set_state(DatasetState.PENDING, num_rejected=num_rejected)
+
     def _renew(self, lease: Lease) -> None:
         with self._context.database.unit_of_work() as session:
             LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
@@ -114,10 +130,17 @@ class IngestStage(Stage):
                 intake.add_samples(batch, first_position=first)
                 intake.add_blobs(_blob_sizes(batch))
             first += len(batch)
-        for batch in batches(_lines(folder / "rejected.jsonl"), _ROWS_AT_ONCE):
+        self._write_rejected(folder, lease)
+
+    def _write_rejected(self, folder: Path, lease: Lease) -> int:
+        """Add the rejected files; return how many they are."""
+        num_written = 0
+        for batch in batches(_lines(folder / _REJECTED), _ROWS_AT_ONCE):
             with self._context.database.unit_of_work() as session:
                 LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
                 self._intake(session).add_rejected(batch)
+            num_written += len(batch)
+        return num_written
 
     def _intake(self, session: Any) -> IntakeRepository:
         return IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)

@@ -6,11 +6,14 @@ import warnings
 from celery.exceptions import SecurityWarning
 from kombu.exceptions import OperationalError
 
+from app.core.db import Database, make_engine
 from app.core.logging import configure_logging
 from app.core.queue import make_celery
 from app.core.settings import Settings
+from app.core.storage import DataFolder
 from app.models import Queue
 from worker.celery_app import make_worker
+from worker.sharing import require_shared_folders
 from worker.slots import Slots
 
 _ANSWER_SECONDS = 8.0
@@ -41,6 +44,9 @@ def run(queue: str) -> None:
     configure_logging(settings)
     # Celery warns of running as root because of pickled messages; ours are JSON and say nothing.
     warnings.simplefilter("ignore", SecurityWarning)
+    database = Database(make_engine(settings.resolved_database_url))
+    require_shared_folders(database, DataFolder(settings))
+    database.dispose()
     slots = Slots.of(Queue(queue), settings)
     make_worker(settings, slots).worker_main(
         [

@@ -3,20 +3,20 @@
 Images are decoded in a process of their own, inside walls, while this one loads torch.
 """
 
-import errno
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from worker.apart import Reader, crash_of
-from worker.child import EXIT_DONE, StopRequest, fail, read_spec
+from worker.child import EXIT_DONE, StopRequest, fail, read_spec, telling_full_disk
 from worker.ingest.errors import RejectCode
 from worker.predictions.files import READ
 
 READER = "worker.predictions"
 
 
+@telling_full_disk()
 def main() -> None:
     """Have the images read, show them to the network, and write the answer, or say why not."""
     spec = read_spec()
@@ -29,10 +29,6 @@ def main() -> None:
         write_answer(spec)
     except MemoryError as error:
         fail("oom", f"not enough memory: {error}")
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        fail("no_space", "the data volume is full")
 
 
 def _finish_reading(

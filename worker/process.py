@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -32,6 +33,10 @@ _DEFAULTS = {
 CHILD_LOG = "child.log"
 """Beside the spec: what the child wrote to standard error."""
 _LOG_TAIL_BYTES = 16_000
+_OF_TRACEBACKS = (" ", "\t", "Traceback (", "During handling of", "The above exception was")
+"""How the lines of a traceback begin; that with the error itself begins otherwise."""
+_PATH = re.compile(r"(?<=['\"])/[^'\"\n]+|(?<![\w.:/…])/[^\s'\":,;)]+")
+"""Absolute path, with spaces where it stands in quotes."""
 _log = structlog.get_logger(__name__)
 
 
@@ -117,7 +122,7 @@ class GrowingLog:
         self._seen_bytes = 0
 
     def news(self) -> str | None:
-        """Return the end of the log if it has grown since the last call, else None."""
+        """Return what the owner may read if the log has grown since the last call, else None."""
         try:
             num_bytes = self._file.stat().st_size
         except OSError:
@@ -125,17 +130,35 @@ class GrowingLog:
         if num_bytes == self._seen_bytes:
             return None
         self._seen_bytes = num_bytes
-        return log_tail(self._file)
+        return log_for_owner(self._file)
 
 
 def log_tail(file: Path) -> str:
-    """Return the end of a child's log; empty where there is none."""
+    """Return the end of a child's log; empty where there is none. It is for this service's own log.
+
+    What the owner of the job may read is `log_for_owner`.
+    """
     try:
         with file.open("rb") as log:
-            log.seek(max(0, file.stat().st_size - _LOG_TAIL_BYTES))
-            return log.read().decode(errors="replace")
+            start = max(0, file.stat().st_size - _LOG_TAIL_BYTES)
+            log.seek(start)
+            tail = log.read().decode(errors="replace")
     except OSError:
         return ""
+    _first, newline, others = tail.partition("\n")
+    return others if start and newline else tail  # the first line is cut where there are more
+
+
+def log_for_owner(file: Path) -> str:
+    """Return the end of a child's log without tracebacks and without paths of this machine."""
+    lines = log_tail(file).splitlines(keepends=True)
+    return "".join(
+        _PATH.sub(_last_part, line) for line in lines if not line.startswith(_OF_TRACEBACKS)
+    )
+
+
+def _last_part(path: re.Match[str]) -> str:
+    return f"…/{path[0].rstrip('/').rpartition('/')[2]}"
 
 
 def child_environment(device: str | None) -> dict[str, str]:

@@ -12,7 +12,7 @@ import ml
 from app.core.durable import write_json
 from ml.detection.hypotheses import UNINFORMATIVE
 from ml.detection.intervals import MIN_WRONG, UNKNOWN
-from worker.child import read_spec
+from worker.child import read_spec, telling_full_disk
 from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
 
 CURVE_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
@@ -32,6 +32,7 @@ NUM_BINS = 10
 Columns = dict[str, npt.NDArray[Any]]
 
 
+@telling_full_disk()
 def main() -> None:
     """Fit, and write new probabilities, the report and what the decisions say."""
     spec = read_spec()

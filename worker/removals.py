@@ -40,7 +40,7 @@ def _finish(
     dataset_id: UUID,
 ) -> bool:
     """Remove one data set; return whether all of it is gone, which it is not if `stopping`."""
-    folder = DataFolder.of(settings)
-    blobs = open_blobs(settings, folder, tenant_id)
+    folder = DataFolder(settings)
+    blobs = open_blobs(settings, tenant_id)
     removal = DatasetRemoval(database, folder, blobs, tenant_id)
     return not any(stopping.is_set() for _ in removal.steps(dataset_id))

@@ -17,6 +17,7 @@ from app.core.storage import DataFolder
 from app.datasets.intake_repository import IntakeRepository
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import FencedError, LeaseRepository
+from app.jobs.shared_folder import NOT_SHARED, SharedFolder
 from app.models import DatasetState, JobKind, JobState, Queue
 from worker.attempt import Attempt
 from worker.endings import Ending, ending_of
@@ -24,7 +25,7 @@ from worker.errors import CancelledError, ChildFailedError, ChildLostError, Drai
 from worker.export_stage import ExportStage
 from worker.ingest_stage import IngestStage
 from worker.predict_stage import PredictStage
-from worker.process import ChildProcess, log_tail
+from worker.process import ChildProcess, log_for_owner
 from worker.recalibrate_stage import RecalibrateStage
 from worker.score_stage import ScoreStage
 from worker.slots import Slots
@@ -54,11 +55,12 @@ class JobRunner:
         self._wake_ups = wake_ups
         self._draining = draining
         self._slots = slots
-        self._files = DataFolder.of(settings)
+        self._files = DataFolder(settings)
+        self._shared = SharedFolder(database, self._files)
 
     def run_next(self, queue: Queue) -> bool:
         """Claim and run one job; return whether there was one."""
-        if self._draining.is_set():
+        if self._draining.is_set() or not self._shares_folders():
             return False
         attempt = self._claim(queue)
         if attempt is None:
@@ -69,6 +71,12 @@ class JobRunner:
         with log_ids, self._slots.take() as device:
             self._run(attempt, device)
         return True
+
+    def _shares_folders(self) -> bool:
+        unseen = self._shared.unseen()
+        if unseen is not None:
+            _log.error("folder_not_shared", folder=str(unseen), hint=NOT_SHARED)
+        return unseen is None
 
     def _claim(self, queue: Queue) -> Attempt | None:
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -117,6 +125,10 @@ class JobRunner:
         _log.info("started", stage=stage.name, child_pid=child.pid, device=device)
         try:
             Supervisor(lease, self._draining, stage.translate).watch(child)
+        except ChildFailedError:
+            with lease.kept():
+                stage.publish_failure(folder, lease)
+            raise
         finally:
             self._keep_log(attempt, child)
         with lease.kept():
@@ -130,7 +142,7 @@ class JobRunner:
 
     def _keep_log(self, attempt: Attempt, child: ChildProcess) -> None:
         """Keep the child's last words for the job's owner; without a database they are lost."""
-        log = log_tail(child.log_file)
+        log = log_for_owner(child.log_file)
         if not log:
             return
         try:

@@ -1,16 +1,16 @@
 """The child that judges uploaded probabilities: `python -m worker.scorer SPEC`."""
 
-import errno
 import sys
 from pathlib import Path
 
 from worker.apart import Reader, crash_of
-from worker.child import EXIT_DONE, StopRequest, fail, read_spec
+from worker.child import EXIT_DONE, StopRequest, fail, read_spec, telling_full_disk
 from worker.scores.errors import INVALID_SCORES
 
 READER = "worker.scores"
 
 
+@telling_full_disk()
 def main() -> None:
     """Have the file read, judge, and write the results, or say why not."""
     spec = read_spec()
@@ -22,10 +22,6 @@ def main() -> None:
         write_results(Path(spec["out_dir"]))
     except MemoryError as error:
         fail("oom", f"not enough memory: {error}")
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        fail("no_space", "the data volume is full")
 
 
 def read_apart(spec: Path, stop: StopRequest) -> None:

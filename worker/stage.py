@@ -35,7 +35,7 @@ class StageContext:
         """The tenant's store, waited for where it is away: the work that led here took long."""
         patience = timedelta(seconds=self.settings.store_patience_seconds)
         tenant_id = self.attempt.tenant_id
-        return open_blobs(self.settings, self.files, tenant_id, patience=patience)
+        return open_blobs(self.settings, tenant_id, patience=patience)
 
     def require_room(self, num_samples: int) -> None:
         """Make sure that the tenant may have so many samples more.
@@ -69,6 +69,10 @@ class Stage(Protocol):
 
     def translate(self, event: Event) -> RowUpdate:
         """Turn an event of the child into news for the job row."""
+
+    def publish_failure(self, folder: Path, lease: Lease) -> None:  # noqa: ARG002 - most have none
+        """Store what a child that failed leaves for the user, in fenced transactions."""
+        return
 
     def publish(self, folder: Path, lease: Lease) -> None:
         """Store the child's output and end the claim, in fenced transactions."""

@@ -19,13 +19,14 @@ from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
 from worker.child import EXIT_DONE
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
-from worker.process import ChildProcess, Event, GrowingLog, log_tail
+from worker.process import ChildProcess, Event, GrowingLog, log_for_owner, log_tail
 
 _POLL_SECONDS = 0.2
 _CANCEL_GRACE_SECONDS = 5.0
 _DRAIN_GRACE_SECONDS = 20.0
 _PROGRESS_SECONDS = 1.0
 """At most one progress write in this time; without news the heartbeat is enough."""
+_MAX_REASON = 500
 _NOT_RENEWED = "the lease could not be renewed"
 _log = structlog.get_logger(__name__)
 
@@ -162,8 +163,8 @@ class Supervisor:
         if exit_code != EXIT_DONE:
             if self._lease.nearly_over:
                 raise ChildLostError(_NOT_RENEWED)
-            detail = f"exit code {exit_code}: {log_tail(child.log_file)[-500:]}"
-            raise ChildLostError(detail, exit_code=exit_code)
+            _log.warning("child_lost", exit_code=exit_code, log=log_tail(child.log_file))
+            raise ChildLostError(_why_lost(child, exit_code), exit_code=exit_code)
 
     def _follow(self, child: ChildProcess) -> None:
         """Pass on events and keep the lease until the child closes its output."""
@@ -218,6 +219,11 @@ class Supervisor:
         child.kill()
         if self._pending:
             self._beat()
+
+
+def _why_lost(child: ChildProcess, exit_code: int) -> str:
+    last_line = log_for_owner(child.log_file).rstrip().rpartition("\n")[2]
+    return f"exit code {exit_code}: {last_line[-_MAX_REASON:]}"
 
 
 @contextmanager

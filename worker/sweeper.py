@@ -33,8 +33,9 @@ from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss
-from worker.process import CHILD_LOG, log_tail
+from worker.process import CHILD_LOG, log_for_owner
 from worker.removals import SECONDS_BETWEEN_REMOVALS, finish_removals
+from worker.sharing import require_shared_folders
 from worker.webhook_post import PATIENCE_SECONDS
 from worker.webhooks import Deliverer
 
@@ -62,7 +63,7 @@ class Sweeper:
         """Sweep the jobs of this database."""
         self._database = database
         self._settings = settings
-        self._files = DataFolder.of(settings)
+        self._files = DataFolder(settings)
         self._wake_ups = wake_ups
         self._paces = {queue: _Pace() for queue in Queue}
 
@@ -97,7 +98,7 @@ class Sweeper:
     def _keep_log(self, session: Session, job: Job) -> None:
         """Save what the child of a dead worker said last."""
         folders = self._files.job(job.id).glob(f"attempt-{job.attempt}-*")
-        log = "".join(log_tail(folder / CHILD_LOG) for folder in folders)
+        log = "".join(log_for_owner(folder / CHILD_LOG) for folder in folders)
         if log:
             AttemptRepository(session).keep_log(job.id, job.owner or "", log)
 
@@ -143,12 +144,11 @@ def remove_expired_uploads(database: Database, files: DataFolder) -> None:
 
 def remove_garbage(database: Database, settings: Settings) -> None:
     """Remove the blobs that no row points to, of all tenants whose jobs are done."""
-    files = DataFolder(settings.data_dir)
     with database.read() as session:
         tenant_ids = TenantRepository(session).ids()
     for tenant_id in tenant_ids:
         try:
-            blobs = open_blobs(settings, files, tenant_id)
+            blobs = open_blobs(settings, tenant_id)
             num_removed = collect_garbage(database, blobs, tenant_id)
         except Exception as error:  # noqa: BLE001 - the store may be away; other tenants' need not
             log_failure("garbage", error, tenant_id=str(tenant_id))
@@ -189,7 +189,7 @@ def _remove_what_is_old(database: Database, settings: Settings) -> None:
 
 def _remove_leftovers(database: Database, settings: Settings) -> None:
     """Remove what processes that died left behind."""
-    files = DataFolder.of(settings)
+    files = DataFolder(settings)
     remove_stale_uploads(files.incoming, now=time.time())
     remove_finished_job_folders(database, files)
     remove_expired_uploads(database, files)
@@ -202,7 +202,7 @@ def _loops(
     """Return what goes on beside the sweeps: no dead worker's job waits for a large store."""
     old = partial(_remove_what_is_old, database, settings)
     removals = partial(finish_removals, database, settings, stopping)
-    uploads = partial(remove_expired_uploads, database, DataFolder.of(settings))
+    uploads = partial(remove_expired_uploads, database, DataFolder(settings))
     return [
         BackgroundLoop("garbage", old, seconds=_GARBAGE_SECONDS),
         BackgroundLoop("removals", removals, seconds=SECONDS_BETWEEN_REMOVALS),
@@ -215,6 +215,7 @@ def run() -> None:
     settings = Settings()
     configure_logging(settings)
     database = Database(make_engine(settings.resolved_database_url))
+    require_shared_folders(database, DataFolder(settings))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import PACE_UNKNOWN
+from worker.array_file import save_array
 from worker.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE, NPY_TYPE, finding_rows
 from worker.frozen_decisions import FrozenDecisions
 from worker.process import Event
@@ -50,7 +51,7 @@ class TrainStage(Stage):
             intake = IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
             dataset = intake.get()
             rows = intake.labels()
-            np.save(folder / "is_copy.npy", np.array(intake.copies(), dtype=np.bool_))
+            save_array(folder / "is_copy.npy", np.array(intake.copies(), dtype=np.bool_))
         decisions = self._decisions(folder)
         excluded = frozenset(decisions.excluded)
         self._sample_ids = [
@@ -131,7 +132,7 @@ def _save_labels(
     }
     for name, values in columns.items():
         dtype = np.bool_ if name.startswith("is_") else np.int64
-        np.save(folder / f"{name}.npy", np.array(values, dtype=dtype))
+        save_array(folder / f"{name}.npy", np.array(values, dtype=dtype))
 
 
 def _data(event: Event) -> dict[str, Any]:

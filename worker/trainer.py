@@ -4,14 +4,13 @@ It reads decoded images and labels, writes checkpoints and results into its atte
 and leaves the job row to its supervisor.
 """
 
-import errno
 import os
 import sys
 import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
@@ -23,7 +22,15 @@ from worker.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, note, read_spec
+from worker.child import (
+    EXIT_INTERRUPTED,
+    StopRequest,
+    emit,
+    fail,
+    note,
+    read_spec,
+    telling_full_disk,
+)
 from worker.pace import Pace, TrainingPace
 from worker.results import Results, write_results
 from worker.training_data import TrainingData
@@ -173,13 +180,11 @@ def _line(report: ml.EpochReport, num_epochs: int) -> str:
     )
 
 
-def choose_preset(
-    options: dict[str, Any], image_size: tuple[int, int], device: torch.device
-) -> ml.Choice:
+def choose_preset(options: dict[str, Any], image_size: tuple[int, int]) -> ml.Choice:
     """Return the preset of a job's options, and why it is that one."""
     preset = options.get("preset", AUTO)
     if preset == AUTO:
-        return ml.choose_preset(image_size, device)
+        return ml.choose_preset(image_size)
     return ml.Choice(preset, "asked for")
 
 
@@ -191,6 +196,7 @@ def make_config(preset: str, options: dict[str, Any]) -> ml.TrainConfig:
     )
 
 
+@telling_full_disk()
 def main() -> None:
     """Train, score and write the results, or say why not."""
     spec = read_spec()
@@ -206,15 +212,13 @@ def main() -> None:
         if not ml.is_out_of_memory(error):
             raise
         fail("oom", f"not enough memory: {error}")
-    except OSError as error:
-        _fail_on_os_error(error)
 
 
 def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
     data = TrainingData.load(spec)
     if len(data.train_labels) < MIN_SAMPLES:
         fail("too_few_samples", "reviewers excluded nearly all samples: nothing to train on")
-    choice = choose_preset(spec["options"], data.image_size, device)
+    choice = choose_preset(spec["options"], data.image_size)
     config = make_config(choice.preset, spec["options"])
     if "OMP_NUM_THREADS" not in os.environ:
         size = (config.input_size,) * 2 if config.input_size else data.image_size
@@ -225,12 +229,6 @@ def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
     state = training.run(inputs, data, device)
     emit("stage", stage="score")
     write_results(Results(state, data, inputs, choice), spec, device)
-
-
-def _fail_on_os_error(error: OSError) -> NoReturn:
-    if error.errno == errno.ENOSPC:
-        fail("no_space", "the data volume is full")
-    raise error
 
 
 if __name__ == "__main__":

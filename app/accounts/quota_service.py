@@ -19,6 +19,8 @@ _TILL_SOMETHING_ENDS = 30
 _TILL_SOMETHING_IS_DELETED = 3600
 """Seconds after which another try makes sense, where only the tenant itself can know."""
 _SECONDS = 60
+_RESERVED_FOR = timedelta(hours=1)
+"""Then the sweeper takes a reservation back: its process died. One that goes on is renewed."""
 
 
 class Quotas:
@@ -49,6 +51,31 @@ class Quotas:
             used = self._usage.num_bytes()
             if used + num_bytes > limit:
                 raise _exceeded(BYTES, limit, used, _TILL_SOMETHING_IS_DELETED)
+
+    def reserve_bytes(self, reservation_id: UUID, num_bytes: int, *, spare: int) -> int | None:
+        """Count `num_bytes` as used until released, and up to `spare` more of what is left.
+
+        Returns:
+            What is reserved now; None where nothing is limited.
+
+        Raises:
+            QuotaExceededError: The tenant may not bring in so many.
+        """
+        limit = self.limits()[BYTES]
+        if limit is None:
+            return None
+        self._usage.lock()
+        self._usage.release(reservation_id)
+        used = self._usage.num_bytes()
+        if used + num_bytes > limit:
+            raise _exceeded(BYTES, limit, used, _TILL_SOMETHING_IS_DELETED)
+        granted = min(num_bytes + spare, limit - used)
+        self._usage.reserve(reservation_id, granted, expires_at=utc_now() + _RESERVED_FOR)
+        return granted
+
+    def release_bytes(self, reservation_id: UUID) -> None:
+        """Count the bytes of a reservation no longer."""
+        self._usage.release(reservation_id)
 
     def require_samples(self, num_samples: int) -> None:
         """Make sure that the tenant may have `num_samples` more.

@@ -1,12 +1,12 @@
 """Who calls, what they may do, and what administrators read and send."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from app.core.errors import ForbiddenError
 from app.core.schemas import InputModel, ReadableText, ReadModel
@@ -54,12 +54,19 @@ class Principal:
             raise ForbiddenError(f"The key lacks the scope {', '.join(missing)}.", missing=missing)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment must lie in the years 1 to 9999 of UTC") from None
+
+
 class KeyCreate(InputModel):
     """A key that is wanted."""
 
     name: Name
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 class KeyRotate(InputModel):

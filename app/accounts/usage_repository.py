@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
@@ -34,7 +34,7 @@ class UsageRepository:
         )
 
     def num_bytes(self) -> int:
-        """Return what the tenant has stored, what waits to be taken in, and what is announced."""
+        """Return what is stored, what waits to be taken in or shown, and what is on its way in."""
         parts = (
             select(func.sum(Blob.num_bytes)).where(Blob.tenant_id == self._tenant_id),
             select(func.sum(Dataset.upload_bytes)).where(
@@ -43,8 +43,30 @@ class UsageRepository:
             select(func.sum(Upload.num_bytes)).where(
                 Upload.tenant_id == self._tenant_id, Upload.job_id.is_(None)
             ),
+            select(func.sum(Job.input_bytes)).where(
+                Job.tenant_id == self._tenant_id, Job.state != JobState.SUCCEEDED
+            ),
         )
         return sum(int(self._session.scalar(part) or 0) for part in parts)
+
+    def reserve(self, reservation_id: UUID, num_bytes: int, *, expires_at: datetime) -> None:
+        """Announce bytes that come in one request, as a resumable upload announces its own."""
+        self._session.add(
+            Upload(
+                id=reservation_id,
+                tenant_id=self._tenant_id,
+                num_bytes=num_bytes,
+                offset=0,
+                details={},
+                expires_at=expires_at,
+            )
+        )
+
+    def release(self, reservation_id: UUID) -> None:
+        """Take an announcement back."""
+        self._session.execute(
+            delete(Upload).where(Upload.id == reservation_id, Upload.tenant_id == self._tenant_id)
+        )
 
     def num_samples(self) -> int:
         """Return the number of samples in all data sets."""

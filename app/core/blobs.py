@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -10,6 +11,15 @@ from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 
 SOMEBODY_WAITS = timedelta(seconds=4)
+
+
+class StoreState(StrEnum):
+    """Whether the store can be used, in words."""
+
+    USABLE = "usable"
+    SILENT = "it does not answer"
+    NO_BUCKET = "the bucket does not exist"
+    REFUSED = "it refuses the credentials"
 
 
 class Blobs(Protocol):
@@ -64,7 +74,6 @@ class Blobs(Protocol):
 
 def open_blobs(
     settings: Settings,
-    folder: DataFolder,
     tenant_id: UUID,
     *,
     patience: timedelta = SOMEBODY_WAITS,
@@ -74,7 +83,16 @@ def open_blobs(
     A store that does not answer is asked again until `patience` is over.
     """
     if settings.s3_url is None:
-        return BlobStore(folder.blobs(tenant_id))
+        return BlobStore(DataFolder(settings).blobs(tenant_id))
     from app.core.s3 import S3Blobs  # noqa: PLC0415 - only who uses it needs the extra
 
     return S3Blobs(settings, str(tenant_id), patience=patience)
+
+
+def look_at_store(settings: Settings) -> StoreState:
+    """Ask the store whether it can be used; for long nobody waits."""
+    if settings.s3_url is None:
+        return StoreState.USABLE
+    from app.core.s3 import look_at_bucket  # noqa: PLC0415 - only who uses it needs the extra
+
+    return look_at_bucket(settings)

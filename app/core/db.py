@@ -1,7 +1,6 @@
 """Engine, sessions and the only place that commits."""
 
 import math
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 DATABASE_ERRORS = (OperationalError, InterfaceError, PoolTimeoutError)
 """Not the statement's fault: the database is away, full, locked or in trouble."""
-_POSTGRES_DISK_FULL = "53100"
 _POSTGRES_PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -42,7 +40,7 @@ _TRUSTED_SECONDS = 1.0
 """For so long after its last use a connection is taken for alive."""
 _IDLE_SINCE = "labelaudit_idle_since"
 TENANT_ROLE = "labelaudit_tenant"
-"""Made by a migration; only its policies apply, since owners and superusers pass all walls."""
+"""Only this role meets the policies of the tables: owners and superusers pass all walls."""
 _TENANT = "tenant"
 _READ_ONLY = "labelaudit_read_only"
 _AFTER_COMMIT = "after_commit"
@@ -100,25 +98,40 @@ def _make_sqlite_engine(url: str) -> Engine:
     return engine
 
 
-def is_disk_full(error: BaseException) -> bool:
-    """Tell whether a statement failed because the database's volume is full."""
-    cause = getattr(error, "orig", None)
-    return (
-        getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        or getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL
-    )
-
-
 @event.listens_for(Session, "after_begin")
 def _raise_wall(session: Session, _transaction: object, connection: Connection) -> None:
     """Put a tenant's transactions behind the wall; both settings end with the transaction."""
     tenant_id = session.info.get(_TENANT)
     if tenant_id is not None and connection.dialect.name == "postgresql":
+        role = f"CASE WHEN {_role_is_usable(connection)} THEN '{TENANT_ROLE}' ELSE 'none' END"
         connection.exec_driver_sql(
-            f"SELECT set_config('role', '{TENANT_ROLE}', true), "
-            "set_config('app.tenant', %(tenant)s, true)",
+            f"SELECT set_config('role', {role}, true), set_config('app.tenant', %(tenant)s, true)",
             {"tenant": tenant_id},
         )
+
+
+def _role_is_usable(connection: Connection) -> str:
+    """Return the condition, in SQL, under which requests can take on the role.
+
+    An owner without CREATEROLE depends on an administrator for the role.
+    """
+    membership = "SET" if (connection.dialect.server_version_info or ()) >= (16,) else "MEMBER"
+    role = f"to_regrole('{TENANT_ROLE}')"
+    return (
+        f"pg_has_role({role}, '{membership}') AND has_table_privilege({role}, 'tenants', 'SELECT')"
+    )
+
+
+def owner_without_wall(session: Session) -> str | None:
+    """Return the database user whose requests run without the second wall; None if it stands."""
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        return None
+    usable = _role_is_usable(connection)
+    answer = connection.exec_driver_sql(
+        f"SELECT CASE WHEN {usable} THEN NULL ELSE quote_ident(current_user) END"
+    )
+    return answer.scalar()
 
 
 @contextmanager
@@ -128,9 +141,10 @@ def all_tenants(session: Session) -> Iterator[None]:
         yield
         return
     connection = session.connection()
-    connection.exec_driver_sql("SELECT set_config('role', 'none', true)")
+    look_over = "SELECT current_setting('role'), set_config('role', 'none', true)"
+    role = connection.exec_driver_sql(look_over).scalar_one()
     yield
-    connection.exec_driver_sql(f"SELECT set_config('role', '{TENANT_ROLE}', true)")
+    connection.exec_driver_sql("SELECT set_config('role', %(role)s, true)", {"role": role})
 
 
 def after_commit(session: Session, action: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect, text
 import migrations
 from app.core.clock import utc_now
 from app.core.db import Database, make_engine
+from migrations.tenancy import grant_role
 
 _VERSION_TABLE = "alembic_version"
 
@@ -25,6 +26,7 @@ def upgrade(url: str) -> None:
     try:
         with engine.begin() as connection:
             command.upgrade(make_config(connection), "head")
+            grant_role(connection)
     finally:
         engine.dispose()
 

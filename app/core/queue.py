@@ -14,7 +14,6 @@ from app.core.settings import Settings
 
 RUN_NEXT_TASK = "labelaudit.run_next"
 _SILENT_SECONDS = 5.0
-_REMEMBERED_SECONDS = 1.0
 _REDIS_OPTIONS = {
     "visibility_timeout": 86_400,  # messages are acknowledged at once: nothing is ever redelivered
     # A request must not hang because Redis does: its job is in the database already.
@@ -89,31 +88,16 @@ class WakeUps:
             _log.warning("wake_up_not_sent", queue=queue, error=type(error).__name__)
 
 
-class BrokerProbe:
-    """Looks whether the broker takes connections, once a second however many ask.
+def broker_answers(celery: Celery) -> bool:
+    """Tell whether the broker of this application takes connections.
 
-    A connection of its own each time would cost more than most requests, and leaves a heap of
-    classes and cycles to the garbage collector.
+    A connection each time leaves a heap of classes and cycles to the garbage collector: ask
+    through a `Probe`.
     """
-
-    def __init__(self, celery: Celery) -> None:
-        """Look at this application's broker."""
-        self._celery = celery
-        self._look_again_at = 0.0
-        self._answers = False
-
-    def answers(self) -> bool:
-        """Return what the last look saw, or what one sees now where that is a second ago."""
-        if time.monotonic() >= self._look_again_at:
-            self._answers = self._look()
-            self._look_again_at = time.monotonic() + _REMEMBERED_SECONDS
-        return self._answers
-
-    def _look(self) -> bool:
-        try:
-            with self._celery.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=2)
-        except Exception as error:  # noqa: BLE001 - a broker may fail in any way
-            _log.warning("broker_does_not_answer", error=type(error).__name__)
-            return False
-        return True
+    try:
+        with celery.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
+    except Exception as error:  # noqa: BLE001 - a broker may fail in any way
+        _log.warning("broker_does_not_answer", error=type(error).__name__)
+        return False
+    return True

@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.data_dir.resolve() / 'labelaudit.db'}"
 
     @property
+    def lacks_database(self) -> bool:
+        """Whether the SQLite file of the data folder is yet to be made; connecting would do it."""
+        return self.database_url is None and not (self.data_dir / "labelaudit.db").exists()
+
+    @property
     def quotas(self) -> dict[str, int | None]:
         """What a tenant may use where it has no quota of its own, by the names of the quotas."""
         common = {} if self.on_loopback else _QUOTAS_FOR_OTHERS

@@ -1,42 +1,36 @@
 """Where files lie below the data folder, and the store of blobs by their SHA-256."""
 
-import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.core.durable import publish_file
-from app.core.errors import NoSpaceError
 from app.core.packs import Packs
 
 if TYPE_CHECKING:  # a child that stores blobs has no settings, and should start fast
     from app.core.settings import Settings
 
 _CHUNK_BYTES = 1024**2
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class DataFolder:
     """Names of the places inside the data folder."""
 
-    def __init__(self, root: Path, store: Path | None = None) -> None:
-        """Use `root`, made absolute; folders appear when something is put in them.
+    def __init__(self, settings: "Settings") -> None:
+        """Use the folders that the settings name; they appear when something is put in them."""
+        self.root = settings.data_dir.resolve()
+        self._store = settings.store_folder
 
-        Blobs lie below `store`, by default in `root` too.
-        """
-        self.root = root.resolve()
-        self._store = self.root / "blobs" if store is None else store
-
-    @classmethod
-    def of(cls, settings: "Settings") -> "DataFolder":
-        """Return the folder that the settings name."""
-        return cls(settings.data_dir, settings.store_folder)
+    def marks(self, mark: str) -> list[Path]:
+        """Where a file of this name lies in each folder that all processes share."""
+        folders = [self.root]
+        if not self._store.is_relative_to(self.root):
+            folders.append(self._store)
+        return [folder / "marks" / mark for folder in folders]
 
     @property
     def incoming(self) -> Path:
@@ -201,34 +195,3 @@ class BlobStore:
     def sync() -> None:
         """Wait until all that was put is on disk: one sync for a whole batch."""
         os.sync()
-
-
-def free_bytes(folder: Path) -> int:
-    """Return the space left for us on the volume of `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return shutil.disk_usage(folder).free
-
-
-def require_space(folder: Path, num_bytes: int, *, min_free_bytes: int) -> None:
-    """Make sure that `num_bytes` more leave the reserve of the volume untouched.
-
-    Raises:
-        NoSpaceError: They would not.
-    """
-    if free_bytes(folder) - num_bytes < min_free_bytes:
-        raise NoSpaceError("There is not enough room for this upload on the data volume.")
-
-
-@contextmanager
-def full_disk_told() -> Iterator[None]:
-    """Turn the system's word for a full volume into ours.
-
-    Raises:
-        NoSpaceError: The volume is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise NoSpaceError("The data volume is full.") from error
-        raise

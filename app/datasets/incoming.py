@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from app.core.disk import require_space
 from app.core.durable import publish_file
-from app.core.storage import DataFolder, full_disk_told, require_space
+from app.core.storage import DataFolder
 from app.datasets.errors import EmptyUploadError
 from app.datasets.signatures import NUM_HEAD, require_archive
 
@@ -35,9 +36,12 @@ class IncomingFile:
         *,
         min_free_bytes: int,
         expected_bytes: int,
+        cover: Callable[[int], None],
         check_head: CheckHead = require_archive,
     ) -> None:
         """Create the file; `check_head` sees its first bytes as soon as they are there.
+
+        Before bytes are written, `cover` is told how many there will be, and may refuse them.
 
         Raises:
             NoSpaceError: `expected_bytes` would leave less than `min_free_bytes`.
@@ -45,6 +49,7 @@ class IncomingFile:
         self._folder = folder.incoming
         self._min_free_bytes = min_free_bytes
         self._check_head = check_head
+        self._cover = cover
         self._check_space(expected_bytes)
         self._path = self._folder / f"{uuid4().hex}.part"
         self._file = self._path.open("xb")
@@ -63,9 +68,9 @@ class IncomingFile:
             self._head += bytes(chunk[: NUM_HEAD - len(self._head)])
             if len(self._head) == NUM_HEAD:
                 self._check_head(self._head)
+        self._cover(self._num_bytes + len(chunk))
         self._check_space(len(chunk))
-        with full_disk_told():
-            self._file.write(chunk)
+        self._file.write(chunk)
         self._sha256.update(chunk)
         self._num_bytes += len(chunk)
 
@@ -79,17 +84,15 @@ class IncomingFile:
         if self._num_bytes == 0:
             raise EmptyUploadError("The file is empty.")
         self._check_head(self._head)
-        with full_disk_told():
-            # Synced here, where nobody waits: `publish` runs inside a write transaction.
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+        # Synced here, where nobody waits: `publish` runs inside a write transaction.
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
         return StoredUpload(file_name, self._sha256.hexdigest(), self._num_bytes)
 
     def publish(self, target: Path) -> None:
         """Give the finished file its name, durably."""
-        with full_disk_told():
-            publish_file(self._path, target)
+        publish_file(self._path, target)
 
     def discard(self) -> None:
         """Remove the file, unless it was published."""

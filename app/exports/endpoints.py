@@ -91,5 +91,5 @@ def download_export(
 ) -> Response:
     """The `ETag` is its SHA-256."""
     file = service.file(export_id)
-    blobs = open_blobs(context.settings, context.folder, caller.tenant_id)
+    blobs = open_blobs(context.settings, caller.tenant_id)
     return blob_response(request, blobs, file, disposition="attachment")

@@ -19,7 +19,7 @@ class ExportFormat(StrEnum):
     PARQUET = "parquet"
     """With the images, as Hugging Face `datasets` has it."""
     IMAGEFOLDER = "imagefolder"
-    """Class folders with `metadata.csv`, zipped."""
+    """Class folders with `metadata.parquet`, zipped."""
     LABEL_STUDIO = "label-studio"
     """Tasks with annotations and predictions."""
     FIFTYONE = "fiftyone"
@@ -27,12 +27,22 @@ class ExportFormat(StrEnum):
     CLEANLAB = "cleanlab"
     """The columns of cleanlab and of Cleanlab Studio."""
     CROISSANT = "croissant"
-    """Croissant 1.1 with a Parquet file and the log of decisions, zipped."""
+    """Croissant 1.1 with the samples and the log of decisions as Parquet, zipped."""
 
 
 NEEDS_IMAGES = frozenset(
     {ExportFormat.IMAGEFOLDER, ExportFormat.LABEL_STUDIO, ExportFormat.FIFTYONE}
 )
+"""Are of no use for a data set of scores."""
+HOLDS_IMAGES = frozenset(
+    {
+        ExportFormat.PARQUET,
+        ExportFormat.IMAGEFOLDER,
+        ExportFormat.FIFTYONE,
+        ExportFormat.CROISSANT,
+    }
+)
+"""Have the images themselves in the file, where the data set has any."""
 
 
 class LabelChoice(StrEnum):

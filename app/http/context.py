@@ -7,10 +7,11 @@ from uuid import UUID
 import anyio
 from prometheus_client import CollectorRegistry
 
-from app.core.blobs import Blobs, open_blobs
+from app.core.blobs import Blobs, StoreState, open_blobs
 from app.core.db import NUM_WRITES, Database
 from app.core.digests import GrowingDigests
-from app.core.queue import BrokerProbe, WakeUps
+from app.core.probe import Probe
+from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.signing import SigningKey
 from app.core.storage import DataFolder
@@ -46,7 +47,9 @@ class AppContext:
     """Sees all tenants: for what no tenant asks for."""
     folder: DataFolder
     wake_ups: WakeUps
-    broker: BrokerProbe
+    broker: Probe[bool]
+    """Whether the broker answers."""
+    store: Probe[StoreState]
     metrics: CollectorRegistry
     """Of this process."""
     job_metrics: CollectorRegistry
@@ -70,4 +73,4 @@ class AppContext:
 
     def blobs(self, tenant_id: UUID) -> Blobs:
         """Return a tenant's store."""
-        return open_blobs(self.settings, self.folder, tenant_id)
+        return open_blobs(self.settings, tenant_id)

@@ -6,9 +6,10 @@ from typing import Literal
 import structlog
 from fastapi import APIRouter, Response, status
 
+from app.core.blobs import StoreState
+from app.core.disk import free_bytes
 from app.core.migrate import is_current
 from app.core.schemas import ReadModel
-from app.core.storage import free_bytes
 from app.http.context import AppContext
 from app.http.deps import ContextDep
 
@@ -16,6 +17,14 @@ router = APIRouter(tags=["operation"])
 _log = structlog.get_logger(__name__)
 
 CheckState = Literal["ok", "degraded", "failed"]
+_STORE_CHECKS: dict[StoreState, CheckState] = {
+    StoreState.USABLE: "ok",
+    # What lies in the database is answered, and workers wait for the store.
+    StoreState.SILENT: "degraded",
+    # Somebody has to mend these; until then every job would fail.
+    StoreState.NO_BUCKET: "failed",
+    StoreState.REFUSED: "failed",
+}
 
 
 class Health(ReadModel):
@@ -56,7 +65,8 @@ def _readiness(context: AppContext) -> Readiness:
         "database": _check(lambda: is_current(context.database), "failed"),
         "disk": _check(lambda: free_bytes(settings.data_dir) >= settings.min_free_bytes, "failed"),
         # Jobs wait in their table: the sweeper sends the wake-ups once the broker is back.
-        "broker": _check(context.broker.answers, "degraded"),
+        "broker": _check(context.broker.answer, "degraded"),
+        "store": _STORE_CHECKS[context.store.answer()],
     }
     worst = next((state for state in ("failed", "degraded") if state in checks.values()), "ok")
     return Readiness.model_validate({"status": worst, "checks": checks})

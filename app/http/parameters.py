@@ -46,7 +46,7 @@ DESCRIPTIONS = {
 _UUID = "7f3c9b1e-5a44-4d0e-9a51-0c2f6f1f7a10"
 BODIES: dict[str, dict[str, Any]] = {
     "create_dataset": {
-        "upload_id": _UUID, "name": "photos", "audit": {"preset": "quick", "seed": 1},
+        "upload_id": _UUID, "name": "photos", "audit": {"seed": 1},
     },
     "create_part": {"upload_id": _UUID, "name": "more photos", "audit": "none"},
     "create_scores": {"upload_id": _UUID, "name": "scores of the last model"},
@@ -56,11 +56,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "rotate_key": {"overlap_seconds": 3600},
     "create_tenant": {"name": "radiology", "max_bytes": 500_000_000_000},
     "change_tenant": {"max_queued_jobs": 20},
-    "create_job": {"dataset_id": _UUID, "preset": "standard", "epochs": 30, "seed": 1},
+    "create_job": {"dataset_id": _UUID, "seed": 1},
     "decide": {"decision": "relabel", "label": "dog", "comment": "a dog, plainly"},
     "decide_many": {
-        "decision": "keep", "job_id": _UUID,
-        "filter": {"flagged": True, "min_p": 0.99}, "dry_run": True,
+        "decision": "relabel", "accept_suggestion": True, "job_id": _UUID,
+        "filter": {"sure": True}, "dry_run": True,
     },
     "undo": {"step_id": 17},
     "redo": {"step_id": 17},

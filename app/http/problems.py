@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
-from app.core.db import DATABASE_ERRORS, is_disk_full
+from app.core.db import DATABASE_ERRORS
+from app.core.disk import is_disk_full
 from app.core.errors import (
     AppError,
     InvalidRequestError,

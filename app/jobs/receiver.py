@@ -15,6 +15,7 @@ from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import OnceDep
 from app.accounts.quota_service import Quotas
 from app.accounts.replies import StoredReply
+from app.accounts.reservation import ByteReservation
 from app.accounts.schemas import Principal
 from app.core.errors import (
     AppError,
@@ -85,6 +86,9 @@ class Receiver:
         self.caller: Principal = caller
         self._request = request
         self._context: AppContext = context
+        self._reservation = ByteReservation(
+            context.tenant_database(caller.tenant_id), caller.tenant_id, context.settings
+        )
 
     @asynccontextmanager
     async def receive(
@@ -114,7 +118,7 @@ class Receiver:
                 jobs = JobService(
                     session, self.caller.tenant_id, self._context.wake_ups, quotas=quotas
                 )
-                quotas.require_bytes(upload.num_bytes)
+                self._reservation.settle(session, upload.num_bytes)
                 job = submit(jobs, dataset_id, upload)
                 submission = SubmissionRead(dataset_id=job.dataset_id, job_id=job.id)
                 self._once.remember(session, reply_of(submission))
@@ -126,30 +130,35 @@ class Receiver:
 
     @asynccontextmanager
     async def _incoming_file(self, check_head: CheckHead) -> AsyncIterator[IncomingFile]:
-        file = await to_thread.run_sync(self._open, check_head)
         try:
-            yield file
+            file = await to_thread.run_sync(self._open, check_head)
+            try:
+                yield file
+            finally:
+                # Shielded: a client that hangs up must not leave its bytes behind.
+                with anyio.CancelScope(shield=True):
+                    await to_thread.run_sync(file.discard)
         finally:
-            # Shielded: a client that hangs up must not leave its bytes behind.
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(file.discard)
+                await to_thread.run_sync(self._reservation.release)
 
     def _open(self, check_head: CheckHead) -> IncomingFile:
         settings = self._context.settings
         expected = announced_bytes(self._request, max_bytes=settings.max_upload_bytes)
-        self._require_quota(expected)
+        self._require_quota()
+        self._reservation.cover(max(expected, 1))
         return IncomingFile(
             self._context.folder,
             min_free_bytes=settings.min_free_bytes,
             expected_bytes=expected,
+            cover=self._reservation.cover,
             check_head=check_head,
         )
 
-    def _require_quota(self, num_bytes: int) -> None:
+    def _require_quota(self) -> None:
         """Say at once what registering would say after the last byte."""
         with self._context.tenant_database(self.caller.tenant_id).unit_of_work() as session:
             quotas = self._quotas(session)
-            quotas.require_bytes(num_bytes)
             quotas.require_samples(1)
             quotas.require_job(needs_gpu=False)
 

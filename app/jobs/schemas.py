@@ -31,7 +31,7 @@ OPTION_CODES = frozenset(
 
 
 class Preset(StrEnum):
-    """How much to spend. `auto` picks by device and image size, and the report says why.
+    """How much to spend. `auto` picks by image size, and the report says why.
 
     `quick` trains a head on a pretrained network's features, `standard` a small network. `paper` is
     the published setting: a large network for up to 300 epochs, so for a GPU.

@@ -94,9 +94,13 @@ class JobService:
         options = RecalibrateOptions(job_id=audit.id)
         return self._enqueue(audit.dataset_id, JobKind.RECALIBRATE, Queue.CPU, options)
 
-    def submit_prediction(self, dataset_id: UUID, options: InputModel, *, job_id: UUID) -> Job:
-        """Have images shown to a model; the job has this id."""
-        return self._enqueue(dataset_id, JobKind.PREDICT, Queue.CPU, options, job_id=job_id)
+    def submit_prediction(
+        self, dataset_id: UUID, options: InputModel, *, job_id: UUID, input_bytes: int
+    ) -> Job:
+        """Have images of `input_bytes` shown to a model; the job has this id."""
+        job = self._enqueue(dataset_id, JobKind.PREDICT, Queue.CPU, options, job_id=job_id)
+        job.input_bytes = input_bytes
+        return job
 
     def create(self, wanted: JobCreate) -> Job:
         """Start another audit of a data set.

@@ -16,6 +16,7 @@ from app.models.finding import (
     ResultVersion,
     SampleRank,
 )
+from app.models.folder_mark import FolderMark
 from app.models.idempotency_key import IdempotencyKey
 from app.models.job import (
     FINAL_STATES,
@@ -64,6 +65,7 @@ __all__ = [
     "EndedAttempts",
     "Exclusion",
     "Finding",
+    "FolderMark",
     "IdempotencyKey",
     "Job",
     "JobAttempt",

@@ -67,6 +67,8 @@ class Job(HasId, HasTenant, HasCreatedAt, Base):
     )
     stage: Mapped[str] = mapped_column(String(24), default="queued")
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    input_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Size of the files that came with the job; they go when it succeeds."""
 
     attempt: Mapped[int] = mapped_column(default=0)
     """Counts the claims; with `owner` the fencing token that every later write carries."""

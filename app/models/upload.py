@@ -9,7 +9,11 @@ from app.models.base import Base, HasCreatedAt, HasId, HasTenant
 
 
 class Upload(HasId, HasTenant, HasCreatedAt, Base):
-    """A resumable upload: how much of a file is durably here."""
+    """A resumable upload: how much of a file is durably here.
+
+    Also the bytes of a request that brings a whole file, while they arrive: what is announced
+    counts against the quota.
+    """
 
     __tablename__ = "uploads"
     __table_args__ = (Index(None, "tenant_id"), Index(None, "expires_at"), Index(None, "job_id"))

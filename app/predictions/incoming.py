@@ -3,14 +3,16 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 from uuid import uuid4
 
 from fastapi.exceptions import RequestValidationError
 
+from app.core.disk import require_space
 from app.core.durable import sync_folder
-from app.core.storage import DataFolder, full_disk_told, require_space
+from app.core.storage import DataFolder
 from app.datasets.errors import MissingFileError
 from app.http.multipart import PartHead
 from app.jobs.upload_form import clean_file_name
@@ -22,8 +24,17 @@ _PART = "file"
 class IncomingImages:
     """Takes the parts of a form until they are published or discarded. No image is looked at."""
 
-    def __init__(self, folder: DataFolder, *, max_files: int, min_free_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        *,
+        max_files: int,
+        min_free_bytes: int,
+        cover: Callable[[int], None],
+    ) -> None:
         """Create the folder.
+
+        Before bytes are written, `cover` is told how many there will be, and may refuse them.
 
         Raises:
             NoSpaceError: The volume is full, up to the reserve.
@@ -31,12 +42,14 @@ class IncomingImages:
         self._volume = folder.incoming
         self._min_free_bytes = min_free_bytes
         self._max_files = max_files
+        self._cover = cover
         require_space(self._volume, 0, min_free_bytes=min_free_bytes)
         # Its name is one that the sweeper removes, should this process die now.
         self._folder = self._volume / f"{uuid4().hex}.part"
         self._folder.mkdir(mode=0o700)
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
+        self.num_bytes = 0
         self.names: list[str] = []
         self.sha256s: list[str] = []
 
@@ -61,16 +74,17 @@ class IncomingImages:
         Raises:
             NoSpaceError: The volume is full, up to the reserve.
         """
+        self._cover(self.num_bytes + len(chunk))
         require_space(self._volume, len(chunk), min_free_bytes=self._min_free_bytes)
         if self._file is not None:
-            with full_disk_told():
-                self._file.write(chunk)
+            self._file.write(chunk)
         self._digest.update(chunk)
+        self.num_bytes += len(chunk)
 
     def end(self) -> None:
         """Know that it is whole, and have it on disk."""
         if self._file is not None:
-            with full_disk_told(), self._file as file:
+            with self._file as file:
                 file.flush()
                 os.fsync(file.fileno())
         self._file = None
@@ -87,11 +101,10 @@ class IncomingImages:
 
     def publish(self, target: Path) -> None:
         """Give the folder its name, durably."""
-        with full_disk_told():
-            sync_folder(self._folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._folder.replace(target)
-            sync_folder(target.parent)
+        sync_folder(self._folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.replace(target)
+        sync_folder(target.parent)
 
     def discard(self) -> None:
         """Remove the folder, unless it was published."""

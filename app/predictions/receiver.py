@@ -14,6 +14,7 @@ from app.accounts.auth import Reader
 from app.accounts.idempotency import OnceDep, RepeatedError
 from app.accounts.quota_service import Quotas
 from app.accounts.replies import StoredReply
+from app.accounts.reservation import ByteReservation
 from app.http.bodies import announced_bytes, body_batches
 from app.http.deps import ContextDep
 from app.http.multipart import FormReader
@@ -36,6 +37,9 @@ class PredictionReceiver:
         self._request = request
         self._tenant_id = caller.tenant_id
         self._context = context
+        self._reservation = ByteReservation(
+            context.tenant_database(caller.tenant_id), caller.tenant_id, context.settings
+        )
 
     async def submit(self, job_id: str, *, top_k: int) -> tuple[UUID, bool]:
         """Return the id of the job that shows the images, and whether it was there already.
@@ -92,9 +96,8 @@ class PredictionReceiver:
     @asynccontextmanager
     async def _receive(self) -> AsyncIterator[IncomingImages]:
         limit = self._context.settings.max_predict_bytes
-        announced_bytes(self._request, max_bytes=limit)
-        images = await to_thread.run_sync(self._open)
-        try:
+        expected = announced_bytes(self._request, max_bytes=limit)
+        async with self._opened(expected) as images:
             reader = FormReader(self._request.headers.get("content-type", ""), images)
             async with aclosing(body_batches(self._request, max_bytes=limit)) as batches:
                 async for batch in batches:
@@ -102,17 +105,29 @@ class PredictionReceiver:
             reader.finish()
             images.require_images()
             yield images
-        finally:
-            # Shielded: a client that hangs up must not leave its bytes behind.
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(images.discard)
 
-    def _open(self) -> IncomingImages:
+    @asynccontextmanager
+    async def _opened(self, expected_bytes: int) -> AsyncIterator[IncomingImages]:
+        try:
+            images = await to_thread.run_sync(self._open, expected_bytes)
+            try:
+                yield images
+            finally:
+                # Shielded: a client that hangs up must not leave its bytes behind.
+                with anyio.CancelScope(shield=True):
+                    await to_thread.run_sync(images.discard)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._reservation.release)
+
+    def _open(self, expected_bytes: int) -> IncomingImages:
         settings = self._context.settings
+        self._reservation.cover(max(expected_bytes, 1))
         return IncomingImages(
             self._context.folder,
             max_files=settings.max_predict_files,
             min_free_bytes=settings.min_free_bytes,
+            cover=self._reservation.cover,
         )
 
     def _require_model(self, job_id: str) -> None:
@@ -128,7 +143,10 @@ class PredictionReceiver:
             with self._context.tenant_database(self._tenant_id).unit_of_work() as session:
                 self._once.reserve(session, wanted)
                 quotas = Quotas(session, self._tenant_id, self._context.settings)
-                self._service(session, quotas).submit(options, new_id=new_id)
+                self._reservation.settle(session, images.num_bytes)
+                self._service(session, quotas).submit(
+                    options, new_id=new_id, num_bytes=images.num_bytes
+                )
                 self._once.remember(session, _reply_of(new_id))
                 images.publish(target)  # before the commit: no row without its files
         except BaseException:

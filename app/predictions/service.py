@@ -39,8 +39,8 @@ class PredictionService:
         """
         self._findings.model(job_id, ModelFormat.SAFETENSORS)
 
-    def submit(self, options: PredictOptions, *, new_id: UUID) -> Job:
-        """Queue the job, under `new_id`.
+    def submit(self, options: PredictOptions, *, new_id: UUID, num_bytes: int) -> Job:
+        """Queue the job, under `new_id`; its images have `num_bytes`.
 
         Raises:
             AppError: As `require_model`.
@@ -48,7 +48,9 @@ class PredictionService:
         """
         self.require_model(options.job_id)
         audit = self._jobs.find(options.job_id)
-        return self._jobs.submit_prediction(audit.dataset_id, options, job_id=new_id)
+        return self._jobs.submit_prediction(
+            audit.dataset_id, options, job_id=new_id, input_bytes=num_bytes
+        )
 
     def state(self, job_id: UUID) -> Job:
         """Return a job's row as it is now."""

@@ -8,6 +8,7 @@ from app.accounts.auth import Writer, require
 from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.schemas import Scope
+from app.core.disk import require_space
 from app.core.errors import (
     ForbiddenError,
     InvalidRequestError,
@@ -16,7 +17,6 @@ from app.core.errors import (
     PayloadTooLargeError,
     UnauthenticatedError,
 )
-from app.core.storage import require_space
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import (
     DatabaseUnavailableError,

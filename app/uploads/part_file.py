@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Self
 
-from app.core.storage import full_disk_told
 from app.uploads.errors import UploadExpiredError, UploadLockedError
 
 
@@ -42,24 +41,14 @@ class PartFile:
         self._file.seek(offset)
 
     def write(self, chunk: bytes) -> None:
-        """Append bytes.
-
-        Raises:
-            NoSpaceError: The volume is full.
-        """
+        """Append bytes."""
         rest = memoryview(chunk)
-        with full_disk_told():
-            while rest:
-                rest = rest[self._file.write(rest) :]
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def sync(self) -> None:
-        """Wait until all bytes are on disk.
-
-        Raises:
-            NoSpaceError: The volume is full.
-        """
-        with full_disk_told():
-            os.fsync(self._file.fileno())
+        """Wait until all bytes are on disk."""
+        os.fsync(self._file.fileno())
 
     def sha256(self) -> str:
         """Read the whole file once and return its hash."""

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import Headers
 
 from app.accounts.auth import Writer
+from app.core.disk import require_space
 from app.core.errors import InvalidRequestError, NotFoundError
 from app.core.ids import parse_uuid
-from app.core.storage import require_space
 from app.http.bodies import announced_bytes, body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from app.core.storage import require_space
+from app.core.disk import require_space
 from app.http.context import AppContext
 from app.uploads.errors import ChecksumMismatchError
 from app.uploads.part_file import PartFile

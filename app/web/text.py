@@ -183,8 +183,8 @@ _VERDICTS = {
     "mislabeled": "This label is worth a look: it may be wrong",
     "duplicate": "This picture is there more than once",
     "ambiguous": "This image may as well be of another class",
-    "hard": "This label is probably right, but it was hard to learn",
-    "clean": "Nothing speaks against this label",
+    "hard": "This label is not flagged, but it was hard to learn",
+    "clean": "This label is not flagged",
     "verified": "A person has verified this label",
 }
 
@@ -199,8 +199,8 @@ _KINDS = {
     "off_topic": "Off-topic",
     "duplicate": "Shown more than once",
     "ambiguous": "Ambiguous",
-    "hard": "Hard but right",
-    "clean": "Nothing against it",
+    "hard": "Hard to learn",
+    "clean": "Not flagged",
     "not_judged": "Not judged",
     "verified": "Verified by a person",
 }

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import ml
-from labelaudit.errors import InputError, ServiceError
+from labelaudit.errors import InputError
 from labelaudit.pack import pack_folder
 from labelaudit.study.data import Images, Labels, StudyData, stratified_rows
 from labelaudit.terminal import note
-from worker.ingest.errors import FailureCode, IngestError
+from worker.ingest.errors import IngestError
 from worker.ingest.layout import TEST
 from worker.ingest.limits import Limits
 from worker.ingest.pipeline import Spec, ingest
@@ -78,8 +78,7 @@ def _ingest(archive: Path, work: Path) -> dict[str, Any]:
     try:
         ingest(spec, safe_point=lambda: None, emit=lambda _fraction, _speed: None)
     except IngestError as error:
-        kind = ServiceError if error.code is FailureCode.NO_SPACE else InputError
-        raise kind(error.detail, code=error.code) from error
+        raise InputError(error.detail, code=error.code) from error
     summary: dict[str, Any] = json.loads((work / "summary.json").read_text("utf-8"))
     note(f"{summary['num_samples']:,} images of {len(summary['classes'])} classes")
     for warning in summary["warnings"]:

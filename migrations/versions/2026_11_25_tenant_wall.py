@@ -2,14 +2,7 @@
 
 from collections.abc import Sequence
 
-from migrations.tenancy import (
-    OWN,
-    leave_role,
-    make_role,
-    only_appended,
-    protect,
-    unprotect,
-)
+from migrations.tenancy import OWN, leave_role, protect, unprotect
 
 revision: str = "2026_11_25_tenant_wall"
 down_revision: str | None = "2026_11_25_superseded"
@@ -37,10 +30,8 @@ _TABLES: dict[str, str] = {
 
 
 def upgrade() -> None:
-    make_role()
     for table, condition in _TABLES.items():
         protect(table, condition)
-    only_appended("audit_entries")
 
 
 def downgrade() -> None:

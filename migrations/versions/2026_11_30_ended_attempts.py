@@ -8,7 +8,7 @@ from alembic import op
 from migrations.tenancy import protect
 
 revision: str = "2026_11_30_ended_attempts"
-down_revision: str | None = "2026_11_28_ranks"
+down_revision: str | None = "2026_11_30_input_bytes"
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 

@@ -131,7 +131,7 @@ def score(
     if label_N.shape != (state.data.num_samples,):
         raise ValueError(f"{state.data.num_samples} labels needed, not {label_N.size}")
     evidence = gather(state, label_N, features_ND, names=signals)
-    detection = judge(evidence.log_prob, label_N)
+    detection = judge(evidence.log_prob, label_N, may_underfit=not state.config.frozen)
     measured = evidence.signals
     if "disagreement" in measured:
         measured["hard"] = hardness(measured["disagreement"], detection.p_mislabeled)

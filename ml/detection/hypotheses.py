@@ -3,9 +3,12 @@
 N samples, K candidates, H hypotheses. On a hard image the network is unsure, and people err, too.
 Predictions alone cannot tell how much of the doubt is the network's own. A hypothesis h is a
 temperature T of the prior of the true class (T = 1: all doubt is the network's; T near 0: none, so
-that every disagreement is a wrong label) and a family of noise transition matrices.
+that every disagreement is a wrong label) and a family of noise transition matrices. Of a network
+that may have learned too little a second thing is unknown: whether its flat predictions repeat the
+noise that it learned, so that they are to be deconvolved, or show that it is weak.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +30,7 @@ NUM_ROUNDS = 6
 """Anchors and posterior of the true class need each other; six rounds settle both."""
 FALLBACK_NOISE = 0.2
 UNINFORMATIVE = "uninformative_predictions"
+"""The fallback where nothing is stated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,30 +47,44 @@ class Hypotheses:
     """Why nothing was fitted: a stable name, or None."""
 
 
-def fit_hypotheses(candidates: Candidates) -> Hypotheses:
+def fit_hypotheses(candidates: Candidates, *, may_underfit: bool = False) -> Hypotheses:
     """Return what every hypothesis says, without any true label.
 
     For each h: the deconvolved prediction to the power 1 / T is the prior of the true class, a
     noise matrix fitted to the given labels by EM the likelihood; Bayes' rule gives p_h(i), the
     probability that label i is wrong (Dawid and Skene 1979; Patrini et al., CVPR 2017, section 3).
+
+    Args:
+        candidates: Predictions, uncalibrated.
+        may_underfit: Whether half of the hypotheses take the prediction as it is.
     """
     prediction, mean_log_likelihood = calibrate(candidates)
     if not _is_informative(mean_log_likelihood, prediction):
         return _unfitted(candidates)
     structured = StructuredNoise(prediction)
-    prior, true_class = _fit_prior(prediction, structured)
-    even = EvenNoise()
-    num_hypotheses = 2 * len(TEMPERATURES)
-    p_wrong_HN = np.empty((num_hypotheses, len(prior.rest)), dtype=np.float32)
-    mean = TrueClass(prob=np.zeros_like(prior.prob), rest=np.zeros_like(prior.rest))
-    for number, temperature in enumerate(TEMPERATURES.tolist()):
-        tempered = prior.at_temperature(temperature)
-        found = even.posterior(tempered), structured.posterior(tempered, start=true_class)
-        for family, posterior in enumerate(found):
-            p_wrong_HN[2 * number + family] = posterior.p_wrong
-            mean.prob[:] += posterior.prob / num_hypotheses
-            mean.rest[:] += posterior.rest / num_hypotheses
+    deconvolved, true_class = _fit_prior(prediction, structured)
+    priors = [deconvolved, prediction] if may_underfit else [deconvolved]
+    p_wrong_HN = np.empty((len(priors) * len(TEMPERATURES) * 2, len(prediction.rest)), np.float32)
+    mean = TrueClass(prob=np.zeros_like(prediction.prob), rest=np.zeros_like(prediction.rest))
+    for p_wrong_N, posterior in zip(
+        p_wrong_HN, _posteriors(priors, structured, true_class), strict=True
+    ):
+        p_wrong_N[:] = posterior.p_wrong
+        mean.prob[:] += posterior.prob / len(p_wrong_HN)
+        mean.rest[:] += posterior.rest / len(p_wrong_HN)
     return Hypotheses(prediction=prediction, true_class=mean, p_wrong=p_wrong_HN)
+
+
+def _posteriors(
+    priors: list[Candidates], structured: StructuredNoise, start: TrueClass
+) -> Iterator[TrueClass]:
+    """Yield the posterior of the true class under each hypothesis."""
+    even = EvenNoise()
+    for prior in priors:
+        for temperature in TEMPERATURES.tolist():
+            tempered = prior.at_temperature(temperature)
+            yield even.posterior(tempered)
+            yield structured.posterior(tempered, start=start)
 
 
 def _fit_prior(prediction: Candidates, structured: StructuredNoise) -> tuple[Candidates, TrueClass]:

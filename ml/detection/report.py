@@ -15,9 +15,9 @@ from ml.types import IntArray
 
 SMALLER_SLICES = "smaller_slices"
 LEARNED_TOO_LITTLE = (
-    "The network learned too little to judge labels: it explains them no better than the sizes of "
-    "the classes do. The ranking follows its losses; no label is flagged and no quality is stated. "
-    "Train longer, on more images, or with the preset quick."
+    "The network learned too little to judge labels: by its predictions any share of them may be "
+    "wrong. Samples are ranked, but none is flagged and no quality is stated. Train longer, on "
+    "more images, or with the preset quick."
 )
 
 

@@ -1,13 +1,13 @@
 """From predictions to a verdict for every given label (N samples, C classes)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ml.detection.candidates import find_candidates
 from ml.detection.flags import MIN_YIELD, surely_wrong, worth_a_look
-from ml.detection.hypotheses import Hypotheses, fit_hypotheses
+from ml.detection.hypotheses import UNINFORMATIVE, Hypotheses, fit_hypotheses
 from ml.detection.intervals import (
     UNKNOWN,
     Interval,
@@ -21,6 +21,9 @@ from ml.types import BoolArray, FloatArray, IntArray
 
 MIN_CLASS_SIZE = 2
 """A class with one sample has no other to compare it with."""
+
+MAX_TOLD_WIDTH = 0.5
+"""A wider interval of the noise rate says less than the constant [0, 0.5] does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -59,22 +62,32 @@ class Detection:
     """Why nothing could be fitted: a stable name, or None."""
 
 
-def judge(log_prob_NC: FloatArray, label_N: IntArray, *, min_yield: float = MIN_YIELD) -> Detection:
+def judge(
+    log_prob_NC: FloatArray,
+    label_N: IntArray,
+    *,
+    may_underfit: bool = False,
+    min_yield: float = MIN_YIELD,
+) -> Detection:
     """Judge every given label by the class log-probabilities of its sample.
 
     Args:
         log_prob_NC: Class log-probabilities, finite, in nats.
         label_N: Given labels, in [0, C).
+        may_underfit: Whether the network may have learned too little: then its predictions may be
+            flat because it is weak, not only because it learned the noise.
         min_yield: Smallest probability that is worth a look.
 
     Returns:
         The verdicts. A sample whose given label no other has is not judged. Where nothing could be
-        fitted, the samples are ranked by their losses, none is flagged, and no quality is stated.
+        fitted, or the noise rate may be anything (an interval wider than `MAX_TOLD_WIDTH`), samples
+        are ranked, but none is flagged and no quality is stated.
     """
-    found = fit_hypotheses(find_candidates(log_prob_NC, label_N))
+    found = fit_hypotheses(find_candidates(log_prob_NC, label_N), may_underfit=may_underfit)
     p_mislabeled_N = found.true_class.p_wrong
     size_C = np.bincount(label_N, minlength=log_prob_NC.shape[1])
     p_mislabeled_N[size_C[label_N] < MIN_CLASS_SIZE] = np.nan
+    found = _unless_all_is_possible(found, p_mislabeled_N)
     flagged_N, sure_N = worth_a_look(p_mislabeled_N, min_yield), surely_wrong(p_mislabeled_N)
     if found.fallback:
         flagged_N, sure_N = np.zeros_like(flagged_N), np.zeros_like(sure_N)
@@ -116,6 +129,14 @@ def suggest(prob_NK: FloatArray, flagged_N: BoolArray) -> IntArray:
     place_N = prob_NK.argmax(axis=1)
     place_N[flagged_N] = 1 + prob_NK[flagged_N, 1:].argmax(axis=1)
     return np.asarray(place_N, dtype=np.int64)
+
+
+def _unless_all_is_possible(found: Hypotheses, p_mislabeled_N: FloatArray) -> Hypotheses:
+    """Return hypotheses that state nothing where they contradict each other too much."""
+    low, high = noise_rate_interval(found.p_wrong[:, ~np.isnan(p_mislabeled_N)])
+    if found.fallback is None and high - low > MAX_TOLD_WIDTH:
+        return replace(found, fallback=UNINFORMATIVE)
+    return found
 
 
 class _Rates(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ml.mixture.beta import BetaPair
-from ml.mixture.em import EmResult, Expectation, expect, run_em
+from ml.mixture.em import EmResult, Expectation, run_em
 from ml.mixture.gaussian import GaussianPair
 from ml.mixture.interval import noise_rate_interval
 from ml.mixture.model import BetaMixture, GaussianMixture, Mixture, Mode
@@ -24,7 +24,7 @@ from ml.mixture.published import (
     fit_published_gaussian,
     published_range,
 )
-from ml.mixture.robust import HALVES, TwoGroups, fit_two_groups
+from ml.mixture.robust import HALVES, fit_two_groups
 from ml.mixture.selection import (
     is_disagreed_with,
     shows_two_groups,
@@ -42,6 +42,9 @@ MIN_SAMPLES = 10
 MIN_SCALE = 1e-3
 """In nats. Where more than half of the losses are smaller, their differences are rounding."""
 MIN_SPREAD = 1e-6
+DOUBTED = 0.05
+"""How far two groups are believed where one explains the losses as well (convention): two that
+overlap are the normal case of labels that people got wrong, so the posterior stays above 0."""
 CLEAN_ONLY = np.array([1.0, 0.0])
 FLAT: dict[Kind, BetaPair | GaussianPair] = {
     "beta": BetaPair(np.ones(2), np.ones(2), HALVES),
@@ -63,7 +66,7 @@ def fit_mixture(
         mode: `faithful` reproduces the published recipe: the 5th to 95th percentile, ten EM
             iterations on moments (for `gaussian`: plain EM on the same values). `robust` keeps
             every loss in the fit, maximises the likelihood, keeps the posterior monotone, and
-            prefers one component where two are not supported.
+            hardly believes two components where one explains the losses as well.
         exact: Fit to the losses themselves, not to a histogram of them. For the robust mode; it
             changes parameters by less than 0.1 %.
 
@@ -116,24 +119,22 @@ def _fit_robust(
     # Whether there are two groups is a question about the losses, the same for both kinds.
     best = groups.result.end
     is_noise = is_disagreed_with(np.log(loss_M), groups.points, best)
-    if not (is_noise and shows_two_groups(groups.points, best, gain)):
-        return _one_component(groups, kind)
+    is_divided = is_noise and shows_two_groups(groups.points, best, gain)
     result = groups.result
     if kind == "gaussian":
         mass_KM = result.end.responsibility * count_M
         result = run_em(groups.points, FLAT[kind].maximise(groups.points, mass_KM))
     result = result.ordered()
-    interval = noise_rate_interval(groups.points, result.end)
-    return _mixture(result, groups.normalisation, interval=interval)
-
-
-def _one_component(groups: TwoGroups, kind: Kind) -> Mixture:
-    """Return one component; how large a second one might be says the fit that was not taken."""
-    points = groups.points
-    both = FLAT[kind].maximise(points, np.stack([points.count, points.count]))
-    result = EmResult(expect(points, replace(both, weight=CLEAN_ONLY)), 1, converged=True)
-    interval = (0.0, noise_rate_interval(points, groups.result.ordered().end)[1])
-    return _mixture(result, groups.normalisation, interval=interval, fallback=ONE_COMPONENT)
+    low, high = noise_rate_interval(groups.points, result.end)
+    if is_divided:
+        return _mixture(result, groups.normalisation, interval=(low, high))
+    return _mixture(
+        result,
+        groups.normalisation,
+        interval=(0.0, high),
+        fallback=ONE_COMPONENT,
+        p_two_groups=DOUBTED,
+    )
 
 
 def _undivided(histogram: LossHistogram, kind: Kind, mode: Mode, *, fallback: str) -> Mixture:
@@ -153,12 +154,14 @@ def _mixture(
     *,
     interval: tuple[float, float],
     fallback: str | None = None,
+    p_two_groups: float = 1.0,
 ) -> Mixture:
     pair = result.end.pair
     common: dict[str, Any] = {
         "weight": _floats(pair.weight),
         "normalisation": normalisation,
-        "noise_rate": float(pair.weight[1]),
+        "noise_rate": p_two_groups * float(pair.weight[1]),
+        "p_two_groups": p_two_groups,
         "noise_rate_interval": interval,
         "converged": result.converged,
         "num_iterations": result.num_iterations,

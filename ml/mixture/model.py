@@ -26,7 +26,7 @@ TwoFloats = tuple[float, float]
 class Mixture(ABC):
     """Two components of per-sample losses. Index 0 is clean, index 1 is noisy.
 
-    With one component only, `weight` is (1, 0) and the posterior is 0 everywhere.
+    Where the losses could not be divided at all, `weight` is (1, 0) and the posterior 0 everywhere.
     """
 
     weight: TwoFloats
@@ -35,13 +35,17 @@ class Mixture(ABC):
     noise_rate: float
     """Estimated share of samples of the noisy component, 0 to 1."""
     noise_rate_interval: TwoFloats
-    """95 % interval of `noise_rate`, of sampling error under the model."""
+    """95 % interval of `noise_rate`: sampling error under the model, and on both sides the expected
+    share of samples that are of the other component, for where components overlap the losses do not
+    tell whose they are."""
     converged: bool
     num_iterations: int
     log_likelihood: float
     """Sum of log p(x) over the fitted normalised losses."""
     fallback: str | None
     """Why no two-component fit was used: a stable name, or None."""
+    p_two_groups: float = 1.0
+    """How far two components are believed rather than one, 0 to 1: a factor of the posterior."""
     mode: Mode
     """`robust` (the posterior never falls as the loss rises) or `faithful` (as published)."""
 
@@ -92,7 +96,7 @@ class Mixture(ABC):
         log_density_KN = self._pair().log_density(_points(x_N))
         log_prior_odds = np.log(self.weight[1]) - np.log(self.weight[0])
         log_odds_N = log_density_KN[1] - log_density_KN[0] + log_prior_odds
-        return np.asarray(expit(log_odds_N), dtype=np.float64)
+        return np.asarray(self.p_two_groups * expit(log_odds_N), dtype=np.float64)
 
     def lookup(self) -> FloatArray:
         """Return the posterior in the 100 cells of the published code.
@@ -108,7 +112,9 @@ class Mixture(ABC):
         losses = np.asarray(losses_M, dtype=np.float64)
         log_density_KM = self._pair().log_density(_points(self.normalise(losses)))
         weight_K1 = np.asarray(self.weight)[:, None]
-        return np.asarray(weight_K1 * np.exp(log_density_KM) * self.normalisation.slope(losses))
+        both_KM = weight_K1 * np.exp(log_density_KM) * self.normalisation.slope(losses)
+        noisy_M = self.p_two_groups * both_KM[1]
+        return np.stack([both_KM.sum(axis=0) - noisy_M, noisy_M])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as numbers, strings and sequences: ready for JSON, and exact."""

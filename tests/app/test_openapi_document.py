@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import openapi_spec_validator
 import pytest
 
 from app.core.settings import Settings
@@ -30,6 +31,10 @@ class TestCommittedFiles:
 
 
 class TestLint:
+    def test_is_valid_openapi(self, document: dict[str, Any]) -> None:
+        assert document["openapi"].startswith("3.1.")
+        openapi_spec_validator.validate(document)
+
     def test_every_operation_is_described(self, document: dict[str, Any]) -> None:
         for path, method, operation in operations(document):
             where = f"{method} {path}"
@@ -77,6 +82,15 @@ class TestLint:
             schema = body["schema"] | {"components": document["components"]}
             jsonschema_rs.validator_for(schema).validate(body["example"])
             assert method in _METHODS_WITH_BODY, path
+
+    def test_examples_of_bodies_leave_the_preset_to_the_service(
+        self, document: dict[str, Any]
+    ) -> None:
+        for path, method, operation in operations(document):
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            example = json.dumps(body.get("example"))
+            assert "preset" not in example, (method, path)
+            assert "epochs" not in example, (method, path)
 
     def test_references_lead_somewhere(self, document: dict[str, Any]) -> None:
         text = json.dumps(document)

@@ -23,6 +23,7 @@ SYSTEM_WIDE = {
     "app.jobs.attempt_repository.AttemptRepository.end": "the same",
     "app.jobs.attempt_repository.AttemptRepository.totals": "metrics of the whole service",
     "app.jobs.event_repository.EventRepository": "takes the tenant from the job that it is given",
+    "app.jobs.folder_repository.FolderRepository": "all tenants' files lie in the same folders",
     "app.jobs.gauge_repository.GaugeRepository": "metrics of the whole service",
     "app.accounts.idempotency_repository.remove_keys_before": "the sweeper",
     "app.datasets.removal_repository.find_unfinished": "the sweeper",

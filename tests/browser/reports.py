@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 from app.models import Dataset, Job, Sample
 from tests.browser.rows import Seed
@@ -91,7 +92,7 @@ def picture(service: Service, seed: Seed, dataset: Dataset) -> None:
 
 
 def _store(service: Service, seed: Seed) -> BlobStore:
-    return BlobStore(DataFolder(service.data_dir).blobs(seed.tenant_id))
+    return BlobStore(DataFolder(Settings(data_dir=service.data_dir)).blobs(seed.tenant_id))
 
 
 def _scaled(shape: list[float], total: float) -> list[float]:

@@ -3,11 +3,13 @@
 import colorsys
 import io
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
 from app.core.clock import utc_now
+from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 from app.models import Dataset, Finding, Job, JobState, ResultVersion, Sample
 from app.models.likely import SCALE
@@ -40,16 +42,17 @@ def make_suspects(
     *,
     num_flagged: int | None = None,
     has_likely: bool = False,
+    pictures: Sequence[bytes] = (),
     **values: object,
 ) -> Suspects:
-    """Make samples that are flagged, the first one worst; labels go round the classes."""
+    """Make samples that are flagged, the first one worst; labels and pictures go round."""
     dataset = seed.dataset(**{"num_samples": num_samples, "image_size": 64} | values)
-    images = store_images(seed)
+    images = store_images(seed, pictures)
     num_classes = len(dataset.classes)
     with seed.database.unit_of_work() as session:
         session.add(dataset)
         samples = [
-            make_sample(session, dataset, place, sha256=images[place % NUM_IMAGES])
+            make_sample(session, dataset, place, sha256=images[place % len(images)])
             for place in range(num_samples)
         ]
         job = make_job(session, dataset, started_at=utc_now(), finished_at=utc_now())
@@ -101,7 +104,7 @@ def keep_evidence(seed: Seed, suspects: Suspects, num_epochs: int = 30) -> None:
             [tuple([part * loss for loss in falling] for part in (0.4, 0.7, 1.0))] * num_classes
         ),
     }
-    blobs = BlobStore(DataFolder(seed.data_dir).blobs(seed.tenant_id))
+    blobs = BlobStore(DataFolder(Settings(data_dir=seed.data_dir)).blobs(seed.tenant_id))
     with seed.database.unit_of_work() as session:
         job = session.get_one(Job, suspects.job.id)
         for kind, content in files.items():
@@ -109,10 +112,10 @@ def keep_evidence(seed: Seed, suspects: Suspects, num_epochs: int = 30) -> None:
             blobs.put(content)
 
 
-def store_images(seed: Seed) -> list[str]:
-    """Put pictures into the tenant's store; return their hashes."""
-    blobs = BlobStore(DataFolder(seed.data_dir).blobs(seed.tenant_id))
-    return [blobs.put(_picture(number)) for number in range(NUM_IMAGES)]
+def store_images(seed: Seed, pictures: Sequence[bytes] = ()) -> list[str]:
+    """Put pictures, these or some drawn here, into the tenant's store; return their hashes."""
+    blobs = BlobStore(DataFolder(Settings(data_dir=seed.data_dir)).blobs(seed.tenant_id))
+    return [blobs.put(each) for each in pictures or map(_picture, range(NUM_IMAGES))]
 
 
 def _finding(

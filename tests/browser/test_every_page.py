@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from app.core.clock import utc_now
-from app.models import DatasetState, JobKind, JobState
+from app.models import DatasetState, Finding, JobKind, JobState
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.pictures import Shots
@@ -61,6 +62,13 @@ def _review_done(seed: Seed) -> str:
     return make_suspects(seed, 4, num_flagged=0).review_path
 
 
+def _review_not_judged(seed: Seed) -> str:
+    suspects = make_suspects(seed, 4, num_flagged=0)
+    with seed.database.unit_of_work() as session:
+        session.execute(update(Finding).values(p_mislabeled=None, verdict="not_judged"))
+    return suspects.review_path
+
+
 def _sample(seed: Seed) -> str:
     suspects = make_suspects(seed, 60, classes=CLASSES, name="cifar-10")
     keep_evidence(seed, suspects)
@@ -110,6 +118,7 @@ PAGES: dict[str, Callable[[Seed], str]] = {
     "review": _review,
     "review-filtered": _review_filtered,
     "review-done": _review_done,
+    "review-not-judged": _review_not_judged,
     "sample": _sample,
     "sample-older": _sample_of_an_older_audit,
     "not-found": _missing,

@@ -120,7 +120,6 @@ def test_every_key_becomes_exactly_one_decision(
             key = keys[len(wanted) % len(keys)]
             page.keyboard.press(key)
             wanted.append({"a": "relabel", "s": "keep", "d": "unsure"}[key])
-        page.keyboard.press("n")
     all_saved(page, service, suspects, num_samples)
     log = log_of(service, suspects)
     assert [entry["to"]["decision"] for entry in log] == wanted
@@ -134,7 +133,7 @@ def test_without_network_nothing_is_lost_and_a_retry_sends_it(
     page = open_page(suspects.review_path)
     page.route("**/decision", lambda route: route.abort())
     press(page, "s s a")
-    page.get_by_text("not saved: the service does not answer").first.wait_for()
+    page.get_by_text("not saved: The service does not answer.").first.wait_for()
     expect(page.locator("[data-state=pending]")).to_have_count(3)
     assert log_of(service, suspects) == []
     page.unroute("**/decision")

@@ -2,7 +2,9 @@
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import update
 
+from app.models import Finding
 from tests.browser.conftest import OpenPage
 from tests.browser.rows import Seed
 from tests.browser.suspects import make_suspects
@@ -11,6 +13,8 @@ from tests.support.service import Service
 
 UNSAFE = '<script>document.title="owned"</script>'
 LONG = "Ünïcödé-类别-" * 12
+_IS_WHOLE = """each => each.scrollWidth <= each.clientWidth + 1
+    && each.getBoundingClientRect().right <= each.closest('.tile').getBoundingClientRect().right"""
 
 
 def test_one_of_a_thousand_classes_is_found_by_typing(
@@ -44,12 +48,71 @@ def test_digits_stand_for_the_probable_classes_of_each_sample(
     page = open_page(suspects.review_path)
     # Given a, suggested b; d has 3 %, and each class stands there once.
     keys = page.locator(".class-key:visible")
-    expect(keys).to_have_text(["1b", "2a6 %", "3d3 %", "4c", "5e", "6f"])
+    expect(keys).to_have_text(["1b90 %", "2a6 %", "3d3 %", "4c", "5e", "6f"])
     press(page, "3")
-    expect(keys).to_have_text(["1c", "2b6 %", "3e3 %", "4a", "5d", "6f"])
+    expect(keys).to_have_text(["1c90 %", "2b6 %", "3e3 %", "4a", "5d", "6f"])
     press(page, "3")
     all_saved(page, service, suspects, 2)
     assert [entry["to"]["label"] for entry in log_of(service, suspects)] == ["d", "e"]
+
+
+def test_both_chances_are_named_wherever_a_suspect_is_shown(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 4, classes=["bird", "frog", "deer"], has_likely=True)
+    page = open_page(suspects.review_path)
+    for _ in ("grid", "single view"):
+        tile = page.locator(".tile:visible").first
+        expect(tile.locator(".tile__chance")).to_have_text("likely wrong 99 %")
+        expect(tile.locator(".tile__suggested")).to_have_text("frog 90 %")
+        expect(tile.locator(".tile__chance .visually-hidden")).to_have_count(0)
+        press(page, "v")
+    expect(page.locator(".class-key").first).to_have_text("1frog90 %")
+
+    press(page, "o")
+    page.wait_for_url("**/samples/s*")
+    expect(page.locator(".tile__suggested")).to_have_text("frog 90 %")
+    facts = page.locator(".sample__verdict .fact")
+    expect(facts.filter(has_text="Given label is wrong")).to_contain_text("99 %")
+    expect(facts.filter(has_text="Suggestion")).to_contain_text("frog 90 %")
+
+    url = f"/v1/jobs/{suspects.job.id}/claims"
+    service.http.post(url, json={"count": 1}).raise_for_status()
+    page.goto(f"{suspects.review_path}/share")
+    expect(page.locator(".tile__chance")).to_have_text("likely wrong 99 %")
+    expect(page.locator(".tile__suggested")).to_have_text("frog 90 %")
+
+
+@pytest.mark.parametrize("width", [1280, 820, 390])
+def test_numbers_are_never_cut_off_and_the_board_stays_in_place(
+    width: int, open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 8, classes=[LONG, "b"])
+    page = open_page(suspects.review_path, viewport={"width": width, "height": 800})
+    for keys in ("v", "v", "+ + + +"):
+        for number in page.locator(".tile__chance:visible, .tile__share:visible").all():
+            assert number.evaluate(_IS_WHOLE)
+        press(page, keys)
+    top = "document.querySelector('.board').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(top)
+    press(page, "s")
+    all_saved(page, service, suspects, 1)
+    expect(page.locator("#tally")).to_have_text("1 decided")
+    assert page.evaluate(top) == before
+
+
+def test_a_label_that_is_its_own_suggestion_is_shown_once(open_page: OpenPage, seed: Seed) -> None:
+    suspects = make_suspects(seed, 4, num_flagged=0)
+    with seed.database.unit_of_work() as session:
+        session.execute(update(Finding).values(suggested_label=Finding.given_label))
+    page = open_page(f"{suspects.review_path}?flagged=no")
+    first = page.locator(".tile").first
+    expect(first.locator(".tile__labels")).to_have_text(", labelled and suggested cat 90 %")
+    expect(first.locator(".tile__given")).to_have_count(0)
+    weight = "each => getComputedStyle(each).fontWeight"
+    assert first.locator(".tile__suggested").evaluate(weight) == "620"
+    press(page, "s")
+    assert first.locator(".tile__suggested").evaluate(weight) == "620"
 
 
 def test_kinds_of_samples_are_a_filter_in_the_address(open_page: OpenPage, seed: Seed) -> None:

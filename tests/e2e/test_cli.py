@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.support.archives import write_tiny_zip
+from tests.support.processes import run_to_end
 from tests.support.service import Service
 
 COLUMNS = [
@@ -26,9 +27,9 @@ def _audit(
     """Run the command, beside a service that is there, or with one of its own."""
     where = [] if service is None else ["--url", service.url]
     key = {} if service is None else {"LABELAUDIT_API_KEY": service.key}
-    return subprocess.run(
+    return run_to_end(
         [sys.executable, "-P", "-m", "labelaudit", "audit", *arguments, *where],
-        cwd=folder, capture_output=True, text=True, timeout=240, check=False,
+        cwd=folder,
         env=os.environ | key,
     )  # fmt: skip
 

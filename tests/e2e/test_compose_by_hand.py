@@ -15,6 +15,7 @@ import yaml
 from tests.support.archives import write_tiny_zip
 from tests.support.client import ServiceClient
 from tests.support.ports import free_port
+from tests.support.processes import started
 from tests.support.stack import PROGRAM
 from tests.support.waiting import wait_for
 
@@ -75,14 +76,14 @@ class Composition:
     @contextmanager
     def running(self, name: str) -> Iterator[None]:
         """Run what a service does all the time; it must end well when asked to."""
-        with (self._folder / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(
+        with (
+            (self._folder / f"{name}.log").open("wb") as log,
+            started(
                 self.command(name), env=self.environment(name), cwd=self._folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        try:
+            ) as process,
+        ):  # fmt: skip
             yield
-        finally:
             process.terminate()
             assert process.wait(40) == 0
 

@@ -13,30 +13,34 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from itertools import islice
+from math import erf, sqrt
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from labelaudit import Client
+from ml.mixture.interval import INTERVAL_Z
 from tests.support.archives import write_tiny_zip
+from tests.support.processes import run_to_end
 from tests.support.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
 NOTEBOOK = ROOT / "docs" / "notebooks" / "first_audit.ipynb"
+PAGES = [ROOT / "README.md", *GUIDE, NOTEBOOK]
 RUN = {"bash", "python"}
 _BLOCK = re.compile(r"(?:<!-- (not run|run by): (.+?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
-_SAYS = {"python": ("noise rate", "404 not_found"), "data-in": (), "model": ()}
+_SAYS = {"python": ("noise rate", "labels corrected", "404 not_found"), "data-in": (), "model": ()}
 """What the Python lines of a page print."""
 
 README_ELSEWHERE = {
-    "make demo": "installs into .venv; tests/e2e/test_cli.py runs the demo",
+    "make demo": "installs into .venv; tests/e2e/test_readme.py runs the demo",
     "make test": "is what runs this",
     "pip install": "installs this very package; tests/e2e/test_cli.py audits a folder",
     "labelaudit score": "needs a file of the reader; tests/e2e/test_scores.py",
     "labelaudit serve": "blocks until Ctrl-C; tests/support/service.py starts it",
-    "labelaudit export": "needs the address of the reader; tests/e2e/test_review_and_export.py",
+    "export LABELAUDIT_API_KEY": "tests/e2e/test_readme.py runs it",
     "labelaudit study": "trains for hours; tests/labelaudit/study",
     "URL=http": "tests/e2e/test_readme.py runs it",
     "import json": "tests/e2e/test_readme.py runs it",
@@ -61,6 +65,28 @@ def _source(page: Path, language: str) -> str:
     """Return what is to be run of a page, as one script."""
     blocks = _blocks(page)
     return "\n".join(b.text for b in blocks if b.language == language and not b.mark)
+
+
+def _code(page: Path) -> str:
+    """Return all that a page shows to be run, in its order."""
+    if page.suffix == ".ipynb":
+        cells = json.loads(page.read_text())["cells"]
+        return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    return "\n".join(block.text for block in _blocks(page) if block.language in RUN)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+class TestNobodyIsLedAstray:
+    def test_audits_run_with_the_default_preset_for_as_long_as_it_says(self, page: Path) -> None:
+        assert re.findall(r"preset|epochs", _code(page), re.IGNORECASE) == []
+
+    def test_what_is_accepted_in_bulk_is_sure_and_was_looked_at_before(self, page: Path) -> None:
+        code = _code(page)
+        if "accept_suggestion" not in code:
+            return
+        assert set(re.findall(r"min_p\W+([\d.]+)", code)) == {"0.9"}
+        looked_at, accepted = code.find("dry_run"), code.find("expected_count")
+        assert 0 < looked_at < accepted
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +119,11 @@ def known(folder: Path, service: Service) -> dict[str, str]:
     }
 
 
-def _run(command: list[str], folder: Path, known: dict[str, str], **more: str) -> str:
+def _run(command: list[str], folder: Path, known: dict[str, str]) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | known | {"PATH": path} | more,
+    done = run_to_end(
+        command, cwd=folder,
+        env=os.environ | known | {"PATH": path},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -133,6 +159,24 @@ class TestGuide:
                 json.loads(block.text)
 
 
+@pytest.mark.parametrize("page", [*GUIDE, ROOT / "README.md"], ids=lambda page: page.stem)
+def test_what_lines_take_from_the_reader_is_set_or_named(page: Path) -> None:
+    code = "\n".join(block.text for block in _blocks(page))
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", code))
+    used |= set(re.findall(r'environ\["([A-Z_]+)"\]', code))
+    if re.search(r"^labelaudit .*--url", code, re.MULTILINE):
+        used.add("LABELAUDIT_API_KEY")
+    is_set = set(re.findall(r"(?:^|\s)([A-Z][A-Z_]+)=", code))
+    is_set |= {name for names in re.findall(r"read -r ([A-Z_ ]+)", code) for name in names.split()}
+    assert {name for name in used - is_set if name not in prose} == set()
+
+
+def test_the_report_page_names_the_level_of_its_intervals() -> None:
+    level = round(100 * erf(INTERVAL_Z / sqrt(2)))
+    assert f"where it lies with {level} %" in (ROOT / "docs" / "guide" / "report.md").read_text()
+
+
 def test_every_block_of_the_readme_is_run_somewhere() -> None:
     for block in _blocks(ROOT / "README.md"):
         known = [start for start in README_ELSEWHERE if block.text.startswith(start)]
@@ -142,10 +186,8 @@ def test_every_block_of_the_readme_is_run_somewhere() -> None:
 
 
 def test_the_notebook_runs_from_top_to_bottom(folder: Path, known: dict[str, str]) -> None:
-    notebook = json.loads(NOTEBOOK.read_text())
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    assert all(not cell["outputs"] for cell in cells), "commit it without outputs"
-    source = "\n\n".join("".join(cell["source"]) for cell in cells)
-    out = _run([sys.executable, "-c", source], folder, known, EPOCHS="2")
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    assert all(not cell.get("outputs") for cell in cells), "commit it without outputs"
+    out = _run([sys.executable, "-c", _code(NOTEBOOK)], folder, known)
     assert re.search(r"\d+ flags, \d+% of them right", out)
-    assert "labels corrected" in out
+    assert re.search(r"[1-9]\d* labels corrected", out)

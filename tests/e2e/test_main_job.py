@@ -15,6 +15,7 @@ from safetensors.torch import load
 
 from labelaudit import Client
 from tests.support.archives import write_tiny_zip
+from tests.support.processes import run_to_end
 from tests.support.service import Service
 from tests.support.tiny import tiny_images
 
@@ -188,9 +189,9 @@ class TestModelOut:
 
 
 def _bash(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    return run_to_end(
         ["/bin/bash", "-euo", "pipefail", "-c", script],
-        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder,
     )  # fmt: skip
 
 

@@ -1,13 +1,19 @@
 """What the README shows is run as it stands."""
 
+import json
+import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from labelaudit.demo import run_demo
+from tests.labelaudit.program import environment
 from tests.support.archives import write_tiny_zip
+from tests.support.processes import run_to_end
 from tests.support.service import Service
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
@@ -24,26 +30,64 @@ def transcript(service: Service) -> str:
     """Run the curl lines beside the service's data folder; only the port differs."""
     folder = service.data_dir.parent
     write_tiny_zip(folder / "photos.zip", num_train=120)
-    script = _block("bash", "/v1/datasets").replace("http://127.0.0.1:8000", service.url)
-    done = subprocess.run(
+    lines = _block("bash", "/v1/datasets") + _block("bash", "labelaudit export")
+    script = lines.replace("http://127.0.0.1:8000", service.url)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = run_to_end(
         ["/bin/bash", "-euo", "pipefail", "-c", script],
-        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment(PATH=path),
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_the_curl_lines_lead_from_upload_to_suspects(transcript: str) -> None:
+def test_the_curl_lines_lead_from_upload_to_suspects_and_model(
+    transcript: str, service: Service
+) -> None:
     assert "event: epoch" in transcript
     assert '"succeeded"' in transcript
     assert '"p_mislabeled"' in transcript
     assert '"noise_rate"' in transcript
+    folder = service.data_dir.parent
+    assert json.loads((folder / "model.json").read_text())["classes"] == ["blue", "green", "red"]
+    assert (folder / "model.safetensors").stat().st_size > 0
 
 
-def test_the_model_loads_in_plain_pytorch(transcript: str, service: Service) -> None:
-    assert transcript
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _block("python", "load_state_dict")],
-        cwd=service.data_dir.parent, capture_output=True, text=True, timeout=120, check=False,
+def test_the_line_that_exports_writes_the_data_set(transcript: str, service: Service) -> None:
+    [name] = re.findall(r"labelaudit-out/\S+\.zip", transcript)
+    assert zipfile.is_zipfile(service.data_dir.parent / name)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Do what `make demo` does, with fewer digits."""
+    folder = tmp_path_factory.mktemp("demo")
+    run_demo(folder / "labelaudit-out", num_images=100)
+    return folder
+
+
+def _load_model(folder: Path) -> subprocess.CompletedProcess[str]:
+    return run_to_end(
+        [sys.executable, "-P", "-c", _block("python", "load_state_dict")], cwd=folder
     )  # fmt: skip
-    assert done.stdout.strip() in {"red", "green", "blue"}, done.stderr
+
+
+class TestDemo:
+    def test_it_leaves_the_files_that_the_readme_names(self, demo: Path) -> None:
+        named = set(re.findall(r"`((?:suspects|findings|report|model|truth)\.\w+)`", README))
+        assert named == {file.name for file in (demo / "labelaudit-out").iterdir()}
+
+    def test_its_model_loads_in_plain_pytorch(self, demo: Path) -> None:
+        done = _load_model(demo)
+        assert done.stdout.strip() in set("0123456789"), done.stderr
+
+    def test_another_network_is_refused_with_the_page_that_loads_it(
+        self, demo: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "labelaudit-out"
+        out.mkdir()
+        card = json.loads((demo / "labelaudit-out" / "model.json").read_text())
+        (out / "model.json").write_text(json.dumps(card | {"architecture": "efficientnet-lite0"}))
+        done = _load_model(tmp_path)
+        assert done.stderr.strip().endswith("the networks of other presets: docs/guide/model.md")

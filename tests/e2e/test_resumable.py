@@ -15,7 +15,7 @@ from tusclient.client import TusClient
 from labelaudit import Client, resumable
 from tests.support.archives import write_tiny_zip
 from tests.support.line import BadLine, laid, port_of
-from tests.support.processes import find_processes
+from tests.support.processes import find_processes, started
 from tests.support.service import Service
 
 TUS_JS = Path(__file__).parent / "tus_js"
@@ -114,9 +114,7 @@ class TestTusJsClient:
     ) -> None:
         endpoint = f"http://127.0.0.1:{bad_line.port}/v1/uploads"
         command = ["node", "upload.mjs", endpoint, key_of(service)]
-        with subprocess.Popen(
-            [*command, archive], cwd=tus_js, stdout=subprocess.PIPE, text=True
-        ) as client:
+        with started([*command, archive], cwd=tus_js, stdout=subprocess.PIPE, text=True) as client:
             assert client.stdout is not None
             url = self._follow(client.stdout, archive, lambda: kill_api(service))
         assert client.returncode == 0

@@ -14,6 +14,7 @@ from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from tests.faults.conftest import Say
 from tests.faults.house import LEASE_SECONDS, House, frozen, trainers
+from tests.support.processes import started
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.faults
@@ -53,14 +54,14 @@ def _empty_broker(house: House) -> None:
 
 @contextmanager
 def _forgetful_worker(house: House, name: str) -> Iterator[None]:
-    with (house.stack.folder / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(
+    with (
+        (house.stack.folder / f"{name}.log").open("ab") as log,
+        started(
             [sys.executable, "-c", _FORGETFUL_WORKER], env=house.stack.environment,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
+        ) as process,
+    ):  # fmt: skip
         yield
-    finally:
         process.terminate()
         process.wait(40)
 

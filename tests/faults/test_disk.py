@@ -14,6 +14,7 @@ import pytest
 from tests.faults.conftest import Say
 from tests.faults.house import open_house
 from tests.support.archives import write_tiny_zip
+from tests.support.processes import started
 from worker.checkpoints import CheckpointError, load_checkpoint
 
 pytestmark = pytest.mark.faults
@@ -48,7 +49,7 @@ def test_14_a_kill_in_the_middle_of_a_write_leaves_a_good_checkpoint(
     folder.mkdir(parents=True)
     newest, num_torn = 0, 0
     for round_number in range(_NUM_KILLS):
-        with subprocess.Popen(
+        with started(
             [sys.executable, "-c", _WRITER, folder, str(newest + 1)], stdout=subprocess.PIPE
         ) as writer:
             assert writer.stdout is not None

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.processes import run_to_end
+
 COMMAND = (sys.executable, "-P", "-m", "labelaudit")
 
 
@@ -18,12 +20,5 @@ def run_program(
     *arguments: object, folder: Path, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run one command to its end in `folder`."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=folder,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = (*COMMAND, *arguments)
+    return run_to_end(command, cwd=folder, env=environment(**variables))

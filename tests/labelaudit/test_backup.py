@@ -86,6 +86,29 @@ class TestSqlite:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         _assert_is_whole(f"sqlite:///{target}", settings, load.job_id)
 
+    def test_the_folder_of_the_copy_is_made(
+        self, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        assert database
+        target = tmp_path / "of" / "today" / "copy.db"
+        done = run_program(
+            "db", "backup", target, folder=tmp_path,
+            LABELAUDIT_DATABASE_URL=settings.resolved_database_url,
+        )  # fmt: skip
+        assert (done.returncode, target.exists()) == (0, True), done.stderr
+
+    def test_a_place_that_cannot_hold_the_copy_is_told(
+        self, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        assert database
+        (tmp_path / "file").touch()
+        done = run_program(
+            "db", "backup", tmp_path / "file" / "copy.db", folder=tmp_path,
+            LABELAUDIT_DATABASE_URL=settings.resolved_database_url,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: cannot write {tmp_path / 'file' / 'copy.db'}")
+
     def test_nothing_is_overwritten(self, settings: Settings, tmp_path: Path) -> None:
         target = tmp_path / "copy.db"
         target.write_text("precious")

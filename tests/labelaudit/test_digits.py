@@ -22,6 +22,13 @@ def test_writes_all_digits_with_a_fifth_in_a_wrong_class(tmp_path: Path) -> None
         assert (image.mode, image.size, image.getextrema()) == ("L", (8, 8), (0, 255))
 
 
+def test_fewer_digits_are_of_all_classes_and_spoilt_alike(tmp_path: Path) -> None:
+    truths = write_digits(tmp_path, share_wrong=0.2, seed=1, num_images=100)
+    assert len(truths) == len(list(tmp_path.glob("*/*.png"))) == 100
+    assert sum(truth.wrong for truth in truths) == 20
+    assert {truth.true_label for truth in truths} == set("0123456789")
+
+
 def test_the_same_seed_writes_the_same_files_and_another_does_not(tmp_path: Path) -> None:
     first, again, other = (
         write(tmp_path / name, seed) for name, seed in [("a", 1), ("b", 1), ("c", 2)]

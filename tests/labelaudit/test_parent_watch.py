@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from labelaudit.parent import follow_parent
+from tests.support.processes import started
 from tests.support.waiting import wait_for
 
 CHILD = """
@@ -29,18 +30,16 @@ time.sleep(60)
 
 
 def test_a_child_ends_the_clean_way_when_its_parent_was_killed(tmp_path: Path) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, CHILD], cwd=tmp_path)
-    try:
-        wait_for((tmp_path / "pid").exists, seconds=10, what="the child starts")
-        parent.kill()
-        parent.wait()
-        wait_for((tmp_path / "ended").exists, seconds=5, what="the child ends")
-        assert (tmp_path / "ended").read_text() == str(signal.SIGTERM.value)
-    finally:
-        parent.kill()
-        parent.wait()
-        with suppress(OSError, ValueError):
-            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    with started([sys.executable, "-c", PARENT, CHILD], cwd=tmp_path) as parent:
+        try:
+            wait_for((tmp_path / "pid").exists, seconds=60, what="the child starts")
+            parent.kill()
+            parent.wait()
+            wait_for((tmp_path / "ended").exists, seconds=60, what="the child ends")
+        finally:
+            with suppress(OSError, ValueError):
+                os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert (tmp_path / "ended").read_text() == str(signal.SIGTERM.value)
 
 
 def test_a_parent_that_was_gone_before_the_child_looked_is_noticed(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import started
 from tests.support.waiting import wait_for
 
 SUPERVISE = """
@@ -40,18 +41,16 @@ with open(sys.argv[1], "a") as file:
 def supervising(
     code: str, folder: Path, *names: str, grace: float = 20
 ) -> "Iterator[subprocess.Popen[str]]":
-    process = subprocess.Popen(
+    with started(
         [sys.executable, "-c", SUPERVISE, textwrap.dedent(code), *names],
         cwd=folder,
         env=os.environ | {"GRACE": str(grace)},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    with process:
+    ) as process:
         try:
             yield process
         finally:
-            process.kill()
             for name in names:
                 end_by_file(folder / name)
 
@@ -77,11 +76,11 @@ def is_alive(pid: int) -> bool:
 
 def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
     with supervising(SLEEP, tmp_path, "a"):
-        first = wait_for(lambda: read_pid(tmp_path / "a"), seconds=10, what="the child starts")
+        first = wait_for(lambda: read_pid(tmp_path / "a"), seconds=120, what="the child starts")
         os.kill(first, signal.SIGKILL)
         wait_for(
             lambda: read_pid(tmp_path / "a") not in {None, first},
-            seconds=10,
+            seconds=120,
             what="it is started again",
         )
 
@@ -90,7 +89,7 @@ def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
 def test_a_stop_signal_ends_all_children(tmp_path: Path, number: signal.Signals) -> None:
     with supervising(SLEEP, tmp_path, "a", "b") as process:
         pids = [
-            wait_for(partial(read_pid, tmp_path / name), seconds=10, what="the child starts")
+            wait_for(partial(read_pid, tmp_path / name), seconds=120, what="the child starts")
             for name in ("a", "b")
         ]
         process.send_signal(number)
@@ -100,7 +99,7 @@ def test_a_stop_signal_ends_all_children(tmp_path: Path, number: signal.Signals)
 
 def test_children_that_do_not_listen_are_killed_after_the_grace(tmp_path: Path) -> None:
     with supervising(DEAF, tmp_path, "a", grace=0.5) as process:
-        pid = wait_for(lambda: read_pid(tmp_path / "a"), seconds=10, what="the child starts")
+        pid = wait_for(lambda: read_pid(tmp_path / "a"), seconds=120, what="the child starts")
         process.terminate()
         assert process.wait(10) == 0
         assert not is_alive(pid)
@@ -108,7 +107,7 @@ def test_children_that_do_not_listen_are_killed_after_the_grace(tmp_path: Path) 
 
 def test_a_second_signal_kills_at_once(tmp_path: Path) -> None:
     with supervising(DEAF, tmp_path, "a", grace=60) as process:
-        pid = wait_for(lambda: read_pid(tmp_path / "a"), seconds=10, what="the child starts")
+        pid = wait_for(lambda: read_pid(tmp_path / "a"), seconds=120, what="the child starts")
         process.terminate()
         time.sleep(0.3)
         assert process.poll() is None
@@ -121,11 +120,11 @@ def test_a_child_that_always_fails_is_started_ever_more_rarely(tmp_path: Path) -
     with supervising(COUNT, tmp_path, "a") as process:
         wait_for(
             lambda: (tmp_path / "a").exists() and len((tmp_path / "a").read_text()) >= 4,
-            seconds=10,
+            seconds=120,
             what="four starts",
         )
         process.terminate()
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=120)
     pauses = [line.rsplit(" in ", 1)[1] for line in said.splitlines()]
     assert pauses[:4] == ["0.05 s", "0.1 s", "0.2 s", "0.2 s"][: len(pauses)]
     assert "a ended with exit code 0" in said

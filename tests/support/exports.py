@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal, Scope
+from app.core.blobs import open_blobs
 from app.core.db import Database
 from app.core.ids import format_sample_id
 from app.core.queue import WakeUps
@@ -33,6 +34,8 @@ from worker.supervisor import Lease
 
 CLASSES = ["=cmd()", "cat", "grün"]
 NUM_TRAIN, NUM_TEST = 9, 3
+TRAPS = ["00000", "007", "1e5", "2020-01-01", "NA", "None", "True", "nan", "null"]
+"""Names that many readers take for numbers, dates or nothing."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +47,42 @@ class Reviewed:
     sample_ids: list[str]
 
 
-def make_reviewed(database: Database, settings: Settings) -> Reviewed:
+def make_reviewed(
+    database: Database, settings: Settings, classes: Sequence[str] = CLASSES
+) -> Reviewed:
     """Take images in, audit them, and decide: keep, relabel, exclude, unsure on samples 0 to 3.
 
-    Files of different classes have the same names.
+    There are three training images and one test image of each class. Files of different classes
+    have the same names.
     """
+    num_train, num_test = 3 * len(classes), len(classes)
     with database.unit_of_work() as session:
-        tenant = make_tenant(session)
-        dataset = make_dataset(session, tenant.id, classes=CLASSES, name="pets & =co")
-        blobs = BlobStore(DataFolder(settings.data_dir).blobs(tenant.id))
-        samples = [_take_in(session, dataset, blobs, i) for i in range(NUM_TRAIN + NUM_TEST)]
+        tenant = make_tenant(session, uuid4().hex)
+        dataset = make_dataset(session, tenant.id, classes=list(classes), name="pets & =co")
+        blobs = open_blobs(settings, tenant.id)
+        inbox = BlobStore(blobs.inbox(settings.data_dir / "inbox"))
+        samples = [
+            _take_in(session, dataset, inbox, i, is_train=i < num_train)
+            for i in range(num_train + num_test)
+        ]
+        blobs.take_in(inbox.root, lambda: None)
         dataset.num_samples = len(samples)
-        _audit(session, dataset, samples[:NUM_TRAIN])
+        _audit(session, dataset, samples[:num_train])
         ids = [format_sample_id(sample.id) for sample in samples]
         reviewer = Principal(tenant.id, frozenset(Scope), key_id=None)
         reviews = ReviewService(session, reviewer, WakeUps(Celery(broker="memory://")))
-        for sample_id, body in zip(ids, DECISIONS, strict=False):
+        for sample_id, body in zip(ids, _decisions(relabelled=classes[2]), strict=False):
             reviews.decide(sample_id, DecisionWrite.model_validate(body), versions=None)
     return Reviewed(tenant.id, dataset.id, ids)
 
 
-DECISIONS: Sequence[dict[str, str]] = (
-    {"decision": "keep"},
-    {"decision": "relabel", "label": "grün", "comment": "=a formula"},
-    {"decision": "exclude", "reason": "off_topic"},
-    {"decision": "unsure"},
-)
+def _decisions(*, relabelled: str) -> Sequence[dict[str, str]]:
+    return (
+        {"decision": "keep"},
+        {"decision": "relabel", "label": relabelled, "comment": "=a formula"},
+        {"decision": "exclude", "reason": "off_topic"},
+        {"decision": "unsure"},
+    )
 
 
 SAID: Mapping[int, dict[str, Any]] = {
@@ -83,14 +96,16 @@ SAID: Mapping[int, dict[str, Any]] = {
 """What two annotators said of a sample that was relabelled, and of one as given."""
 
 
-def _take_in(session: Session, dataset: Dataset, blobs: BlobStore, i: int) -> Sample:
-    is_train = i < NUM_TRAIN
-    label = i % len(CLASSES)
-    pixels = np.full((8, 8, 3), 10 * i, dtype=np.uint8)
+def _take_in(
+    session: Session, dataset: Dataset, blobs: BlobStore, i: int, *, is_train: bool
+) -> Sample:
+    classes = dataset.classes
+    label = i % len(classes)
+    pixels = np.full((8, 8, 3), 10 * i % 256, dtype=np.uint8)
     split = Split.TRAIN if is_train else Split.TEST
     return make_sample(
         session, dataset, i, **SAID.get(i, {}), given_label=label, split=split,
-        path=f"pets/{split.value}/{CLASSES[label]}/{i // 3}.png",
+        path=f"pets/{split.value}/{classes[label]}/{i // len(classes)}.png",
         sha256=blobs.put(encode_png(pixels)),
     )  # fmt: skip
 
@@ -99,7 +114,7 @@ def _audit(session: Session, dataset: Dataset, samples: list[Sample]) -> None:
     job = make_job(session, dataset)
     version = publish_findings(session, job, samples)
     for finding in session.scalars(select(Finding).where(Finding.version_id == version.id)):
-        finding.suggested_label = (finding.given_label + 1) % len(CLASSES)
+        finding.suggested_label = (finding.given_label + 1) % len(dataset.classes)
 
 
 def queue_export(database: Database, reviewed: Reviewed, **options: Any) -> Job:
@@ -124,7 +139,7 @@ def write_export(
         claimed = session.get_one(Job, job.id)
         claimed.state, claimed.owner, claimed.lease_until = JobState.RUNNING, "test", 4e9
         attempt = Attempt.of(claimed)
-    files = DataFolder(settings.data_dir)
+    files = DataFolder(settings)
     stage = ExportStage(StageContext(attempt, database, files, settings=settings, limits={}))
     folder = files.attempt(job.id, 1, uuid4().hex)
     folder.mkdir(parents=True)

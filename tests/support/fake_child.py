@@ -4,12 +4,13 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from worker.child import emit, fail, read_spec
 
 
-def _do(step: dict[str, Any]) -> None:
+def _do(step: dict[str, Any]) -> None:  # noqa: C901 - one case for each step
     match step:
         case {"emit": event}:
             emit(**event)
@@ -21,6 +22,8 @@ def _do(step: dict[str, Any]) -> None:
             sys.exit(code)
         case {"signal": number}:
             os.kill(os.getpid(), number)
+        case {"read": path}:
+            Path(path).read_bytes()
         case {"ignore_term": _}:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         case {"stdout": text} | {"stderr": text}:

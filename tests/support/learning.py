@@ -63,7 +63,7 @@ def make_audited(
             wrong.append(chance.random() < p**3)
             session.add_all(with_ranks(_finding(version, sample, place, p)))
         job.state, job.result_version, job.attempt = JobState.SUCCEEDED, version.id, 1
-        blobs = BlobStore(DataFolder(settings.data_dir).blobs(job.tenant_id))
+        blobs = BlobStore(DataFolder(settings).blobs(job.tenant_id))
         for kind, content in (("report", json.dumps(report).encode()), ("card", b"{}")):
             blobs.put(content)
             make_artifact(session, job, kind, content)

@@ -11,6 +11,7 @@ import httpx2
 
 from tests.support.client import ServiceClient
 from tests.support.ports import free_port
+from tests.support.processes import end, start
 from tests.support.waiting import wait_for
 
 
@@ -28,8 +29,8 @@ def running_service(folder: Path, **environment: str) -> Iterator[Service]:
     """Start the program in `folder` and stop it again; it must end within 30 seconds."""
     port, data_dir, log = free_port(), folder / "labelaudit-data", folder / "serve.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "labelaudit", "serve", "--port", str(port)],
+        process = start(
+            [sys.executable, "-P", "-m", "labelaudit", "serve", "--port", port],
             cwd=folder, stdout=output, stderr=output, env=os.environ | environment,
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
@@ -42,10 +43,8 @@ def running_service(folder: Path, **environment: str) -> Iterator[Service]:
         process.terminate()
         try:
             process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
+        finally:
+            end(process)
 
 
 def _is_ready(url: str, process: "subprocess.Popen[bytes]") -> bool:

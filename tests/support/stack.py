@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
 
 from tests.support.client import ServiceClient
 from tests.support.ports import free_port
+from tests.support.processes import end, run_to_end, start
 from tests.support.waiting import wait_for
 
 PROGRAM = (sys.executable, "-P", "-m", "labelaudit")
@@ -48,10 +49,7 @@ class Stack:
 
     def call(self, *arguments: str) -> str:
         """Run one command to its end; return what it prints."""
-        done = subprocess.run(
-            [*PROGRAM, *arguments], env=self.environment, cwd=self.folder,
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = run_to_end([*PROGRAM, *arguments], env=self.environment, cwd=self.folder)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -59,7 +57,7 @@ class Stack:
         """Start a process; `gpu` and `gpu-2` are two workers of one queue."""
         arguments = EVERYTHING[name.split("-", maxsplit=1)[0]]
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
+            self.processes[name] = start(
                 [*PROGRAM, *arguments], env=self.environment | environment, cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
@@ -71,10 +69,8 @@ class Stack:
         process.send_signal(number)
         try:
             return process.wait(40)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
+        finally:
+            end(process)
 
     def log(self, name: str) -> str:
         """Return what a process has logged."""
@@ -99,14 +95,14 @@ class Stack:
             return False
 
     def end_all(self) -> None:
-        """End every process, however it may be just now."""
-        for client in self._clients:
-            client.http.close()
-        for process in self.processes.values():
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        for name in list(self.processes):
-            self.end(name)
+        """End every process, however it may be just now; all of them also where one is too slow."""
+        with ExitStack() as ending:
+            for client in self._clients:
+                ending.callback(client.http.close)
+            for name, process in self.processes.items():
+                ending.callback(self.end, name)
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.models import Job, JobState
-from tests.support.processes import find_processes
+from tests.support.processes import find_processes, started
 from tests.support.rows import make_job
 from tests.support.tiny import store_tiny_dataset
 from tests.support.waiting import wait_for
@@ -44,19 +44,17 @@ def running_worker(settings: Settings, log: Path) -> Iterator["subprocess.Popen[
     }
     if settings.redis_url is not None:
         environment["LABELAUDIT_REDIS_URL"] = settings.redis_url.get_secret_value()
-    with log.open("wb") as output:
-        worker = subprocess.Popen(
+    with (
+        log.open("wb") as output,
+        started(
             [sys.executable, "-c", WORKER], env=environment, stdout=output, stderr=output
-        )
-    try:
+        ) as worker,
+    ):
         yield worker
-    finally:
-        worker.kill()
-        worker.wait()
 
 
 def _queue_audit(database: Database, settings: Settings, *, epochs: int) -> UUID:
-    dataset = store_tiny_dataset(database, DataFolder(settings.data_dir))
+    dataset = store_tiny_dataset(database, DataFolder(settings))
     options = {"preset": "standard", "method": "ce", "epochs": epochs, "seed": 0}
     with database.unit_of_work() as session:
         return make_job(session, dataset, options=options).id

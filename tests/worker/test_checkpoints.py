@@ -1,4 +1,3 @@
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -6,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.processes import started
 from tests.support.waiting import wait_for
 from worker.checkpoints import (
     Checkpoint,
@@ -85,16 +85,13 @@ class TestCheckpoints:
     def test_survive_a_kill_at_any_moment(self, tmp_path: Path) -> None:
         folder = _folder(tmp_path)
         for i in range(4):
-            with subprocess.Popen([sys.executable, "-c", WRITER, folder]) as writer:
-                try:
-                    wait_for(
-                        lambda: len(list(folder.glob("epoch-*/manifest.json"))) >= 2,
-                        seconds=60,
-                        what="two checkpoints",
-                    )
-                    time.sleep(0.05 * i)
-                finally:
-                    writer.kill()
+            with started([sys.executable, "-c", WRITER, folder]):
+                wait_for(
+                    lambda: len(list(folder.glob("epoch-*/manifest.json"))) >= 2,
+                    seconds=60,
+                    what="two checkpoints",
+                )
+                time.sleep(0.05 * i)
             good = []
             for path in sorted(folder.iterdir()):
                 try:

@@ -1,13 +1,15 @@
 """What becomes of a job, by how its attempt ended."""
 
 import errno
+import os
 import signal
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.core.db import Database, is_disk_full
+from app.core.db import Database
+from app.core.disk import is_disk_full
 from app.jobs.lease_repository import FencedError, LeaseRepository
 from app.models import Job, JobState, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
@@ -40,8 +42,8 @@ def _end(
         return session.get_one(Job, attempt.fence.job_id)
 
 
-def _out_of_space() -> OSError:
-    return OSError(errno.ENOSPC, "No space left on device")
+def _out_of_space(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
 
 
 class TestEnding:
@@ -50,12 +52,13 @@ class TestEnding:
         [
             (CancelledError(), JobState.CANCELLED, None),
             (ChildFailedError("diverged", "loss is not finite"), JobState.FAILED, "diverged"),
-            (_out_of_space(), JobState.FAILED, "no_space"),
+            (_out_of_space(errno.ENOSPC), JobState.FAILED, "no_space"),
+            (_out_of_space(errno.EDQUOT), JobState.FAILED, "no_space"),
             (KILLED, JobState.QUEUED, None),
             (SEGFAULT, JobState.QUEUED, None),
             (KeyError("a bug of ours"), JobState.QUEUED, None),
         ],
-        ids=["cancel", "failure", "full disk", "kill", "crash of a training", "bug"],
+        ids=["cancel", "failure", "full disk", "over quota", "kill", "crash of a training", "bug"],
     )
     def test_has_a_stable_code(
         self,

@@ -1,21 +1,25 @@
 """Export jobs, without Celery: claim, child, publish."""
 
 import hashlib
+import io
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
 import pytest
 from celery import Celery
 from sqlalchemy import select
 
+from app.core.blobs import open_blobs
 from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
 from app.exports.repository import ExportRepository
+from app.exports.schemas import ExportFormat
 from app.models import Artifact, Blob, Job, JobState, Queue, Sample
 from tests.support.engines import on_sqlite
 from tests.support.exports import Reviewed, make_reviewed, queue_export
@@ -56,14 +60,34 @@ class TestExportJob:
             after = [(row.id, row.version, row.decision) for row in session.query(Sample)]
         assert (artifact.kind, artifact.name) == ("export", "pets-co.croissant.zip")
         assert artifact.version_id == done.result_version
-        files = DataFolder(settings.data_dir)
+        files = DataFolder(settings)
         path = BlobStore(files.blobs(reviewed.tenant_id)).path(artifact.sha256)
         assert hashlib.sha256(path.read_bytes()).hexdigest() == artifact.sha256
         assert path.stat().st_size == artifact.num_bytes == blob.num_bytes
         with zipfile.ZipFile(path) as archive:
-            assert len(archive.read("decisions.csv").splitlines()) == 5
+            log = pd.read_parquet(io.BytesIO(archive.read("decisions.parquet")))
+        assert len(log) == 4
         assert not files.job(job.id).exists()
         assert after == before
+
+    @on_sqlite
+    @pytest.mark.parametrize("form", list(ExportFormat))
+    def test_writes_every_format_from_images_in_s3(
+        self, database: Database, settings: Settings, s3_settings: dict[str, str], form: str
+    ) -> None:
+        settings = settings.model_copy(update=s3_settings)
+        reviewed = make_reviewed(database, settings)
+        wake_ups = WakeUps(Celery("test", broker="memory://"))
+        runner = JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+        job = queue_export(database, reviewed, format=form)
+        assert runner.run_next(Queue.CPU)
+        done = read_job(database, job)
+        assert (done.state, done.error_detail) == (JobState.SUCCEEDED, None)
+        with database.read() as session:
+            artifact = session.scalars(select(Artifact)).one()
+        blobs = open_blobs(settings, reviewed.tenant_id)
+        assert blobs.num_bytes(artifact.sha256) == artifact.num_bytes > 0
+        assert not DataFolder(settings).job(job.id).exists()
 
     @on_sqlite
     def test_twice_gives_the_same_bytes(
@@ -94,7 +118,7 @@ class TestExportJob:
             Queue.CPU
         )
         assert read_job(database, job).state == JobState.CANCELLED
-        assert not list(DataFolder(settings.data_dir).job(job.id).rglob("spec.json"))
+        assert not list(DataFolder(settings).job(job.id).rglob("spec.json"))
 
     @on_sqlite
     def test_says_which_image_is_lost(
@@ -102,7 +126,7 @@ class TestExportJob:
     ) -> None:
         with database.read() as session:
             sha256 = session.scalars(select(Sample.sha256).limit(1)).one()
-        blobs = BlobStore(DataFolder(settings.data_dir).blobs(reviewed.tenant_id))
+        blobs = BlobStore(DataFolder(settings).blobs(reviewed.tenant_id))
         blobs.remove([str(sha256)])
         job = queue_export(database, reviewed, format="parquet", labels="given")
         assert runner.run_next(Queue.CPU)

@@ -8,7 +8,6 @@ import pytest
 from app.core.blobs import Blobs, open_blobs
 from app.core.db import Database
 from app.core.settings import Settings
-from app.core.storage import DataFolder
 from app.models import Blob, Job, JobState, Tenant
 from tests.support.factories import make_artifact, make_sample, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
@@ -18,9 +17,15 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 LOST, IMAGE, THUMB, MODEL, FORGOTTEN = b"lost", b"image", b"thumb", b"model", b"forgotten"
 
 
-@pytest.fixture(params=["files", "s3"])
-def settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
-    values = {} if request.param == "files" else request.getfixturevalue("s3_settings")
+@pytest.fixture(params=["files", "files elsewhere", "s3"])
+def settings(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Settings:
+    match request.param:
+        case "files":
+            return settings
+        case "files elsewhere":
+            values = {"store_url": f"file://{tmp_path / 'elsewhere'}"}
+        case _:
+            values = request.getfixturevalue("s3_settings")
     return settings.model_copy(update=values)
 
 
@@ -32,7 +37,7 @@ def tenant(database: Database) -> Tenant:
 
 @pytest.fixture
 def blobs(settings: Settings, tenant: Tenant) -> Blobs:
-    return open_blobs(settings, DataFolder(settings.data_dir), tenant.id)
+    return open_blobs(settings, tenant.id)
 
 
 @pytest.fixture
@@ -86,7 +91,7 @@ class TestGarbage:
         with database.unit_of_work() as session:
             other = make_tenant(session, "other")
             busy = make_job(session, make_dataset(session, other.id), state=JobState.RUNNING)
-        theirs = open_blobs(settings, DataFolder(settings.data_dir), busy.tenant_id)
+        theirs = open_blobs(settings, busy.tenant_id)
         file = tmp_path / "file"
         file.write_bytes(LOST)
         theirs.adopt(file)

@@ -85,7 +85,7 @@ def test_the_end_of_a_stage_is_not_that_of_the_next(database: Database, settings
     with database.unit_of_work() as session:
         job = make_job(session, make_dataset(session, make_tenant(session).id), owner="me")
         attempt = Attempt.of(job)
-    folder = DataFolder(settings.data_dir)
+    folder = DataFolder(settings)
     stage = TrainStage(StageContext(attempt, database, folder, {}, settings))
     pace = {"epoch": 9, "epochs": 9, "eta_seconds": 0.0, "images_per_second": 5.0}
     update = stage.translate({"event": "progress", "fraction": 1.0, **pace})

@@ -55,7 +55,7 @@ class Builder:
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
-        self.files = DataFolder(settings.data_dir)
+        self.files = DataFolder(settings)
         self.wake_ups = WakeUps(Celery("test", broker="memory://"))
         with database.unit_of_work() as session:
             self.tenant: Tenant = make_tenant(session)
@@ -159,7 +159,7 @@ class TestNextVersion:
         assert second.classes == together.classes
 
     def test_stores_equal_content_once(self, builder: Builder, first: Dataset) -> None:
-        blobs = open_blobs(builder.settings, builder.files, builder.tenant.id)
+        blobs = open_blobs(builder.settings, builder.tenant.id)
         before = set(blobs.names())
         second = builder.add(first, MORE)
         added = set(blobs.names()) - before

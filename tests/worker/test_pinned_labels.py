@@ -37,7 +37,7 @@ WRONG = 5
 
 @pytest.fixture
 def files(settings: Settings) -> DataFolder:
-    return DataFolder(settings.data_dir)
+    return DataFolder(settings)
 
 
 @pytest.fixture

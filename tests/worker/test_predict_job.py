@@ -70,7 +70,7 @@ def audit(database: Database, settings: Settings, network: torch.nn.Module) -> J
                     media_type="application/octet-stream",
                 )
             )  # fmt: skip
-            BlobStore(DataFolder(settings.data_dir).blobs(job.tenant_id)).put(content)
+            BlobStore(DataFolder(settings).blobs(job.tenant_id)).put(content)
     return job
 
 
@@ -79,7 +79,7 @@ def predict(
 ) -> tuple[Job, dict[str, Any] | None]:
     """Queue the images, run their job, and return it with its answer."""
     told = {"job_id": str(audit.id), "files": list(images), "top_k": 2} | options
-    files = DataFolder(settings.data_dir)
+    files = DataFolder(settings)
     with database.unit_of_work() as session:
         dataset = audit.dataset_id
         job = Job(
@@ -125,7 +125,7 @@ class TestPredictJob:
             assert item["error"] is None
             ranked = sorted(item["probabilities"].items(), key=lambda pair: -pair[1])[:2]
             assert [(row["label"], row["probability"]) for row in item["top"]] == ranked
-        assert not DataFolder(settings.data_dir).job(job.id).exists()
+        assert not DataFolder(settings).job(job.id).exists()
 
     @on_sqlite
     def test_a_bad_image_costs_only_itself(
@@ -207,7 +207,7 @@ class TestCrash:
 
         def start(_module: str, file: Path) -> Any:
             command = [sys.executable, "-P", str(reader), str(file)]
-            return _Started(subprocess.Popen(command, cwd=folder))
+            return _Started(command, folder)
 
         monkeypatch.setattr("worker.predictor.Reader", start)
         told = json.loads(spec.read_text())
@@ -225,8 +225,8 @@ class TestCrash:
 class _Started:
     """A reader that ends by itself."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
+    def __init__(self, command: list[str], folder: Path) -> None:
+        self._command, self._folder = command, folder
 
     def wait(self, _stop: Any) -> int:
-        return self._process.wait(60)
+        return subprocess.run(self._command, cwd=self._folder, timeout=60, check=False).returncode

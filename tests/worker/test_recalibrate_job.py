@@ -66,7 +66,7 @@ def read_report(database: Database, settings: Settings, audited: Audited) -> dic
             Artifact.kind == "report", Artifact.version_id == version_id
         )
         sha256 = session.scalars(wanted).one()
-    blobs = BlobStore(DataFolder(settings.data_dir).blobs(audited.tenant_id))
+    blobs = BlobStore(DataFolder(settings).blobs(audited.tenant_id))
     report: dict[str, Any] = json.loads(blobs.path(sha256).read_text())
     return report
 

@@ -43,7 +43,7 @@ NUM_TRAIN = 120
 
 @pytest.fixture
 def files(settings: Settings) -> DataFolder:
-    return DataFolder(settings.data_dir)
+    return DataFolder(settings)
 
 
 @pytest.fixture(autouse=True)

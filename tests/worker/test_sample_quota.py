@@ -38,7 +38,7 @@ def _queue(session: Session, settings: Settings, kind: JobKind) -> Path:
     make_dataset(session, tenant.id, num_samples=5)
     dataset = make_dataset(session, tenant.id, state=DatasetState.PENDING, classes=[])
     make_job(session, dataset, kind=kind, queue=Queue.CPU, options={})
-    upload = DataFolder(settings.data_dir).upload(dataset.id)
+    upload = DataFolder(settings).upload(dataset.id)
     upload.parent.mkdir(parents=True)
     return upload
 

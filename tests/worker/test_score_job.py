@@ -40,7 +40,7 @@ PLANTED = plant(240)
 
 @pytest.fixture
 def files(settings: Settings) -> DataFolder:
-    return DataFolder(settings.data_dir)
+    return DataFolder(settings)
 
 
 @pytest.fixture

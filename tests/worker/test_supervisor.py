@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
@@ -19,7 +20,7 @@ from app.models import Job, JobAttempt, JobEvent, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.waiting import wait_for
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
-from worker.process import ChildProcess, Event
+from worker.process import ChildProcess, Event, log_for_owner
 from worker.supervisor import Lease, RowUpdate, Supervisor
 
 LONG = {"sleep": 60}
@@ -94,6 +95,35 @@ class TestWatch:
         watching.start()
         wait_for(lambda: _job(database, lease).fraction == 0.25, seconds=2.5, what="progress")
         watching.join()
+
+    def test_tells_the_owner_why_a_child_crashed_but_nothing_of_this_machine(
+        self, tmp_path: Path, lease: Lease, database: Database
+    ) -> None:
+        secret = tmp_path / "cache" / "images-32.u8"
+        child = _start(
+            tmp_path,
+            {"stderr": f"12:00:00 epoch 1\n{secret}:3: a warning\n"},
+            {"read": str(secret)},
+        )
+        with pytest.raises(ChildLostError) as caught, structlog.testing.capture_logs() as logs:
+            _watch(child, lease)
+        told = str(caught.value)
+        for words in (told, log_for_owner(child.log_file), _log(database, lease)):
+            assert str(tmp_path) not in words
+            assert "Traceback" not in words
+            assert str(Path(__file__).parents[1]) not in words
+        reason = "FileNotFoundError: [Errno 2] No such file or directory: '…/images-32.u8'"
+        assert told == f"exit code 1: {reason}"
+        assert "12:00:00 epoch 1" in log_for_owner(child.log_file)
+        (line,) = (line for line in logs if line["event"] == "child_lost")
+        assert "Traceback (most recent call last)" in line["log"]
+        assert str(secret) in line["log"]
+
+    def test_shows_no_half_of_a_path_where_a_long_log_is_cut(self, tmp_path: Path) -> None:
+        log = tmp_path / "child.log"
+        log.write_text(f"{tmp_path}/secret.py:1: a warning\n" * 1000)
+        lines = log_for_owner(log).splitlines()
+        assert set(lines) == {"…/secret.py:1: a warning"}
 
     def test_shows_the_end_of_the_log_while_the_child_still_works(
         self, tmp_path: Path, lease: Lease, database: Database

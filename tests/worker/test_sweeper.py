@@ -81,7 +81,7 @@ class TestExpiredLeases:
         job_id = _add(database)
         with database.unit_of_work() as session:
             LeaseRepository(session).claim_next(Queue.GPU, owner="gone", lease_seconds=-1)
-        folder = DataFolder.of(settings).attempt(job_id, 1, "train")
+        folder = DataFolder(settings).attempt(job_id, 1, "train")
         folder.mkdir(parents=True)
         (folder / "child.log").write_text("out of paper")
         sweeper.end_expired_leases()
@@ -153,7 +153,7 @@ class TestCleaning:
     def test_removes_the_files_of_jobs_that_need_them_no_more(
         self, database: Database, settings: Settings
     ) -> None:
-        files = DataFolder(settings.data_dir)
+        files = DataFolder(settings)
         waiting = _add(database)
         for job_id in (waiting, uuid4()):
             files.attempt(job_id, 1, "train").mkdir(parents=True)
@@ -177,7 +177,7 @@ class TestCleaning:
     def test_removes_resumable_uploads_whose_time_is_over(
         self, database: Database, settings: Settings
     ) -> None:
-        files = DataFolder(settings.data_dir)
+        files = DataFolder(settings)
         files.parts.mkdir(parents=True)
         with database.unit_of_work() as session:
             tenant = make_tenant(session).id

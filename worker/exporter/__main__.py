@@ -1,12 +1,11 @@
 """`python -P -m worker.exporter SPEC.json`: one export, then the end of this process."""
 
-import errno
 import sys
 import time
 from pathlib import Path
 
 from app.core.durable import write_json
-from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec
+from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec, telling_full_disk
 from worker.exporter.formats import FORMATS
 from worker.exporter.job import ExportJob, InterruptedExportError
 
@@ -28,6 +27,7 @@ class _Progress:
             emit("progress", fraction=fraction)
 
 
+@telling_full_disk()
 def main() -> None:
     """Write the file that the spec asks for; say where it is."""
     stop = StopRequest()
@@ -40,10 +40,6 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except FileNotFoundError as error:
         fail("image_missing", f"an image of the data set is not in the store: {_name(error)}")
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        fail("no_space", "the data volume is full")
     write_json(job.out_dir / "result.json", {"name": target.name, "media_type": kind.media_type})
 
 

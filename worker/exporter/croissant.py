@@ -1,25 +1,26 @@
-"""Croissant 1.1: the samples as Parquet, the log of decisions as CSV, and what both mean.
+"""Croissant 1.1: the samples and the log of decisions as Parquet, and what both mean.
 
 Who a label is from stands at the label itself, as an annotation of its field (section "Provenance"
 of the specification): it names the reviewer, or nobody where the label is as given.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from app.core.durable import write_json
 from app.core.ids import format_sample_id
 from worker.exporter.job import ExportJob
-from worker.exporter.parquet import write_named
-from worker.exporter.spreadsheet import Cell, write_csv
+from worker.exporter.parquet import RowWriter, write_named
 from worker.exporter.vocabulary import CONFORMS_TO, CONTEXT
 from worker.exporter.zip_writer import ZipWriter
 
-SAMPLES, DECISIONS, CARD = "samples.parquet", "decisions.csv", "croissant.json"
-_PARQUET, _CSV = "application/x-parquet", "text/csv"
+SAMPLES, DECISIONS, CARD = "samples.parquet", "decisions.parquet", "croissant.json"
+_PARQUET = "application/x-parquet"
 _UNKNOWN = "unknown"
 _TYPES = {
     "excluded": "sc:Boolean",
@@ -42,27 +43,33 @@ _LOG_COLUMNS = (
     "id", "step_id", "kind", "sample_id", "path", "from_decision", "from_label", "from_reason",
     "to_decision", "to_label", "to_reason", "decided_by", "decided_at", "decided_under", "comment",
 )  # fmt: skip
+_LOG_SCHEMA = pa.schema(
+    [(name, pa.int64() if name in {"id", "step_id"} else pa.string()) for name in _LOG_COLUMNS]
+)
 
 
 def write_croissant(job: ExportJob, target: Path) -> None:
     """Write the description and the two files that it describes."""
     samples, log, card = (job.out_dir / name for name in (SAMPLES, DECISIONS, CARD))
     columns = write_named(job, samples)
-    write_csv(log, _LOG_COLUMNS, _log_rows(job))
-    files = [_file_object(samples, _PARQUET), _file_object(log, _CSV)]
+    _write_log(job, log)
+    files = [_file_object(samples), _file_object(log)]
     write_json(card, _describe(job, files, columns))
     with ZipWriter(target) as archive:
         for path in (card, samples, log):
             archive.add_file(path.name, path)
 
 
-def _log_rows(job: ExportJob) -> Iterator[Mapping[str, Cell]]:
-    for entry in job.log():
-        yield entry | {
-            "sample_id": format_sample_id(entry["sample_id"]),
-            "from_label": job.class_name(entry["from_label"]),
-            "to_label": job.class_name(entry["to_label"]),
-        }
+def _write_log(job: ExportJob, target: Path) -> None:
+    """Write texts as texts: readers of CSV take a class `NA` for nothing and `1e5` for a number."""
+    with RowWriter(target, _LOG_SCHEMA) as writer:
+        for entry in job.log():
+            ids = {
+                "sample_id": format_sample_id(entry["sample_id"]),
+                "from_label": job.class_name(entry["from_label"]),
+                "to_label": job.class_name(entry["to_label"]),
+            }
+            writer.write(entry | ids)
 
 
 def _describe(job: ExportJob, files: list[dict[str, Any]], columns: list[str]) -> dict[str, Any]:
@@ -113,7 +120,7 @@ def _agreement(report: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _file_object(path: Path, media_type: str) -> dict[str, Any]:
+def _file_object(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
@@ -122,7 +129,7 @@ def _file_object(path: Path, media_type: str) -> dict[str, Any]:
         "name": path.name,
         "contentUrl": path.name,
         "contentSize": f"{path.stat().st_size} B",
-        "encodingFormat": media_type,
+        "encodingFormat": _PARQUET,
         "sha256": sha256,
     }
 

@@ -3,27 +3,26 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from worker.exporter.job import ExportJob, Row
+import pyarrow as pa
+
+from worker.exporter.job import ExportJob
+from worker.exporter.parquet import NAMED_TYPES, RowWriter, named
 from worker.exporter.placing import Placing
-from worker.exporter.spreadsheet import Cell, CsvWriter, harmless_path, open_csv
-from worker.exporter.tables import described
 from worker.exporter.zip_writer import ZipWriter
 
-METADATA = "metadata.csv"
-METADATA_COLUMNS = (
-    "file_name", "label", "sample_id", "path", "split", "given_label", "label_source", "decision",
-    "excluded", "p_mislabeled",
-)  # fmt: skip
-"""`datasets` guesses types from the first rows of each table, and fails where the next differ: no
-text here is ever empty. The export as JSON lines has the rest."""
-_UNDECIDED = "none"
+METADATA = "metadata.parquet"
+_FILE = "file_name"
+_SCHEMA = pa.schema([(_FILE, pa.string()), *NAMED_TYPES.items()])
 
 
 def write_imagefolder(job: ExportJob, target: Path) -> None:
-    """Write `[train|test/]<class>/<file>`, and in each split's folder a `metadata.csv`.
+    """Write `[train|test/]<class>/<file>`, and in each split's folder a `metadata.parquet`.
 
-    The table has a column `label`: where there is a table, `datasets` takes no label from folders.
+    Where there is a table, `datasets` takes no label from folders. Of the tables that it knows only
+    Parquet has types: in CSV it takes a class `NA` for nothing and `00000` for 0, in JSON lines
+    `2020-01-01` for a date, and it fails where the types of two splits differ.
     """
     placing = Placing(job)
     with ZipWriter(target) as archive:
@@ -31,7 +30,7 @@ def write_imagefolder(job: ExportJob, target: Path) -> None:
             for row in job.rows():
                 name = placing.below_split(row)
                 archive.add(placing.folder_of_split(row.split) + name, job.image(row))
-                tables.write(row.split, _metadata(job, row, name))
+                tables.write(row.split, {_FILE: name, **named(job, row)})
         for split, table in tables.files.items():
             archive.add_file(placing.folder_of_split(split) + METADATA, table)
 
@@ -43,19 +42,10 @@ class _Tables(ExitStack):
         super().__init__()
         self.files: dict[str, Path] = {}
         self._folder = folder
-        self._writers: dict[str, CsvWriter] = {}
+        self._writers: dict[str, RowWriter] = {}
 
-    def write(self, split: str, row: Mapping[str, Cell]) -> None:
+    def write(self, split: str, values: Mapping[str, Any]) -> None:
         if split not in self._writers:
             self.files[split] = self._folder / f"{split}-{METADATA}"
-            file = self.enter_context(open_csv(self.files[split]))
-            self._writers[split] = CsvWriter(file, METADATA_COLUMNS)
-        self._writers[split].write(row)
-
-
-def _metadata(job: ExportJob, row: Row, name: str) -> dict[str, Cell]:
-    return {
-        **described(job, row),
-        "file_name": harmless_path(name),
-        "decision": row.decision or _UNDECIDED,
-    }
+            self._writers[split] = self.enter_context(RowWriter(self.files[split], _SCHEMA))
+        self._writers[split].write(values)

@@ -94,14 +94,20 @@ class ExportJob:
         return bool(self.dataset["has_images"])
 
     def rows(self) -> Iterator[Row]:
-        """Yield what goes out, in the order of the data set."""
+        """Yield the samples that go out, in the order of the data set."""
+        leave_out = self.options.excluded is ExcludedChoice.LEAVE_OUT
+        return (row for row in self.rows_with_excluded() if not (row.excluded and leave_out))
+
+    def rows_with_excluded(self) -> Iterator[Row]:
+        """Yield the samples of the wanted split, excluded ones too, whatever the options say.
+
+        Formats that tell what to do with each sample of the original need them.
+        """
         num_samples = max(1, self.dataset["num_samples"])
         for number, raw in enumerate(_lines(self.out_dir / SAMPLES)):
             self.on_progress(min(1.0, number / num_samples))
             row = self._resolve(raw)
-            is_wanted = self.options.split in {None, row.split}
-            leave_out = self.options.excluded is ExcludedChoice.LEAVE_OUT
-            if is_wanted and not (row.excluded and leave_out):
+            if self.options.split in {None, row.split}:
                 yield row
 
     def places(self) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """Parquet as Hugging Face `datasets` writes it: class names and the image type in the schema."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ _TYPES: dict[str, pa.DataType] = {
     "flagged": pa.bool_(),
     "sure": pa.bool_(),
 }
+NAMED_TYPES = {name: pa.string() if name in _LABELS else kind for name, kind in _TYPES.items()}
+"""The same columns, with the names of the classes."""
 _HF_NAMES = {pa.string(): "string", pa.bool_(): "bool", pa.float64(): "float64"}
 
 
@@ -49,30 +52,47 @@ def write_parquet(job: ExportJob, target: Path) -> None:
 
 def write_named(job: ExportJob, target: Path) -> list[str]:
     """Write labels as names; return the columns, without the image."""
-    types = {name: pa.string() if name in _LABELS else kind for name, kind in _TYPES.items()}
-    columns = ({"image": _IMAGE} if job.has_images else {}) | types
-    write_rows(job, target, pa.schema(list(columns.items())), lambda row: _named(job, row))
-    return list(types)
+    columns = ({"image": _IMAGE} if job.has_images else {}) | NAMED_TYPES
+    write_rows(job, target, pa.schema(list(columns.items())), lambda row: named(job, row))
+    return list(NAMED_TYPES)
 
 
 def write_rows(
     job: ExportJob, target: Path, schema: pa.Schema, record: Callable[[Row], dict[str, Any]]
 ) -> None:
-    """Write one file; a row group never holds much more than 64 MiB of images."""
-    with pq.ParquetWriter(target, schema) as writer:
-        group: list[dict[str, Any]] = []
-        num_bytes = 0
+    """Write one file, with the images where there are such."""
+    with RowWriter(target, schema) as writer:
         for row in job.rows():
-            group.append(record(row))
+            values = record(row)
+            image = job.image(row) if job.has_images else b""
             if job.has_images:
-                image = job.image(row)
-                group[-1]["image"] = {"bytes": image, "path": row.path}
-                num_bytes += len(image)
-            if len(group) >= _GROUP_ROWS or num_bytes >= _GROUP_BYTES:
-                writer.write_table(pa.Table.from_pylist(group, schema))
-                group, num_bytes = [], 0
-        if group:
-            writer.write_table(pa.Table.from_pylist(group, schema))
+                values["image"] = {"bytes": image, "path": row.path}
+            writer.write(values, num_bytes=len(image))
+
+
+class RowWriter(ExitStack):
+    """Writes rows; a row group never holds much more than 64 MiB of images."""
+
+    def __init__(self, target: Path, schema: pa.Schema) -> None:
+        """Write to `target`; the file is complete after the `with` block."""
+        super().__init__()
+        self._schema = schema
+        self._writer = self.enter_context(pq.ParquetWriter(target, schema))
+        self._group: list[Mapping[str, Any]] = []
+        self._num_bytes = 0
+        self.callback(self._end_group)
+
+    def write(self, values: Mapping[str, Any], *, num_bytes: int = 0) -> None:
+        """Write a row; `num_bytes` is the size of its image."""
+        self._group.append(values)
+        self._num_bytes += num_bytes
+        if len(self._group) >= _GROUP_ROWS or self._num_bytes >= _GROUP_BYTES:
+            self._end_group()
+
+    def _end_group(self) -> None:
+        if self._group:
+            self._writer.write_table(pa.Table.from_pylist(self._group, self._schema))
+        self._group, self._num_bytes = [], 0
 
 
 def make_schema(classes: list[str], *, has_images: bool) -> pa.Schema:
@@ -95,7 +115,8 @@ def _numbered(row: Row) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _TYPES} | _said(row)
 
 
-def _named(job: ExportJob, row: Row) -> dict[str, Any]:
+def named(job: ExportJob, row: Row) -> dict[str, Any]:
+    """Return a row's values of `NAMED_TYPES`."""
     everything = described(job, row)
     return {name: everything[name] for name in _TYPES} | _said(row)
 

@@ -1,14 +1,19 @@
 """Where a sample goes in a tree of class folders."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from app.models import Split
 from worker.exporter.job import ExportJob, Row
 from worker.ingest.layout import Layout, recognise_layout
-from worker.ingest.names import normal_form
+from worker.ingest.names import is_system_file, normal_form
 
-_UNSAFE = frozenset("/\\")
+_UNSAFE = frozenset('%/\\<>:"|?*')
+_NO_NAME = "%00"
+_UNSAFE_AT_THE_END = (".", " ")
+_RESERVED = re.compile(r"con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]", re.IGNORECASE)
+"""Devices of Windows, whatever follows the first dot."""
 
 
 class Placing:
@@ -18,7 +23,7 @@ class Placing:
         """Look through all paths once."""
         splits: set[str] = set()
         self._layout: Layout = recognise_layout(_noting(job.places(), splits))
-        self._folders = [folder_name(name) for name in job.classes]
+        self._folders = folder_names(job.classes)
         self._given = [normal_form(name) for name in job.classes]
         self._has_splits = job.options.split is None and splits != {Split.TRAIN.value}
 
@@ -48,11 +53,34 @@ def _noting(places: Iterable[tuple[str, str]], splits: set[str]) -> Iterator[str
         yield path
 
 
-def folder_name(class_name: str) -> str:
-    """Return a folder name for a class: the same name wherever that is one."""
-    if class_name in {"", ".", ".."}:
-        return "%" + class_name.encode().hex("%") if class_name else "%00"
+def folder_names(classes: Sequence[str]) -> list[str]:
+    """Return a folder name for each class: the same name wherever every system can have it.
+
+    What some system cannot have is written as in URLs, so that unquoting gives the class back. Of
+    classes that differ in case only, all but the first are written so as a whole.
+    """
+    taken: set[str] = set()
+    folders = []
+    for name in classes:
+        folder = _escaped(name) or _NO_NAME
+        if folder.casefold() in taken:
+            folder = "".join(map(_percent, name))
+        taken.add(folder.casefold())
+        folders.append(folder)
+    return folders
+
+
+def _escaped(name: str) -> str:
+    unsafe_at = {place for place, char in enumerate(name) if char in _UNSAFE}
+    unsafe_at |= {place for place, char in enumerate(name) if not char.isprintable()}
+    if _RESERVED.fullmatch(name.partition(".")[0].rstrip()) or is_system_file(name):
+        unsafe_at.add(0)
+    if name.endswith(_UNSAFE_AT_THE_END):
+        unsafe_at.add(len(name) - 1)
     return "".join(
-        f"%{ord(char):02X}" if char in _UNSAFE or not char.isprintable() else char
-        for char in class_name
+        _percent(char) if place in unsafe_at else char for place, char in enumerate(name)
     )
+
+
+def _percent(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode())

@@ -21,7 +21,7 @@ CLEANLAB_COLUMNS = (
 
 def write_delta(job: ExportJob, target: Path) -> None:
     """Write what differs from the data set as given."""
-    rows = (_delta(job, row) for row in job.rows() if row.changed or row.excluded)
+    rows = (_delta(job, row) for row in job.rows_with_excluded() if row.changed or row.excluded)
     write_csv(target, DELTA_COLUMNS, rows)
 
 
@@ -79,7 +79,7 @@ def _delta(job: ExportJob, row: Row) -> dict[str, Cell]:
 
 
 def _cleanlab_rows(job: ExportJob) -> Iterator[dict[str, Cell]]:
-    for row in job.rows():
+    for row in job.rows_with_excluded():
         if row.suggested_label is None:
             continue  # of the test split: nobody judged it
         p_mislabeled = row.p_mislabeled

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from worker.ingest.array_rows import ArrayRows, holds_arrays
+from worker.ingest.columns import Columns
 from worker.ingest.errors import FailureCode, IngestError
 from worker.ingest.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import FileArchive, RowArchive, Source
-from worker.ingest.parquet_rows import ParquetRows, image_tables
+from worker.ingest.parquet_rows import ImageTable, ParquetRows, image_tables
 from worker.ingest.spool import Spool
 from worker.ingest.tar_archive import (
     GZIP_SIGNATURE,
@@ -42,9 +43,17 @@ class _Kind(StrEnum):
 
 @contextmanager
 def open_archive(
-    path: Path, limits: Limits, *, scratch: Path, safe_point: SafePoint
+    path: Path,
+    limits: Limits,
+    columns: Columns,
+    *,
+    name: str,
+    scratch: Path,
+    safe_point: SafePoint,
 ) -> Iterator[Source]:
     """Open an archive, an npz or a Parquet file; what has to be unpacked first goes to `scratch`.
+
+    `name` is what the user calls it.
 
     Raises:
         IngestError: It is none of these, damaged, or too much.
@@ -53,11 +62,11 @@ def open_archive(
     with path.open("rb") as file, ExitStack() as stack:
         kind = _recognise(file)
         if kind is _Kind.PARQUET:
-            yield ParquetRows({path.name: file}, limits, safe_point)
+            yield ParquetRows([ImageTable(name, file, columns)], limits, safe_point)
             return
         files = _open_files(kind, file, limits, safe_point, stack, scratch, meter)
         spool = Spool(stack, scratch, meter, safe_point)
-        yield _rows_inside(files, limits, spool) or files
+        yield _rows_inside(files, limits, spool, columns) or files
 
 
 def _open_files(
@@ -76,11 +85,14 @@ def _open_files(
     return TarArchive(file, limits, safe_point)
 
 
-def _rows_inside(files: FileArchive, limits: Limits, spool: Spool) -> RowArchive | None:
+def _rows_inside(
+    files: FileArchive, limits: Limits, spool: Spool, columns: Columns
+) -> RowArchive | None:
     """Return the rows of arrays or tables where the archive only carries these."""
     if holds_arrays(files.members):
+        columns.require_in({})
         return ArrayRows(files, limits, spool)
-    tables = image_tables(files, spool)
+    tables = image_tables(files, spool, columns)
     return ParquetRows(tables, limits, spool.safe_point) if tables else None
 
 

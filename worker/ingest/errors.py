@@ -16,6 +16,8 @@ class FailureCode(StrEnum):
     """Built so that two readers would see different files in it, or to fill the disk."""
     INVALID_TABLE = "invalid_table"
     """A list of labels (CSV, JSON, Parquet) that cannot be read; the detail names the row."""
+    UNKNOWN_COLUMN = "unknown_column"
+    """The upload lacks a column that the user named."""
     INVALID_ARRAYS = "invalid_arrays"
     """An npz whose images and labels do not fit each other or our limits."""
     EMPTY_ARCHIVE = "empty_archive"
@@ -27,8 +29,6 @@ class FailureCode(StrEnum):
     ARCHIVE_TOO_LARGE = "archive_too_large"
     TOO_SLOW = "too_slow"
     """It needs far more computing than an upload of its size should."""
-    NO_SPACE = "no_space"
-    """Not the upload's fault: the disk is full."""
 
 
 class RejectCode(StrEnum):

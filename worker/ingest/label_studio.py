@@ -1,5 +1,6 @@
 """The JSON export of Label Studio, as far as it says which image has which class."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -11,6 +12,13 @@ _ANSWERS = ("annotations", "completions")
 ANNOTATOR_NOTE = "annotator: "
 """Begins the note by which our exports say whose an annotation is: users are only known by numbers
 of the server, which refuses those of another."""
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
+"""What the server puts before the name of a file that was uploaded to it."""
+
+
+def without_upload_prefix(name: str) -> str:
+    """Return the name that a file had before it was uploaded to the server."""
+    return _UPLOAD_PREFIX.sub("", name)
 
 
 def is_export(value: Sequence[Mapping[str, Any]]) -> bool:
@@ -20,10 +28,25 @@ def is_export(value: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def tasks_as_records(tasks: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield path and labels of each task, by annotator."""
+def questions(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the blocks of choices, in the order in which they were answered."""
+    answers = (answer for task in tasks for answer in _answers(task))
+    results = (result for answer in answers for result in _list(answer.get("result")))
+    names = (result.get("from_name") for result in results if result.get("type") == "choices")
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def tasks_as_records(
+    tasks: Sequence[Mapping[str, Any]], asked: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Yield of each task the path, and by annotator the answer to each question.
+
+    The label is that to the first one; a task that does not ask it may ask another.
+    """
     for task in tasks:
-        yield {"path": _image(task["data"]), "label": _labels(task)}
+        answered = {name: _labels(task, name) for name in asked}
+        label = next(filter(None, answered.values()), None) or _labels(task)
+        yield {"label": label, **answered, "path": _image(task["data"])}
 
 
 def _image(data: Mapping[str, Any]) -> str | None:
@@ -42,12 +65,15 @@ def _path_of(url: str) -> str:
     return (local[0] if local else unquote(parts.path)).lstrip("/")
 
 
-def _labels(task: Mapping[str, Any]) -> dict[str, str]:
-    """Return what each annotator chose; who skipped the task did not."""
+def _answers(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [answer for name in _ANSWERS for answer in _list(task.get(name))]
+
+
+def _labels(task: Mapping[str, Any], question: str | None = None) -> dict[str, str]:
+    """Return what each annotator chose, first or to a question; who skipped the task did not."""
     said: dict[str, str] = {}
-    answers = [answer for name in _ANSWERS for answer in _list(task.get(name))]
-    for number, answer in enumerate(answers, start=1):
-        choice = None if answer.get("was_cancelled") else _choice(answer)
+    for number, answer in enumerate(_answers(task), start=1):
+        choice = None if answer.get("was_cancelled") else _choice(answer, question)
         if choice is not None:
             name = _annotator(answer) or f"annotation {number}"
             said[name if name not in said else f"{name} ({number})"] = choice
@@ -68,8 +94,10 @@ def _annotator(answer: Mapping[str, Any]) -> str | None:
     return str(user) if isinstance(user, str | int) else None
 
 
-def _choice(answer: Mapping[str, Any]) -> str | None:
+def _choice(answer: Mapping[str, Any], question: str | None) -> str | None:
     for result in _list(answer.get("result")):
+        if question not in {None, result.get("from_name")}:
+            continue
         value = result.get("value")
         chosen = value.get("choices") if isinstance(value, dict) else None
         if isinstance(chosen, list) and len(chosen) == 1 and isinstance(chosen[0], str):

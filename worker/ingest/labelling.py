@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from worker.ingest.annotators import settle
 from worker.ingest.errors import RefusedFileError, RejectCode
+from worker.ingest.label_studio import without_upload_prefix
 from worker.ingest.layout import TRAIN, Layout, Place, split_of
 from worker.ingest.members import Rejection, reject
 from worker.ingest.names import normal_form, printable
@@ -76,6 +77,7 @@ class TableLabels(Labelling):
     def __init__(self, tables: Sequence[Table], paths: Iterable[str]) -> None:
         """Find the file that each row means."""
         self.warnings = [f"Labels were read from {', '.join(table.shown for table in tables)}."]
+        self.warnings += [text for table in tables for text in table.warnings]
         self._tables = {table.path for table in tables}
         self._rows: dict[str, Row] = {}
         self._unused: list[Rejection] = []
@@ -152,8 +154,7 @@ class _Finder:
 
     def _by_name_alone(self, file: str) -> str | None:
         name = PurePosixPath(file).name
-        # Label Studio puts eight hexadecimal digits before the name of an uploaded file.
-        return self._by_name.get(name) or self._by_name.get(name[9:])
+        return self._by_name.get(name) or self._by_name.get(without_upload_prefix(name))
 
 
 def _split_of_folders(path: str) -> str:

@@ -1,27 +1,28 @@
 """Parquet with the images inside, as Hugging Face writes it: each row is a sample."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+from pyarrow.parquet import FileMetaData
 from typing_extensions import override
 
+from worker.ingest.classes import listed
+from worker.ingest.columns import Columns
 from worker.ingest.errors import FailureCode, IngestError, RefusedFileError, RejectCode
 from worker.ingest.layout import TRAIN, Place, split_of
 from worker.ingest.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import Candidate, FileArchive, Member, RowArchive, Selection, reject
 from worker.ingest.names import clean_path, printable
+from worker.ingest.parquet_columns import ImageColumns, find_image_columns
 from worker.ingest.spool import Spool
 from worker.ingest.tables import read_label
 from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 
-_LABEL_NAMES = ("label", "labels", "class", "target")
-_SPLIT_NAME = "split"
 _MAX_GROUP_BYTES = 1024**3
 """A row group is unpacked page by page, but its pages may be as large as it is."""
 _BATCH_ROWS = 32
@@ -30,30 +31,20 @@ _SHIFT = 40
 """A member's key is its table above this bit, and its row below."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    image: str
-    bytes_leaf: str
-    path_leaf: str | None
-    label: str
-    split: str | None
-    class_names: list[str] | None
-
-
 class ParquetRows(RowArchive):
     """The rows of one or several tables of the same kind."""
 
     def __init__(
-        self, tables: Mapping[str, BinaryIO], limits: Limits, safe_point: SafePoint
+        self, tables: Sequence["ImageTable"], limits: Limits, safe_point: SafePoint
     ) -> None:
-        """Read the footers.
+        """Take tables whose footers were read.
 
         Raises:
-            IngestError: A table is damaged, has no images with labels, or too many.
+            IngestError: They hold too many rows.
         """
         self._max_file_bytes = limits.max_file_bytes
         self._safe_point = safe_point
-        self._tables = [_Table(name, file) for name, file in sorted(tables.items())]
+        self._tables = tables
         num_rows = sum(table.num_rows for table in self._tables)
         if num_rows > limits.max_files:
             detail = f"The tables hold {num_rows:,} rows; at most {limits.max_files:,} are taken."
@@ -63,6 +54,7 @@ class ParquetRows(RowArchive):
     def select(self) -> Selection:
         """Return one candidate a row, named as class folders would name it."""
         selection, seen, candidates = Selection(), Counter[str](), []
+        selection.warnings = _once(table.warnings for table in self._tables)
         for number, table in enumerate(self._tables):
             for row, record in enumerate(table.names(self._safe_point)):
                 key = number << _SHIFT | row
@@ -84,7 +76,11 @@ class ParquetRows(RowArchive):
         table = self._tables[member.key >> _SHIFT]
         data = table.image(member.key & ((1 << _SHIFT) - 1))
         if data is None:
-            raise RefusedFileError(RejectCode.NOT_AN_IMAGE, "The row holds no bytes of an image.")
+            raise RefusedFileError(
+                RejectCode.NOT_AN_IMAGE,
+                "The row holds no bytes of an image. If it has a path instead, pack the table "
+                "beside the files.",
+            )
         meter.add(len(data))
         if len(data) > self._max_file_bytes:
             detail = f"Larger than {self._max_file_bytes:,} bytes."
@@ -92,20 +88,26 @@ class ParquetRows(RowArchive):
         return data
 
 
-class _Table:
+class ImageTable:
     """One file."""
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
+    def __init__(self, name: str, file: BinaryIO, wanted: Columns, *, split: str = TRAIN) -> None:
+        """Read the footer; `split` holds for rows that do not tell theirs.
+
+        Raises:
+            IngestError: The table is damaged, or has no images with labels.
+        """
         self.name = printable(name)
         with _told(self.name):
             self._file = open_parquet(file)
             self.num_rows: int = self._file.metadata.num_rows
-            columns = _image_columns(self._file.schema_arrow)
+            columns = find_image_columns(self._file.schema_arrow, wanted, self.name)
         if columns is None:
-            found = ", ".join(map(printable, self._file.schema_arrow.names[:20]))
+            found = listed(self._file.schema_arrow.names) or "none"
             raise _invalid(self.name, f"no column of images and one of labels; found: {found}")
         self._columns = columns
-        self._split = _split_of_file(name)
+        self.warnings = columns.warnings
+        self._split = split
         self._starts = self._checked_groups()
         self._batches: Iterator[tuple[int, list[bytes | None]]] = iter(())
         self._first, self._batch = 0, list[bytes | None]()
@@ -113,11 +115,10 @@ class _Table:
 
     def names(self, safe_point: SafePoint) -> Iterator[dict[str, Any]]:
         """Yield all but the images."""
-        columns = self._columns
-        wanted = [columns.label, *filter(None, (columns.path_leaf, columns.split))]
+        leaves = self._columns.other_leaves
         with _told(self.name):
             for batch in self._file.iter_batches(
-                batch_size=_NAME_BATCH_ROWS, columns=wanted, use_threads=False
+                batch_size=_NAME_BATCH_ROWS, columns=leaves, use_threads=False
             ):
                 safe_point()
                 yield from batch.to_pylist()
@@ -137,8 +138,7 @@ class _Table:
             split = split_of(str(record[columns.split])) or ""
             if not split:
                 raise RefusedFileError(RejectCode.UNKNOWN_SPLIT, f"Row {row} has another split.")
-        image = record.get(columns.image)
-        path = image.get("path") if isinstance(image, dict) else None
+        path = columns.file_name(record)
         file = PurePosixPath(clean_path(path)).name if path else f"{row:08d}"
         return Place(split, label, file)
 
@@ -195,84 +195,53 @@ class _Table:
         return starts
 
 
-def image_tables(files: FileArchive, spool: Spool) -> dict[str, BinaryIO]:
+def image_tables(files: FileArchive, spool: Spool, wanted: Columns) -> list[ImageTable]:
     """Return the tables of an archive that hold images.
 
     Raises:
-        IngestError: They are too much.
+        IngestError: They are too much, or lack a column that the user named.
     """
     tables = {}
     for member in files.members:
         if member.name.lower().endswith(".parquet"):
             try:
+                name = clean_path(member.name)
                 with files.open(member) as read:
                     file = spool.fill(read)
                 with damage_told():
-                    if _image_columns(open_parquet(file).schema_arrow) is not None:
-                        tables[clean_path(member.name)] = file
+                    opened = open_parquet(file)
             except (RefusedFileError, DamagedParquetError):
                 continue  # reported as a file that is no image
-    return tables
+            columns = find_image_columns(opened.schema_arrow, wanted, printable(name))
+            if columns is not None and _has_bytes(opened.metadata, columns):
+                tables[name] = ImageTable(name, file, wanted, split=_split_of_file(name))
+    return [table for _, table in sorted(tables.items())]
 
 
-def _image_columns(schema: pa.Schema) -> _Columns | None:
-    features = _features(schema)
-    image = next((name for name in schema.names if _holds_images(schema, features, name)), None)
-    label = next((name for name in _LABEL_NAMES if name in schema.names), None)
-    named = [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
-    label = next((name for name in named if name in schema.names), label)
-    if image is None or label is None:
-        return None
-    has_path = pa.types.is_struct(schema.field(image).type) and (
-        schema.field(image).type.get_field_index("path") >= 0
-    )
-    is_struct = pa.types.is_struct(schema.field(image).type)
-    return _Columns(
-        image=image,
-        bytes_leaf=f"{image}.bytes" if is_struct else image,
-        path_leaf=f"{image}.path" if has_path else None,
-        label=label,
-        split=_SPLIT_NAME if _SPLIT_NAME in schema.names else None,
-        class_names=_class_names(features.get(label, {})),
-    )
-
-
-def _holds_images(schema: pa.Schema, features: Mapping[str, Any], name: str) -> bool:
-    kind = schema.field(name).type
-    if pa.types.is_struct(kind):
-        at = kind.get_field_index("bytes")
-        return at >= 0 and _is_binary(kind.field(at).type)
-    is_image = features.get(name, {}).get("_type") == "Image" or name in {"image", "img"}
-    return is_image and _is_binary(kind)
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
-    """Return what Hugging Face says of the columns, beside the schema."""
-    try:
-        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        features = told["info"]["features"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return {}
-    if not isinstance(features, dict):
-        return {}
-    return {name: kind for name, kind in features.items() if isinstance(kind, dict)}
-
-
-def _class_names(feature: Mapping[str, Any]) -> list[str] | None:
-    names = feature.get("names")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return None
-    return names
+def _has_bytes(metadata: FileMetaData, columns: ImageColumns) -> bool:
+    """Tell, from the footer alone, whether there is an image, not only the path of its file."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for leaf in map(group.column, range(group.num_columns)):
+            if leaf.path_in_schema == columns.bytes_leaf:
+                counts = leaf.statistics
+                if (
+                    counts is None
+                    or not counts.has_null_count
+                    or counts.null_count < group.num_rows
+                ):
+                    return True
+    return False
 
 
 def _split_of_file(name: str) -> str:
     """Read the split from names such as `data/test-00000-of-00001.parquet`."""
     parts = [*PurePosixPath(name).parts[:-1], PurePosixPath(name).name.split("-")[0].split(".")[0]]
     return next((split for split in map(split_of, parts) if split), TRAIN)
+
+
+def _once(texts: Iterable[Sequence[str]]) -> list[str]:
+    """Return texts without those that an earlier table, another shard, has too."""
+    return list(dict.fromkeys(chain.from_iterable(texts)))
 
 
 @contextmanager

@@ -38,6 +38,8 @@ class Spec:
     limits: Limits
     columns: Columns = field(default_factory=Columns)
     """Names that the user gave for the columns of tables of labels."""
+    name: str = "upload"
+    """What the user calls the archive."""
     earlier: EarlierVersion | None = None
     """The version that the archive adds to."""
 
@@ -56,6 +58,7 @@ class Spec:
             image_size=values["image_size"],
             limits=Limits.from_spec(values["limits"]),
             columns=Columns.from_spec(values.get("columns", {})),
+            name=values["name"],
             earlier=EarlierVersion.from_json(values.get("earlier")),
         )
 
@@ -70,7 +73,12 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
     progress = ProgressMeter(emit)
     spec.out_dir.mkdir(parents=True, exist_ok=True)
     archive_of = open_archive(
-        spec.archive, spec.limits, scratch=spec.out_dir, safe_point=safe_point
+        spec.archive,
+        spec.limits,
+        spec.columns,
+        name=spec.name,
+        scratch=spec.out_dir,
+        safe_point=safe_point,
     )
     blobs_of, samples_of = writing_blobs(BlobStore(spec.blob_dir)), SampleFile(spec.out_dir)
     with blobs_of as blobs, closing(samples_of) as samples:

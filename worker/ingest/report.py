@@ -1,13 +1,13 @@
 """What the ingest leaves for the supervisor: samples, rejected files and a summary."""
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from worker.ingest.advice import tell_no_samples
 from worker.ingest.classes import ClassTable
 from worker.ingest.duplicates import (
     MAX_GROUPS,
@@ -17,7 +17,7 @@ from worker.ingest.duplicates import (
     group_duplicates,
 )
 from worker.ingest.errors import FailureCode, IngestError
-from worker.ingest.members import Selection
+from worker.ingest.members import Rejection, Selection
 from worker.ingest.sample_file import SampleFile
 
 _MANY_REJECTED = 0.05
@@ -45,30 +45,27 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     """Write all three files.
 
     Raises:
-        IngestError: There is nothing in it that could be audited.
+        IngestError: There is nothing in it that could be audited; which files were rejected is
+            written all the same.
     """
-    _require_samples(outcome)
+    rejections = sorted(outcome.selection.rejections, key=attrgetter("path", "code"))
+    _write_lines(folder / "rejected.jsonl", map(asdict, rejections))
+    _require_samples(outcome, rejections)
     classes = ClassTable(outcome.samples.counts())
     classes.require_enough()
     duplicates = group_duplicates(outcome.samples, outcome.near_pairs)
-    rejections = sorted(outcome.selection.rejections, key=attrgetter("path", "code"))
     notes = {position: note for group in duplicates for position, note in group.rows().items()}
     outcome.samples.write(folder / "samples.jsonl", classes.index, notes)
-    _write_lines(folder / "rejected.jsonl", map(asdict, rejections))
     summary = _summary(outcome, classes, duplicates)
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
 
 
-def _require_samples(outcome: Outcome) -> None:
+def _require_samples(outcome: Outcome, rejections: Collection[Rejection]) -> None:
     if len(outcome.samples) > outcome.num_before:
         return
-    if not outcome.selection.rejections:
+    if not rejections:
         raise IngestError(FailureCode.EMPTY_ARCHIVE, "The archive holds no files.")
-    reasons = Counter(rejection.code.value for rejection in outcome.selection.rejections)
-    counted = ", ".join(f"{count:,} {code}" for code, count in reasons.most_common(3))
-    raise IngestError(
-        FailureCode.NO_SAMPLES, f"The archive holds no labelled image that can be read: {counted}."
-    )
+    raise IngestError(FailureCode.NO_SAMPLES, tell_no_samples(rejections))
 
 
 def _summary(
@@ -106,6 +103,9 @@ def _rejection_warnings(outcome: Outcome) -> list[str]:
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w") as file:
+    """Write all or nothing: the file is read even if this process fails later."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w") as file:
         for row in rows:
             file.write(json.dumps(row) + "\n")
+    temporary.replace(path)

@@ -3,12 +3,14 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
-from worker.ingest.label_studio import is_export, tasks_as_records
+from worker.ingest.columns import LABEL_NAMES, means_other_than_label
+from worker.ingest.label_studio import is_export, questions, tasks_as_records
+from worker.ingest.parquet_columns import class_names_of, features_of
 from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 
 _MAX_COLUMNS = 1000
@@ -17,9 +19,13 @@ _MAX_CELL_CHARACTERS = 64 * 1024
 _MAX_HEADER_CHARACTERS = 256 * 1024
 _MAX_PARQUET_BYTES = 512 * 1024**2
 _BATCH_ROWS = 10_000
+_HEAD_ROWS = 1000
+"""Of JSON, in which columns are looked for."""
+_LAST = len(LABEL_NAMES)
 _DELIMITERS = ",;\t"
 
 Record = Mapping[str, Any]
+_Rows = Iterator[tuple[int, Record]]
 
 
 class TableError(Exception):
@@ -34,6 +40,8 @@ class Records:
     rows: Iterable[tuple[int, Record]]
     """Row numbers as an editor shows them, and the cells by column."""
     names_are_enough: bool = False
+    questions: Sequence[str] = ()
+    """Columns of which each holds labels; the first is taken where none is named."""
 
 
 def read_csv(data: bytes) -> Records:
@@ -75,12 +83,35 @@ def _csv_row(reader: Any) -> list[str] | None:
 
 def read_json_lines(data: bytes) -> Records:
     """Read one JSON object a line."""
-    lines = enumerate(_decoded(data).splitlines(), start=1)
+    lines = enumerate(_decoded(data).split("\n"), start=1)
     records = ((number, _json_object(line, number)) for number, line in lines if line.strip())
-    first = next(records, None)
-    if first is None:
+    head, rest = _split_head(records)
+    if not head:
         raise TableError("no rows")
-    return Records(list(first[1]), chain([first], records))
+    return Records(_columns_of(record for _, record in head), chain(head, rest))
+
+
+def _split_head(records: _Rows) -> tuple[list[tuple[int, Record]], _Rows]:
+    """Return the first rows and the others; a fault comes where its row would."""
+    head: list[tuple[int, Record]] = []
+    try:
+        for record in islice(records, _HEAD_ROWS):
+            head.append(record)  # noqa: PERF402 - a fault must not lose those before it
+    except TableError as error:
+        if not head:
+            raise
+        return head, _raising(error)
+    return head, records
+
+
+def _raising(error: TableError) -> _Rows:
+    yield from ()
+    raise error
+
+
+def _columns_of(records: Iterable[Record]) -> list[str]:
+    """Return the columns of all these rows: a row need not have what is empty."""
+    return list(dict.fromkeys(chain.from_iterable(records)))
 
 
 def _json_object(line: str, number: int) -> Record:
@@ -100,9 +131,21 @@ def read_json(data: bytes) -> Records | None:
     ):
         return None
     if is_export(value):
-        records = tasks_as_records(value)
-        return Records(["path", "label"], enumerate(records, start=1), names_are_enough=True)
-    return Records(list(value[0]), enumerate(value, start=1), names_are_enough=True)
+        return _tasks(value)
+    columns = _columns_of(islice(value, _HEAD_ROWS))
+    return Records(columns, enumerate(value, start=1), names_are_enough=True)
+
+
+def _tasks(tasks: list[Mapping[str, Any]]) -> Records:
+    """Read an export of Label Studio; each question of it can be named as the column of labels."""
+    asked = [name for name in questions(tasks) if not means_other_than_label(name)]
+    asked.sort(key=lambda name: LABEL_NAMES.index(name) if name in LABEL_NAMES else _LAST)
+    return Records(
+        list(dict.fromkeys(["path", "label", *asked])),
+        enumerate(tasks_as_records(tasks, asked), start=1),
+        names_are_enough=True,
+        questions=asked,
+    )
 
 
 def read_parquet(data: bytes) -> Records | None:
@@ -119,14 +162,27 @@ def read_parquet(data: bytes) -> Records | None:
 
 def _parquet_rows(table: Any) -> Iterator[tuple[int, Record]]:
     number = 0
+    features = features_of(table.schema_arrow)
+    names = {column: class_names_of(features, column) for column in features}
+    named = {column: of for column, of in names.items() if of is not None}
     try:
         with damage_told():
             for batch in table.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
                 for record in batch.to_pylist():
                     number += 1
-                    yield number, record
+                    yield number, record | _class_names(record, named)
     except DamagedParquetError as error:
         raise TableError(f"row {number + 1}: {error}") from error
+
+
+def _class_names(record: Record, named: Mapping[str, list[str]]) -> dict[str, str | None]:
+    """Return the names of the classes whose numbers a row holds; Hugging Face has -1 for none."""
+    numbers = {column: record.get(column) for column in named}
+    return {
+        column: named[column][number] if 0 <= number < len(named[column]) else None
+        for column, number in numbers.items()
+        if isinstance(number, int)
+    }
 
 
 def _decoded(data: bytes) -> str:

@@ -1,15 +1,15 @@
 """Tables of labels inside an archive: CSV, JSON lines, JSON, and Parquet without images."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from worker.ingest.annotators import Votes, read_annotator
-from worker.ingest.columns import Columns
+from worker.ingest.columns import LABEL_NAMES, Columns, told_choice, told_columns
 from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
 from worker.ingest.layout import split_of
 from worker.ingest.limits import Limits, ReadMeter
-from worker.ingest.members import FileArchive, Member
+from worker.ingest.members import FileArchive
 from worker.ingest.names import is_printable, normal_form, printable
 from worker.ingest.table_files import READERS, Record, Records, TableError
 
@@ -41,6 +41,7 @@ class Table:
     names_are_enough: bool = False
     """Whether its paths are those of another system, of which only the file's name is left."""
     rows: list[Row] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, row: Row, *, max_rows: int) -> None:
         """Append a row.
@@ -72,44 +73,61 @@ def find_tables(
     """Read all tables that have a column of paths and one of labels; `files` are paths and keys.
 
     Raises:
-        IngestError: One of these cannot be read to its end.
+        IngestError: One of these cannot be read to its end, or a column that the user named is in
+            none.
     """
-    tables = []
+    tables, used, unused = [], dict[str, list[str]](), dict[str, list[str]]()
     for path, key in files:
-        open_records = READERS.get(path.rpartition(".")[2].lower())
-        if open_records is None:
+        records = _open(archive, path, key, limits, columns)
+        if records is None:
             continue
-        member = archive.member(key)
-        if member.num_bytes <= _MAX_TABLE_BYTES:
-            table = _read(archive, path, member, open_records, limits, columns)
-            tables += [table] if table is not None else []
+        meaning = columns.resolve(records.columns)
+        if meaning is None:
+            unused[path] = records.columns
+        else:
+            used[path] = records.columns
+            tables.append(_read(path, records, meaning, max_rows=limits.max_files))
+            if columns.label is None:
+                tables[-1].warnings = told_choice("labels", records.questions, LABEL_NAMES[:1])
+    _require_named(columns, used, unused)
     return tables
 
 
-def _read(
-    archive: FileArchive,
-    path: str,
-    member: Member,
-    open_records: Callable[[bytes], Records | None],
-    limits: Limits,
-    columns: Columns,
-) -> Table | None:
+def _require_named(
+    columns: Columns, used: Mapping[str, list[str]], unused: Mapping[str, list[str]]
+) -> None:
+    columns.require_in(used or unused)
+    if columns.named and not used:
+        raise IngestError(
+            FailureCode.UNKNOWN_COLUMN,
+            "No table has both a column of paths and one of labels whose names are known: "
+            f"{told_columns(unused)}. Name both.",
+        )
+
+
+def _open(
+    archive: FileArchive, path: str, key: int, limits: Limits, columns: Columns
+) -> Records | None:
+    """Return the rows of a file that is a table, whatever it tells."""
+    open_records = READERS.get(path.rpartition(".")[2].lower())
+    if open_records is None or archive.member(key).num_bytes > _MAX_TABLE_BYTES:
+        return None
+    meter = ReadMeter(limits, archive_bytes=limits.max_unpacked_bytes)
     try:
-        data = archive.read(member, ReadMeter(limits, archive_bytes=limits.max_unpacked_bytes))
-        records = open_records(data)
+        return open_records(archive.read(archive.member(key), meter))
     except RefusedFileError:
         return None  # reported as what it is
     except TableError as error:
         if _is_surely_one(path, columns):
             raise _invalid(path, error) from error
         return None
-    used = columns.resolve(records.columns) if records is not None else None
-    if records is None or used is None:
-        return None
+
+
+def _read(path: str, records: Records, used: Columns, *, max_rows: int) -> Table:
     table = Table(path, records.names_are_enough)
     try:
         for row in _rows(records, table, used):
-            table.add(row, max_rows=limits.max_files)
+            table.add(row, max_rows=max_rows)
     except TableError as error:
         raise _invalid(path, error) from error
     return table
@@ -128,6 +146,8 @@ def _rows(records: Records, table: Table, used: Columns) -> Iterator[Row]:
     for number, record in records.rows:
         where = f"Row {number} of {table.shown}"
         file = record.get(used.path or "")
+        if isinstance(file, dict):  # an image of Hugging Face, without its bytes
+            file = file.get("path")
         label, votes, fault = _read_labels(record, used)
         split, split_fault = _read_split(record.get(used.split) if used.split else None)
         yield Row(

@@ -3,14 +3,13 @@
 It goes on after the last image of which there is word, so an image that kills it costs only itself.
 """
 
-import errno
 import json
 import resource
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from worker.child import fail, read_spec
+from worker.child import read_spec, telling_full_disk
 from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
 from worker.ingest.images import decode_image
 from worker.ingest.limits import Limits, confine_process
@@ -19,9 +18,9 @@ from worker.predictions.files import PIXELS, READ
 _CPU_SECONDS = 20
 """An image of the largest size takes about two; each process has this for all that it reads."""
 _NUM_CHANNELS = 3
-_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+@telling_full_disk()
 def main() -> None:
     """Decode what is left of the images."""
     spec = read_spec()
@@ -31,12 +30,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, hard))
     warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
-    try:
-        _read_all(spec, limits)
-    except OSError as error:
-        if error.errno not in _DISK_IS_FULL:
-            raise
-        fail("no_space", "the data volume is full")
+    _read_all(spec, limits)
 
 
 def _read_all(spec: dict[str, Any], limits: Limits) -> None:

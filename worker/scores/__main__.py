@@ -1,11 +1,10 @@
 """`python -P -m worker.scores SPEC.json`: one file, then the end of this process."""
 
-import errno
 import sys
 import time
 from pathlib import Path
 
-from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec
+from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec, telling_full_disk
 from worker.ingest.errors import InterruptedIngestError
 from worker.scores.errors import INVALID_SCORES, InvalidScoresError
 from worker.scores.limits import MemoryWall, ScoreLimits
@@ -35,6 +34,7 @@ class _Reading:
             emit("progress", fraction=READING_SHARE * share)
 
 
+@telling_full_disk()
 def main() -> None:
     """Leave the checked arrays in the folder of the spec, or say why not."""
     spec = read_spec()
@@ -52,10 +52,6 @@ def main() -> None:
         sys.exit(EXIT_INTERRUPTED)
     except InvalidScoresError as error:
         fail(INVALID_SCORES, error.detail)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        fail("no_space", "the data volume is full")
 
 
 if __name__ == "__main__":

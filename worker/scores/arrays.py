@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.array_file import save_array
 from worker.scores.errors import InvalidScoresError
 from worker.scores.outputs import LABELS
 
@@ -41,10 +42,10 @@ class Scores:
 
     def save(self, folder: Path) -> None:
         """Leave everything for the process that judges."""
-        np.save(folder / LABELS, self.label)
-        np.save(folder / _PROB, self.prob)
+        save_array(folder / LABELS, self.label)
+        save_array(folder / _PROB, self.prob)
         if self.feature is not None:
-            np.save(folder / _FEATURE, self.feature)
+            save_array(folder / _FEATURE, self.feature)
         names = {"class_names": self.class_names, "ignored": self.ignored}
         (folder / _NAMES).write_text(json.dumps(names))
 

@@ -132,6 +132,12 @@ class QueueFilters:
         return urlencode(changed | given)
 
     @property
+    def shows(self) -> str:
+        """Whether samples are listed that are open, that are decided, or any."""
+        known = {Decided.NONE: "open", Decided.ANY: "any"}
+        return known.get(self.decision, "decided")
+
+    @property
     def words(self) -> list[str]:
         """Say what is shown, filter by filter."""
         said = [_DECIDED_WORDS[self.decision]]

@@ -19,6 +19,8 @@ class Tile:
     given_label: str
     has_image: bool
     suggested_label: str | None = None
+    suggested_confidence: float | None = None
+    """How probable the audit finds the suggestion."""
     p_mislabeled: float | None = None
     verdict: str | None = None
     decision: str | None = None
@@ -52,6 +54,7 @@ class Tile:
             given_label=finding.given_label,
             has_image=finding.has_image,
             suggested_label=finding.suggested_label,
+            suggested_confidence=finding.suggested_confidence,
             p_mislabeled=finding.p_mislabeled,
             verdict=finding.verdict,
             decision=finding.decision,
@@ -70,6 +73,7 @@ class Tile:
             given_label=claim.given_label,
             has_image=claim.has_image,
             suggested_label=claim.suggested_label,
+            suggested_confidence=claim.suggested_confidence,
             p_mislabeled=claim.p_mislabeled,
             verdict=claim.verdict,
             likely=claim.likely_classes or (),

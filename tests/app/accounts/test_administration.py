@@ -65,6 +65,8 @@ class TestKeys:
             {"name": "x", "scopes": ["root"]},
             {"name": "x" * 101, "scopes": ["read"]},
             {"name": "x", "scopes": ["read"], "expires_at": "2030-01-01T00:00:00"},
+            {"name": "x", "scopes": ["read"], "expires_at": "0001-01-01T00:00:00+14:00"},
+            {"name": "x", "scopes": ["read"], "expires_at": "9999-12-31T23:00:00-14:00"},
             {"name": "x", "scopes": ["read"], "tenant_id": "x"},
         ],
     )

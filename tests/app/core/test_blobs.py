@@ -9,8 +9,9 @@ import httpx2
 import pytest
 
 from app.core.blobs import Blobs, open_blobs
+from app.core.errors import StoreUnavailableError
 from app.core.settings import Settings
-from app.core.storage import BlobStore, DataFolder
+from app.core.storage import BlobStore
 
 CONTENT = bytes(range(256)) * 20
 TENANT = uuid4()
@@ -23,7 +24,7 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 
 def open_store(settings: Settings, tenant_id: UUID = TENANT) -> Blobs:
-    return open_blobs(settings, DataFolder(settings.data_dir), tenant_id)
+    return open_blobs(settings, tenant_id)
 
 
 @pytest.fixture
@@ -66,6 +67,23 @@ class TestBlobs:
     def test_that_are_not_there_have_no_size(self, blobs: Blobs) -> None:
         with pytest.raises(FileNotFoundError):
             blobs.num_bytes("0" * 64)
+
+    def test_in_a_bucket_that_is_missing_cannot_be_used(
+        self, s3_settings: dict[str, str], tmp_path: Path
+    ) -> None:
+        values = s3_settings | {"store_url": "s3://nobody-made-this/blobs"}
+        blobs = open_store(Settings.model_validate({"data_dir": tmp_path / "data", **values}))
+        file = tmp_path / "file"
+        file.write_bytes(CONTENT)
+        for use in (
+            lambda: blobs.adopt(file),
+            lambda: blobs.num_bytes("0" * 64),
+            lambda: list(blobs.read("0" * 64, 0, 9)),
+            lambda: blobs.remove(["0" * 64]),
+            lambda: blobs.bring(["0" * 64], tmp_path, lambda: None),
+        ):
+            with pytest.raises(StoreUnavailableError, match="the bucket does not exist"):
+                use()
 
     def test_may_be_removed_twice(self, blobs: Blobs, tmp_path: Path) -> None:
         sha256 = adopted(blobs, tmp_path)

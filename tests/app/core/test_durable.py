@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -7,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.core.durable import publish_file, write_bytes
+from tests.support.processes import started
 
 NUM_BYTES = 50_000_000
 WRITER = """
@@ -25,7 +25,7 @@ class TestWriteBytes:
         for i in range(5):
             before = target.stat().st_mtime_ns
             command = [sys.executable, "-c", WRITER, str(target), str(NUM_BYTES)]
-            with subprocess.Popen(command) as writer:
+            with started(command) as writer:
                 while target.stat().st_mtime_ns == before:
                     time.sleep(0.001)
                 time.sleep(0.005 * i)

@@ -1,10 +1,12 @@
 import time
+from functools import partial
 
 from celery import Celery
 from kombu import Connection
 from typing_extensions import override
 
-from app.core.queue import BrokerProbe, WakeUps, make_celery
+from app.core.probe import Probe
+from app.core.queue import WakeUps, broker_answers, make_celery
 from app.core.settings import Settings
 from tests.support.ports import free_port
 from tests.support.servers import redis_server
@@ -40,15 +42,15 @@ class TestBrokerProbe:
     def test_sees_a_broker_go_and_come_back(self) -> None:
         with redis_server() as server:
             settings = Settings.model_validate({"redis_url": server.url})
-            probe = BrokerProbe(make_celery(settings))
-            assert probe.answers()
+            probe = Probe(partial(broker_answers, make_celery(settings)))
+            assert probe.answer()
             server.stop()
-            wait_for(lambda: not probe.answers(), seconds=20, what="it sees that nobody answers")
+            wait_for(lambda: not probe.answer(), seconds=20, what="it sees that nobody answers")
             server.start()
-            wait_for(probe.answers, seconds=20, what="it sees that the broker is back")
+            wait_for(probe.answer, seconds=20, what="it sees that the broker is back")
 
     def test_looks_once_however_many_ask(self) -> None:
         deaf = _Deaf()
-        probe = BrokerProbe(deaf)
-        assert not any(probe.answers() for _ in range(1000))
+        probe = Probe(partial(broker_answers, deaf))
+        assert not any(probe.answer() for _ in range(1000))
         assert deaf.num_asked == 1

@@ -13,7 +13,8 @@ from tests.support.tenants import fill_every_table
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 pytestmark = on_postgresql
-TABLES = sorted(set(Base.metadata.tables) - {"published_keys"})  # those are for anybody
+OF_THE_SERVICE = {"published_keys", "folder_marks"}
+TABLES = sorted(set(Base.metadata.tables) - OF_THE_SERVICE)
 HOW_TO = "call migrations.tenancy.protect(table) in the migration that makes it"
 
 

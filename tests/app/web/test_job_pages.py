@@ -9,8 +9,9 @@ import pytest
 
 from app.accounts.schemas import Scope
 from app.core.storage import BlobStore
+from app.datasets.intake_repository import IntakeRepository
 from app.http.context import AppContext
-from app.models import Dataset, Job, JobKind, JobState, Sample, Tenant
+from app.models import Dataset, DatasetState, Job, JobKind, JobState, Sample, Tenant
 from tests.app.web.conftest import FakeBrowser
 from tests.support.factories import make_artifact, make_samples, publish_findings
 from tests.support.reports import REPORT
@@ -90,7 +91,7 @@ def test_a_network_that_learned_too_little_calls_nothing_fine(
     for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
         text = _text(signed_in.get(path).text)
         assert "The network learned too little to judge the labels" in text
-        assert "that none is flagged does not make them right" in text
+        assert "That none is flagged does not make them right" in text
         for untrue in ("worth a look", "best single guess", "25 %", "0 %"):
             assert untrue not in text.replace("\xa0", " "), untrue
 
@@ -117,7 +118,7 @@ def test_where_wrong_labels_come_from_is_a_sentence(
     html = signed_in.get(f"/jobs/{job.id}").text
     assert words in _text(html)
     assert f'href="/jobs/{job.id}/review?verdict=hard"' in html
-    assert "12 hard but right." in _text(html)
+    assert "12 hard to learn." in _text(html)
 
 
 def test_results_tell_how_far_their_review_is(
@@ -227,6 +228,22 @@ def test_failure_is_told_and_can_be_tried_again(
     assert f'data-job-action="/v1/jobs/{job.id}/retry"' in html
     assert "hx-get" not in html
     assert signed_in.get(f"/jobs/{job.id}/report").status_code == 409
+
+
+def test_failure_of_an_upload_lists_the_files_that_could_not_be_used(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    with context.database.unit_of_work() as session:
+        dataset = make_dataset(session, tenant.id, state=DatasetState.FAILED, num_rejected=1)
+        row = {"path": "x.png", "code": "missing_file", "detail": "Row 2 names no file."}
+        IntakeRepository(session, tenant.id, dataset.id).add_rejected([row])
+        job = make_job(
+            session, dataset, kind=JobKind.INGEST, state=JobState.FAILED,
+            error_code="no_samples", error_detail="No image.",
+        )  # fmt: skip
+    text = _text(signed_in.get(f"/jobs/{job.id}").text)
+    assert "Files that could not be used" in text
+    assert "x.png Row 2 names no file." in text
 
 
 def test_buttons_are_for_those_who_may(

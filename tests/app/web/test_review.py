@@ -4,11 +4,12 @@ import re
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
 from app.accounts.schemas import Scope
 from app.core.ids import format_sample_id
 from app.http.context import AppContext
-from app.models import Job, JobState, Tenant
+from app.models import Base, Finding, Job, JobState, Sample, Tenant
 from tests.app.web.conftest import FakeBrowser
 from tests.support.factories import make_sample, make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
@@ -36,6 +37,18 @@ def _make_job(context: AppContext, tenant_id: UUID) -> Job:
 
 def ids_in(html: str) -> list[str]:
     return re.findall(r'id="tile-(s[0-9a-f]{16})"', html)
+
+
+def heading_of(html: str) -> str:
+    found = re.search(r'class="empty__title">([^<]+)<', html)
+    assert found is not None
+    return found[1]
+
+
+def change(context: AppContext, table: type[Base], **values: object) -> None:
+    """Set columns of all rows of a table."""
+    with context.database.unit_of_work() as session:
+        session.execute(update(table).values(**values))
 
 
 class TestQueue:
@@ -79,8 +92,8 @@ class TestQueue:
         self, signed_in: FakeBrowser, job: Job
     ) -> None:
         html = signed_in.get(f"/jobs/{job.id}/review?verdict=hard").text
-        assert "hard but right</bdi>" in html
-        assert html.count('class="tile__verdict" title="This label is probably right, but') == 30
+        assert "hard to learn</bdi>" in html
+        assert html.count('class="tile__verdict" title="This label is not flagged, but') == 30
         assert "[[&#34;dog&#34;, 0.2]]" in html
 
     def test_names_are_escaped(self, signed_in: FakeBrowser, job: Job) -> None:
@@ -115,6 +128,50 @@ class TestQueue:
         for text, columns in (("3", 3), ("9", 6), ("x", 6)):
             signed_in.cookies.set("labelaudit_columns", text)
             assert f'"board board--{columns}"' in signed_in.get(f"/jobs/{job.id}/review").text
+
+
+class TestEmptyQueue:
+    """What a queue without samples says is true."""
+
+    def test_where_nothing_could_be_judged(
+        self, signed_in: FakeBrowser, context: AppContext, job: Job
+    ) -> None:
+        change(context, Finding, p_mislabeled=None, flagged=False, verdict="not_judged")
+        html = signed_in.get(f"/jobs/{job.id}/review").text
+        assert heading_of(html) == "No label could be judged"
+        assert "verdict=not_judged" in html
+        assert len(ids_in(signed_in.get(f"/jobs/{job.id}/review?verdict=not_judged").text)) == 48
+
+    def test_where_nothing_was_flagged(
+        self, signed_in: FakeBrowser, context: AppContext, job: Job
+    ) -> None:
+        change(context, Finding, flagged=False)
+        html = signed_in.get(f"/jobs/{job.id}/review").text
+        assert heading_of(html) == "No label was flagged"
+
+    def test_where_all_that_was_flagged_is_decided(
+        self, signed_in: FakeBrowser, context: AppContext, job: Job
+    ) -> None:
+        change(context, Sample, decision="keep")
+        html = signed_in.get(f"/jobs/{job.id}/review").text
+        assert heading_of(html) == "Every flagged label is decided"
+
+    def test_where_the_filters_meet_nothing(
+        self, signed_in: FakeBrowser, context: AppContext, job: Job
+    ) -> None:
+        change(context, Finding, flagged=False)
+        html = signed_in.get(f"/jobs/{job.id}/review?label=dog").text
+        assert heading_of(html) == "Nothing matches these filters"
+
+    def test_behind_the_last_sample(
+        self, signed_in: FakeBrowser, context: AppContext, job: Job
+    ) -> None:
+        first = signed_in.get(f"/jobs/{job.id}/review").text
+        following = re.search(r'data-next="([^"]+)"', first)
+        assert following is not None
+        change(context, Sample, decision="keep")
+        html = signed_in.get(following[1].replace("&amp;", "&")).text
+        assert heading_of(html) == "This is the end of the queue"
 
 
 class TestSample:

@@ -8,7 +8,7 @@ import pytest
 from tests.labelaudit.program import COMMAND, environment, run_program
 from tests.labelaudit.study.support import cell_names
 from tests.support.archives import write_tiny_zip
-from tests.support.processes import find_processes
+from tests.support.processes import find_processes, started
 from tests.support.waiting import wait_for
 
 QUICK = ("--seeds", "0", "--width", "4", "--set", "batch_size=20")
@@ -45,22 +45,24 @@ def test_no_cell_outlives_the_study(
     tmp_path: Path, images: Path, number: int, exit_code: int
 ) -> None:
     command = (*COMMAND, "study", images, "--methods", "ce", "--epochs", "9999", *QUICK)
-    process = subprocess.Popen(
+    with started(
         command,
         cwd=tmp_path,
         env=environment(OMP_NUM_THREADS="1", TMPDIR=str(tmp_path)),
         stderr=subprocess.PIPE,
         text=True,
-    )
-    wait_for(lambda: find_processes(CHILD, str(tmp_path)), seconds=30, what="a cell")
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=10)
+    ) as process:
+        wait_for(lambda: find_processes(CHILD, str(tmp_path)), seconds=120, what="a cell")
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=120)
+        wait_for(
+            lambda: not find_processes(CHILD, str(tmp_path)), seconds=60, what="end of the cell"
+        )
     assert process.returncode == exit_code
     assert "Traceback" not in stderr
     if number == signal.SIGINT:
         assert stderr.splitlines()[-2] == "error: stopped before the end (cancelled)"
         assert not list(tmp_path.glob("labelaudit-study-*"))
-    wait_for(lambda: not find_processes(CHILD, str(tmp_path)), seconds=10, what="end of the cell")
     assert cell_names(tmp_path / "labelaudit-study") == set()
 
 

@@ -140,7 +140,7 @@ class TestGoingOn:
 def kill_cell(name: str, folder: Path) -> None:
     """Kill the process of a cell whose spec lies in `folder`, as soon as it is there."""
     words = ("labelaudit.study.child", str(folder), name)  # not a cell of somebody else's study
-    for pid in wait_for(lambda: find_processes(*words), seconds=30, what="cell", every=0.01):
+    for pid in wait_for(lambda: find_processes(*words), seconds=120, what="cell", every=0.01):
         os.kill(pid, signal.SIGKILL)
 
 

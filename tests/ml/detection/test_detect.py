@@ -4,6 +4,7 @@ from scipy.special import softmax
 from sklearn.metrics import f1_score
 
 from ml.detection.detect import detect
+from ml.detection.verdict import judge
 from ml.types import FloatArray
 from tests.ml.detection.predictions import (
     Predictions,
@@ -98,6 +99,26 @@ class TestVerdicts:
         before = case.prob.copy()
         detect(case.prob, case.given)
         np.testing.assert_array_equal(case.prob, before)
+
+
+class TestWeakNetworks:
+    """Predictions that are flat because little was learned look like noise that was learned."""
+
+    def test_half_of_the_hypotheses_take_them_as_they_are(self) -> None:
+        case = noisy_predictions(even_noise(4, 0.1), clarity=1.2)
+        log_prob_NC = np.log(case.prob)
+        low, _ = judge(log_prob_NC, case.given, may_underfit=True).noise_rate_interval
+        assert low < judge(log_prob_NC, case.given).noise_rate_interval[0]
+        assert low <= case.is_wrong.mean()
+
+    def test_nothing_is_flagged_or_stated_where_the_rate_may_be_anything(self) -> None:
+        case = noisy_predictions(even_noise(10, 0.1), clarity=0.7)
+        assert (case.prob.argmax(axis=1) != case.given).mean() > 0.5
+        found = judge(np.log(case.prob), case.given, may_underfit=True)
+        assert found.fallback == "uninformative_predictions"
+        assert not found.flagged.any()
+        assert found.noise_rate_interval == found.expected_precision_interval == (0.0, 1.0)
+        assert found.expected_precision is None
 
 
 class TestFeatures:

@@ -65,9 +65,11 @@ class TestTwoComponentsAlways:
     def test_robust_finds_one_group_in_it(self, shape: str, num_samples: int) -> None:
         loss_N = clean_losses(shape, num_samples)
         mixture = ml.fit_mixture(loss_N)
-        assert np.mean(mixture.posterior(loss_N) > 0.5) <= 0.01
+        posterior_N = mixture.posterior(loss_N)
+        assert np.mean(posterior_N > 0.5) <= 0.01
+        assert posterior_N.max() > 0.0
         assert mixture.fallback == "one_component"
-        assert mixture.weight == (1.0, 0.0)
+        assert mixture.noise_rate <= 0.05
         assert mixture.noise_rate_interval[0] == 0.0
 
     def test_losses_that_are_all_small_are_no_noise_however_they_are_grouped(self) -> None:
@@ -78,7 +80,7 @@ class TestTwoComponentsAlways:
         assert np.mean(ml.fit_mixture(loss_N, mode="faithful").posterior(loss_N) > 0.5) > 0.05
         mixture = ml.fit_mixture(loss_N)
         assert mixture.fallback == "one_component"
-        assert not mixture.posterior(loss_N).any()
+        assert 0.0 < mixture.posterior(loss_N).max() <= 0.05
         # The same two groups, a hundred times as large, are two.
         assert ml.fit_mixture(100.0 * loss_N).fallback is None
 
@@ -168,4 +170,4 @@ class TestGaussian:
     def test_robust_finds_one_group_in_clean_data(self) -> None:
         mixture = ml.fit_mixture(clean_losses("exponential", 4000), kind="gaussian")
         assert mixture.fallback == "one_component"
-        assert mixture.weight == (1.0, 0.0)
+        assert mixture.noise_rate <= 0.05

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 import ml
 from ml.mixture import mixture_from_dict
@@ -94,14 +95,30 @@ class TestNoiseRateInterval:
             draw = linear_model_draw if number % 2 else ratio_model_draw
             low, high = ml.fit_mixture(draw(rng, rate, 2000)).noise_rate_interval
             covered.append(low <= rate <= high)
-        assert 0.9 <= np.mean(covered) <= 0.99
+        assert np.mean(covered) >= 0.95
+
+    def test_allows_for_samples_of_which_the_losses_do_not_tell_whose_they_are(self) -> None:
+        """Two thirds of the noisy losses lie where the clean ones do."""
+        rng = np.random.default_rng(3)
+        is_noisy_N = rng.random(4000) < 0.45
+        loss_N = np.where(is_noisy_N, rng.gamma(2.5, 0.9, 4000), rng.gamma(1.2, 0.8, 4000))
+        low, high = ml.fit_mixture(loss_N).noise_rate_interval
+        assert low <= 0.45 <= high
+
+    def test_posteriors_of_overlapping_groups_are_never_all_zero(self) -> None:
+        rng = np.random.default_rng(3)
+        is_noisy_N = rng.random(4000) < 0.3
+        loss_N = np.where(is_noisy_N, rng.gamma(3.0, 0.4, 4000), rng.gamma(1.5, 0.4, 4000))
+        posterior_N = ml.fit_mixture(loss_N).posterior(loss_N)
+        assert roc_auc_score(is_noisy_N, posterior_N) > 0.75
+        assert posterior_N.max() > 0.0
 
     def test_gets_narrower_with_more_losses(self) -> None:
         few, many = (
             ml.fit_mixture(np.concatenate(two_groups(7 * n, 3 * n))).noise_rate_interval
             for n in (100, 10_000)
         )
-        assert np.diff(many) < np.diff(few) / 5.0
+        assert np.diff(many) < np.diff(few) / 2.0
 
     def test_of_clean_losses_begins_at_zero_and_is_not_everything(self) -> None:
         low, high = ml.fit_mixture(clean_losses("exponential", 4000)).noise_rate_interval

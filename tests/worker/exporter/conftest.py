@@ -1,4 +1,4 @@
-"""One reviewed data set for all tests of the formats: they only read it."""
+"""Two reviewed data sets for all tests of the formats: they only read them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from app.core.db import Database, make_engine
 from app.core.migrate import upgrade
 from app.core.settings import Settings
-from tests.support.exports import Reviewed, make_reviewed, write_export
+from tests.support.exports import TRAPS, Reviewed, make_reviewed, write_export
 
 Export = Callable[..., Path]
 
@@ -38,5 +38,19 @@ def export(database: Database, settings: Settings, reviewed: Reviewed) -> Export
 
     def write(**options: Any) -> Path:
         return write_export(database, settings, reviewed, **options)
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def trapped(database: Database, settings: Settings) -> Reviewed:
+    """Its classes are names that readers of untyped text take for something else."""
+    return make_reviewed(database, settings, TRAPS)
+
+
+@pytest.fixture
+def export_trapped(database: Database, settings: Settings, trapped: Reviewed) -> Export:
+    def write(**options: Any) -> Path:
+        return write_export(database, settings, trapped, **options)
 
     return write

@@ -1,14 +1,27 @@
 """Our own export is taken in again as an equal data set."""
 
 import zipfile
+from collections import Counter
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from torchvision.datasets import ImageFolder
 
+from app.core.db import Database
+from app.core.settings import Settings
 from app.core.storage import BlobStore
+from tests.support.exports import TRAPS, make_reviewed, write_export
 from tests.worker.exporter.conftest import Export
 from tests.worker.ingest.making import run
-from worker.exporter.placing import folder_name
+from worker.exporter.placing import folder_names
+
+HARD = [
+    ".", "..", "a/b", "a%2Fb", "a\\b", "a\x00b", "a\nb", "Cat", "cat", "cAt", "cat.", "CON",
+    "aux.txt", "NUL", "nul ", "LPT1", "C:x", "<b>", 'a"b', "a|b?*", ".hidden", "__MACOSX",
+    "Thumbs.db", "100 %",
+]  # fmt: skip
+"""Names that some system cannot have as a folder, or not beside another one."""
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +34,7 @@ def original(folder: Path, exported: Path) -> Path:
     target = folder / "original.zip"
     with zipfile.ZipFile(exported) as source, zipfile.ZipFile(target, "w") as archive:
         for name in source.namelist():
-            if not name.endswith(".csv"):
+            if not name.endswith(".parquet"):
                 archive.writestr(f"pets/{name}", source.read(name))
     return target
 
@@ -35,6 +48,14 @@ class TestReimport:
             assert again[name] == before[name], name
         assert (again["num_samples"], again["splits"]) == (12, {"train": 9, "test": 3})
 
+    def test_keeps_names_of_classes_that_look_like_something_else(
+        self, export_trapped: Export
+    ) -> None:
+        taken = run(export_trapped(format="imagefolder", labels="given"))
+        assert taken.summary["classes"] == TRAPS
+        for row in taken.samples:
+            assert row["path"].split("/")[1] == TRAPS[row["label"]]
+
     def test_of_reviewed_labels_has_the_reviewed_classes(self, export: Export) -> None:
         exported = export(format="imagefolder")
         taken = run(exported)
@@ -44,14 +65,37 @@ class TestReimport:
         assert taken.summary["num_samples"] == 11
 
 
-class TestFolderName:
-    @pytest.mark.parametrize("name", ["cat", "grün", "=cmd()", "a b", "%2F", "-"])
-    def test_is_the_class_name_wherever_that_is_one(self, name: str) -> None:
-        assert folder_name(name) == name
+class TestFolderNames:
+    @pytest.mark.parametrize("name", ["cat", "grün", "=cmd()", "a b", "-", "console", "com10"])
+    def test_are_the_class_names_wherever_these_are_some(self, name: str) -> None:
+        assert folder_names([name]) == [name]
 
-    @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\x00b", "a\nb"])
-    def test_never_leads_elsewhere(self, name: str) -> None:
-        made = folder_name(name)
-        assert made not in {"", ".", ".."}
-        assert made.isprintable()
-        assert not set(made) & set("/\\")
+    def test_are_never_empty(self) -> None:
+        assert folder_names([""]) == ["%00"]
+
+    def test_are_folders_on_every_system_and_tell_the_class(self) -> None:
+        made = folder_names(HARD)
+        assert [unquote(folder) for folder in made] == HARD
+        assert len({folder.casefold() for folder in made}) == len(HARD)
+        for folder in made:
+            assert folder.isprintable()
+            assert not set(folder) & set('/\\<>:"|?*')
+            assert not folder.startswith(".")
+            assert not folder.endswith((".", " "))
+            assert folder.partition(".")[0].casefold() not in {"con", "aux", "nul", "lpt1"}
+
+    def test_keep_all_classes_apart_on_disk_and_on_the_way_back(
+        self, database: Database, settings: Settings, tmp_path: Path
+    ) -> None:
+        # No table has a class of the others: labels are text without space around it.
+        classes = sorted(name for name in HARD if name.isprintable() and name[-1] != " ")
+        reviewed = make_reviewed(database, settings, classes)
+        exported = write_export(database, settings, reviewed, format="imagefolder", labels="given")
+        with zipfile.ZipFile(exported) as archive:
+            archive.extractall(tmp_path / "x")
+        folders = ImageFolder(tmp_path / "x" / "train")
+        assert sorted(map(unquote, folders.classes)) == classes
+        assert set(Counter(folders.targets).values()) == {3}
+        taken = run(exported)
+        assert taken.summary["classes"] == classes
+        assert (taken.summary["num_samples"], taken.rejected) == (4 * len(classes), [])

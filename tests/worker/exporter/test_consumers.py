@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from tests.support.exports import CLASSES, NUM_TEST, NUM_TRAIN, Reviewed
+from tests.support.exports import CLASSES, NUM_TEST, NUM_TRAIN, TRAPS, Reviewed
 from tests.worker.exporter.conftest import Export
 from worker.ingest.label_studio import tasks_as_records
 
@@ -66,18 +66,37 @@ class TestImageFolder:
         assert (row["label"], row["given_label"]) == ("grün", "cat")
         assert row["image"].getpixel((0, 0)) == (10, 10, 10)
 
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    @pytest.mark.parametrize("split", ["train", "test"])
+    def test_names_of_classes_stay_text(
+        self, export_trapped: Export, tmp_path: Path, split: str
+    ) -> None:
+        folder = unpack(export_trapped(format="imagefolder", labels="given"), tmp_path / "x")
+        loaded = load(tmp_path, "imagefolder", data_dir=str(folder))[split]
+        assert sorted(set(loaded["label"])) == TRAPS
+        for row in loaded:
+            assert row["path"].split("/")[-2] == row["label"] == row["given_label"]
+        assert ImageFolder(folder / split).classes == TRAPS
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_of_one_split_without_judgements_is_loaded(
+        self, export: Export, tmp_path: Path
+    ) -> None:
+        folder = unpack(export(format="imagefolder", split="test"), tmp_path / "x")
+        loaded = load(tmp_path, "imagefolder", data_dir=str(folder), split="train")
+        assert sorted(loaded["label"]) == sorted(CLASSES)
+
     def test_table_leads_to_every_file(self, export: Export, tmp_path: Path) -> None:
         folder = unpack(export(format="imagefolder"), tmp_path)
         for split in ("train", "test"):
-            table = pd.read_csv(folder / split / "metadata.csv")
+            table = pd.read_parquet(folder / split / "metadata.parquet")
             files = set((folder / split).rglob("*.png"))
-            assert {(folder / split / name).resolve() for name in table["file_name"]} == files
-            assert not any(name.startswith("=") for name in table["file_name"])
+            assert {folder / split / name for name in table["file_name"]} == files
 
     def test_of_one_split_has_no_folder_for_it(self, export: Export) -> None:
         with zipfile.ZipFile(export(format="imagefolder", split="train")) as archive:
             names = archive.namelist()
-        assert "metadata.csv" in names
+        assert "metadata.parquet" in names
         assert {name.split("/")[0] for name in names if "/" in name} == set(CLASSES)
 
 
@@ -195,6 +214,18 @@ class TestCroissant:
         assert [row["decisions/to_decision"] for row in log] == [
             b"keep", b"relabel", b"exclude", b"unsure",
         ]  # fmt: skip
+
+    def test_names_of_classes_stay_text(
+        self, export_trapped: Export, tmp_path: Path, trapped: Reviewed
+    ) -> None:
+        import mlcroissant as mlc  # noqa: PLC0415 - takes seconds
+
+        folder = unpack(export_trapped(format="croissant"), tmp_path)
+        dataset = mlc.Dataset(jsonld=str(folder / "croissant.json"))
+        assert {row["samples/label"].decode() for row in dataset.records("samples")} == set(TRAPS)
+        relabelled = list(dataset.records("decisions"))[1]
+        assert relabelled["decisions/sample_id"] == trapped.sample_ids[1].encode()
+        assert relabelled["decisions/to_label"] == TRAPS[2].encode()
 
     def test_names_who_a_label_is_from_at_the_label(self, export: Export, tmp_path: Path) -> None:
         folder = unpack(export(format="croissant"), tmp_path)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.support.exports import CLASSES, NUM_TEST, NUM_TRAIN, Reviewed
+from tests.support.exports import CLASSES, NUM_TEST, NUM_TRAIN, TRAPS, Reviewed
 from tests.worker.exporter.conftest import Export
 
 NUM_SAMPLES = NUM_TRAIN + NUM_TEST
@@ -72,18 +72,31 @@ class TestLabels:
 
 
 class TestDelta:
-    def test_has_only_what_changed(self, export: Export, reviewed: Reviewed) -> None:
-        file = export(format="csv", excluded="mark")
+    @pytest.mark.parametrize("options", [{}, {"excluded": "leave_out"}, {"excluded": "mark"}])
+    def test_has_what_changed_and_what_is_excluded(
+        self, export: Export, reviewed: Reviewed, options: dict[str, str]
+    ) -> None:
+        file = export(format="csv", **options)
         assert file.name == "pets-co.csv"
         table = pd.read_csv(file, dtype={"sample_id": str})
         assert table["sample_id"].tolist() == reviewed.sample_ids[1:3]
         assert table["action"].tolist() == ["relabel", "exclude"]
         assert table["label"].tolist()[0] == "grün"
         assert table["reason"].tolist()[1] == "off_topic"
+
+    def test_read_as_the_guide_says_keeps_names_of_classes(self, export_trapped: Export) -> None:
+        file = export_trapped(format="csv", labels="suggestions", min_p=0)
+        table = pd.read_csv(file, dtype={"given_label": str, "label": str}, keep_default_na=False)
+        assert set(table["given_label"]) == set(table["label"]) == set(TRAPS)
+
+    def test_of_labels_as_given_is_empty(self, export: Export) -> None:
         assert export(format="csv", labels="given").read_text("utf-8").count("\n") == 1
 
+    def test_of_one_split_has_no_other(self, export: Export) -> None:
+        assert export(format="csv", split="test").read_text("utf-8").count("\n") == 1
+
     def test_holds_no_formula(self, export: Export) -> None:
-        text = export(format="csv", excluded="mark", labels="suggestions", min_p=0).read_text()
+        text = export(format="csv", labels="suggestions", min_p=0).read_text()
         cells = [cell for line in text.splitlines() for cell in line.split(",")]
         assert "'=cmd()" in cells
         assert "'=a formula" in cells
@@ -93,10 +106,11 @@ class TestDelta:
 
 
 class TestCleanlab:
+    @pytest.mark.parametrize("options", [{}, {"excluded": "leave_out"}, {"excluded": "mark"}])
     def test_has_the_judged_samples_with_both_polarities(
-        self, export: Export, reviewed: Reviewed
+        self, export: Export, reviewed: Reviewed, options: dict[str, str]
     ) -> None:
-        table = pd.read_csv(export(format="cleanlab", excluded="mark"))
+        table = pd.read_csv(export(format="cleanlab", **options))
         assert table["sample_id"].tolist() == reviewed.sample_ids[:NUM_TRAIN]
         judged = table.dropna(subset=["label_score"])
         assert len(judged) == NUM_TRAIN - 1

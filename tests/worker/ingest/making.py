@@ -168,6 +168,7 @@ def run(
     image_size: int | None = None,
     limits: Limits = LIMITS,
     columns: Columns = NO_COLUMNS,
+    name: str = "upload",
 ) -> Result:
     """Ingest into new folders beside the archive."""
     out_dir = archive.with_name(f"{archive.name}-out")
@@ -180,6 +181,7 @@ def run(
         image_size=image_size,
         limits=limits,
         columns=columns,
+        name=name,
     )
     ingest(spec, safe_point=lambda: None, emit=lambda *event: events.append(event))
     return Result(

@@ -71,6 +71,18 @@ class TestFormats:
         assert found == {f"images/{i.file}": i.label for i in images()}
         assert result.rejected == []
 
+    @pytest.mark.parametrize("named", ["20200101_000.png", "holidays-000.png", "DEADBEEF-000.png"])
+    def test_only_digits_of_label_studio_are_left_out_of_a_name(
+        self, archive: Path, named: str
+    ) -> None:
+        """The file `20200101_000.png` is missing: `000.png` is another one."""
+        table = [{"image": f"photos/{i.file}", "label": i.label} for i in images()]
+        table.append({"image": f"photos/{named}", "label": "dog"})
+        files = {**flat_files(), "images/000.png": png(99), "list.json": json.dumps(table).encode()}
+        result = run(make_zip(archive, files))
+        assert len(result.samples) == 12
+        assert result.codes == {f"photos/{named}": "missing_file", "images/000.png": "no_label"}
+
     def test_an_npz_becomes_png_files(self, archive: Path) -> None:
         result = run(make_zip(archive, medmnist()))
         assert (result.summary["classes"], len(result.samples)) == (["cat", "dog"], 12)
@@ -148,6 +160,20 @@ class TestRows:
         assert len(result.samples) == 11
         told = [row for row in result.rejected if row["code"] == code]
         assert [f"Row {place + 1} of 'labels.jsonl'" in row["detail"] for row in told] == [True]
+
+    def test_of_json_lines_end_where_a_line_does(self, archive: Path) -> None:
+        """The separators of Unicode may stand in a text."""
+        table = [row | {"note": "a\u2028b\u0085c"} for row in rows()]
+        lines = "\r\n".join(json.dumps(row, ensure_ascii=False) for row in table)
+        result = run(make_zip(archive, {**flat_files(), "labels.jsonl": lines.encode()}))
+        assert len(result.samples) == 12
+
+    def test_of_json_lines_that_are_broken_end_the_ingest(self, archive: Path) -> None:
+        lines = json_lines(rows()) + b"\n{"
+        make_zip(archive, {**flat_files(), "list.jsonl": lines})
+        with pytest.raises(IngestError, match="row 13 is no JSON") as caught:
+            run(archive)
+        assert caught.value.code is FailureCode.INVALID_TABLE
 
     def test_labels_are_only_text(self, archive: Path) -> None:
         table = [row | {"label": f"=HYPERLINK({row['label']})"} for row in rows()]

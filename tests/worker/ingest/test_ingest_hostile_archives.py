@@ -125,7 +125,9 @@ def test_damage_of_any_kind_gives_named_errors_only(
         data[start : start + len(value)] = value
     archive.write_bytes(data)
     try:
-        with open_archive(archive, LIMITS, scratch=tmp_path, safe_point=lambda: None) as opened:
+        with open_archive(
+            archive, LIMITS, NO_COLUMNS, name="upload", scratch=tmp_path, safe_point=lambda: None
+        ) as opened:
             for candidate in sort_out(opened, LIMITS, NO_COLUMNS).candidates:
                 with contextlib.suppress(RefusedFileError):
                     opened.read(candidate.member, ReadMeter(LIMITS, archive_bytes=len(data)))

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
+from tests.support.processes import end, start
 from tests.worker.ingest.formats import FORMATS, medmnist
 from tests.worker.ingest.making import LIMITS, make_zip, png, run, two_classes
 from worker.child import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED
@@ -26,6 +27,7 @@ class _Child:
             json.dumps(
                 {
                     "archive": str(archive),
+                    "name": archive.name,
                     "out_dir": str(self.out_dir),
                     "blob_dir": str(archive.with_name("blobs")),
                     "image_size": None,
@@ -33,7 +35,7 @@ class _Child:
                 }
             )
         )
-        self._process = subprocess.Popen(
+        self._process = start(
             [sys.executable, "-P", "-m", "worker.ingest", str(spec)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -41,9 +43,16 @@ class _Child:
             text=True,
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        end(self._process)
+
     def first_line(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        line: str = self._process.stdout.readline()
+        return line
 
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -56,8 +65,9 @@ class _Child:
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.zst", "jsonl", "hugging face shards", "npz"])
 def test_a_good_upload(archive: Path, kind: str) -> None:
     """Also behind the walls around the process, which libraries must get along with."""
-    child = _Child(FORMATS[kind](archive) if kind != "npz" else make_zip(archive, medmnist()))
-    code, events, err = child.end()
+    upload = FORMATS[kind](archive) if kind != "npz" else make_zip(archive, medmnist())
+    with _Child(upload) as child:
+        code, events, err = child.end()
     assert (code, err) == (EXIT_DONE, "")
     assert {event["event"] for event in events} == {"progress"}
     assert events[-1]["fraction"] == 1.0
@@ -69,7 +79,8 @@ def test_a_good_upload(archive: Path, kind: str) -> None:
 
 def test_a_bad_upload_is_told_by_code_and_in_words(archive: Path) -> None:
     archive.write_bytes(b"just text")
-    code, events, err = _Child(archive).end()
+    with _Child(archive) as child:
+        code, events, err = child.end()
     assert (code, err) == (EXIT_FAILED, "")
     (event,) = events
     assert (event["event"], event["code"]) == ("failed", "unknown_archive")
@@ -79,10 +90,10 @@ def test_a_bad_upload_is_told_by_code_and_in_words(archive: Path) -> None:
 def test_sigterm_ends_it_at_the_next_member(archive: Path) -> None:
     image = png(1, width=1200, height=1200)
     names = [f"{label}/{n}.png" for label in ("cat", "dog") for n in range(400)]
-    child = _Child(make_zip(archive, dict.fromkeys(names, image), compression=0))
-    assert json.loads(child.first_line())["fraction"] < 0.9
-    child.terminate()
-    code, _, err = child.end()
+    with _Child(make_zip(archive, dict.fromkeys(names, image), compression=0)) as child:
+        assert json.loads(child.first_line())["fraction"] < 0.9
+        child.terminate()
+        code, _, err = child.end()
     assert (code, err) == (EXIT_INTERRUPTED, "")
     assert not (child.out_dir / "summary.json").exists()
 
@@ -91,6 +102,7 @@ def test_sigterm_ends_it_at_the_next_member(archive: Path) -> None:
 def test_a_full_disk_has_its_own_code(archive: Path) -> None:
     (archive.with_name("out")).mkdir()
     archive.with_name("out").joinpath("images-16.u8").symlink_to("/dev/full")
-    code, events, _ = _Child(make_zip(archive, two_classes())).end()
+    with _Child(make_zip(archive, two_classes())) as child:
+        code, events, _ = child.end()
     assert code == EXIT_FAILED
     assert events[-1]["code"] == "no_space"

@@ -30,19 +30,16 @@ def spec(file: Path) -> Path:
     return spec
 
 
-def start(module: str, spec: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+def run(module: str, spec: Path) -> tuple[int, list[dict[str, Any]], str]:
+    done = subprocess.run(
         [sys.executable, "-P", "-m", module, str(spec)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         text=True,
+        timeout=60,
+        check=False,
     )
-
-
-def end(child: "subprocess.Popen[str]") -> tuple[int, list[dict[str, Any]], str]:
-    out, err = child.communicate(timeout=60)
-    return child.returncode, [json.loads(line) for line in out.splitlines()], err
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
 class TestReader:
@@ -55,7 +52,7 @@ class TestReader:
         else:
             rows = lists(planted.prob)
             write_parquet(file, arrays | {"pred_probs": rows, "features": rows})
-        code, events, err = end(start("worker.scores", spec))
+        code, events, err = run("worker.scores", spec)
         assert (code, err) == (EXIT_DONE, "")
         assert events == [{"event": "progress", "fraction": 0.5}] * len(events)
         scores = Scores.load(file.parent)
@@ -68,7 +65,7 @@ class TestReader:
         arrays = small()
         arrays["pred_probs"][3] *= 0.93
         write_npz(file, arrays)
-        code, events, err = end(start("worker.scores", spec))
+        code, events, err = run("worker.scores", spec)
         assert (code, err) == (EXIT_FAILED, "")
         detail = "row 3 of pred_probs sums to 0.93, not to 1"
         assert events == [{"event": "failed", "code": "invalid_scores", "detail": detail}]

@@ -35,7 +35,12 @@ export async function call(method, url, { body, version, signal, keepalive } = {
   throw new Problem(reply.status, content ?? {});
 }
 
-function signInAgain() {
+/** Whether the browser is on its way to the sign-in page: leaving needs no question then. */
+export const session = { isOver: false };
+
+/** Go to the sign-in page and back. */
+export function signInAgain() {
+  session.isOver = true;
   const here = location.pathname + location.search;
   location.assign(`/sign-in?next=${encodeURIComponent(here)}`);
 }

@@ -6,8 +6,10 @@ import { Board } from "./review/board.js";
 import { Bulk } from "./review/bulk.js";
 import { ClassKeys } from "./review/class_keys.js";
 import { Classes } from "./review/classes.js";
+import { Complaint } from "./review/complaint.js";
 import { Conflicts } from "./review/conflict.js";
 import { Decisions } from "./review/decisions.js";
+import { Ending } from "./review/ending.js";
 import { listenToKeys } from "./review/keys.js";
 import { Outbox } from "./review/outbox.js";
 import { Pager } from "./review/pager.js";
@@ -15,43 +17,42 @@ import { Picker } from "./review/picker.js";
 import { Records } from "./review/records.js";
 import { Neighbours } from "./review/samples.js";
 import { Share } from "./review/share.js";
+import { Shelf } from "./review/shelf.js";
 import { Tally } from "./review/tally.js";
 import { show, tileOf } from "./review/tiles.js";
 import { relabelTo, valueOf, words } from "./review/values.js";
 import { View } from "./review/view.js";
 
 const root = document.getElementById("review");
-const { job, dataset, search, key, mode } = root.dataset;
+const { job, dataset, search, tenant, key, mode, shows } = root.dataset;
 const mayReview = root.dataset.mayReview === "yes";
 const isBoard = mode !== "sample";
-const placeKey = `labelaudit-place-${job}-${mode}`;
+const placeKey = `labelaudit-place-${job}-${mode}-${search}`;
 
 const records = new Records();
-const tally = new Tally(job);
 const board = new Board(root, moved);
 const view = new View(board);
+const ending = new Ending(root);
 const pager = isBoard ? new Pager(board, shown) : new Neighbours();
 
-let complaint;
-const outbox = new Outbox({
-  onChange: (count, isHalted) => {
-    tally.setWaiting(count, isHalted);
-    if (!isHalted) complaint?.remove();
-    if (!count && !isBoard) refresh();
+const shelf = new Shelf(`${tenant}-${key}-${job}`);
+const outbox = new Outbox(shelf, {
+  onChange: () => {
+    tally.show();
+    complaint.update();
+    if (!outbox.count && !isBoard) refresh();
   },
-  onHalt: (error) => {
-    const steps = outbox.count === 1 ? "Your last step is" : `Your last ${outbox.count} steps are`;
-    const why = error.detail ?? "the service does not answer";
-    complaint = showFailure(`${steps} not saved: ${why}.`, () => outbox.retry());
-  },
+  onTrouble: () => complaint.raise(),
 });
+const tally = new Tally(job, outbox);
+const complaint = new Complaint(outbox);
 const events = {
   changed: (record) => {
     const tile = tileOf(record.id);
     if (tile) show(tile, record);
     if (mode === "share") share.show(board.tiles);
   },
-  decided: (count) => tally.add(count),
+  saved: (count) => tally.add(count),
   refused: (error, retry) => showFailure(error.detail ?? error.message, retry),
   conflict: (record, mine) => conflicts.add(record, mine),
   reverted,
@@ -63,7 +64,7 @@ const conflicts = new Conflicts(dataset, {
   onClose: () => board.current?.focus(),
 });
 const classes = new Classes(dataset, {
-  onReady: () => moved(board.current),
+  onReady: () => showKeys(board.current),
   onFail: () => showFailure("The classes could not be fetched.", () => location.reload()),
 });
 const classKeys = new ClassKeys(classes, chooseClass);
@@ -76,31 +77,88 @@ const share = new Share(job);
 const reasons = document.getElementById("exclude-reason");
 
 function moved(tile) {
-  const record = tile && records.get(tile.dataset.sample);
-  classKeys?.show(record);
-  root.classList.toggle("has-no-suggestion", Boolean(record) && !record.suggested);
+  ending.hide();
+  document.getElementById("said").classList.add("visually-hidden"); // a hint is of another tile
+  showKeys(tile);
   if (!tile) return;
-  view?.enlarge(tile);
+  view.enlarge(tile);
   sessionStorage.setItem(placeKey, tile.dataset.sample);
 }
 
-/** Decide on the current sample or the selected ones, and go on to the next that is undecided. */
+function showKeys(tile) {
+  const record = tile && records.get(tile.dataset.sample);
+  classKeys.show(record);
+  root.classList.toggle("has-no-suggestion", Boolean(record) && !record.suggested);
+}
+
+/** Whether a sample is to do: in a list of decided ones, what was decided before is to do again. */
+function isToDo(tile) {
+  return shows === "decided" ? !records.get(tile.dataset.sample).isDone : !tile.dataset.decision;
+}
+
+/** Whether there is something to decide on; where a decision would be the second one, say so. */
+function isReady() {
+  if (!mayReview || !board.targets.length) return false;
+  if (board.selected.length || board.isChosen || isToDo(board.current)) return true;
+  if (ending.isShown) say("This is the end: the key decides nothing.", { isHint: true });
+  else if (pager.isTurning) say("The next page is on its way.", { isHint: true });
+  else if (!isBoard) say("You have decided: N goes on, Z takes it back.", { isHint: true });
+  else say("All of this page is decided: N shows the next one.", { isHint: true });
+  return false;
+}
+
+/** Decide on the current sample or the selected ones, and go on to the next that is to do. */
 function decide(choose) {
+  if (!isReady()) return;
   const targets = board.targets;
-  if (!mayReview || !targets.length) return;
   decisions.decide(
     targets.map((tile) => tile.dataset.sample),
     choose,
   );
-  const last = board.indexOf(targets.at(-1));
-  const next = board.tiles.slice(last + 1).find((tile) => !tile.dataset.decision);
   board.selectNone();
-  board.moveTo(next ?? targets.at(-1));
   const done = words(records.get(targets[0].dataset.sample).value);
-  const more = mode === "share" ? "takes the next ones" : "shows the next one";
-  const rest = next || !isBoard ? "" : ` This page is done: N ${more}.`;
-  say(`${targets.length > 1 ? `${targets.length} samples: ` : ""}${done}.${rest}`);
-  root.classList.toggle("is-page-done", !next && isBoard);
+  say(`${targets.length > 1 ? `${targets.length} samples: ` : ""}${done}.`);
+  advance(targets.at(-1));
+}
+
+/** Go on to the next sample that is to do, on this page or on the next one. */
+function advance(from) {
+  const next = board.tiles.slice(board.indexOf(from) + 1).find(isToDo);
+  board.moveTo(next ?? from);
+  if (next || !isBoard) return;
+  // Whoever goes elsewhere before the next page is there wants to stay.
+  if (pager.hasNext) turn(1, () => board.current === from && !board.isChosen);
+  else end();
+}
+
+/** Go on where an earlier page has decided on the sample that this one began with. */
+function leaveDecided() {
+  const { current, isChosen } = board;
+  if (shows !== "open" || !current || isChosen || isToDo(current)) return;
+  const first = board.tiles.find(isToDo);
+  if (first) board.moveTo(first);
+  else advance(current);
+}
+
+function end() {
+  if (mode !== "share") return ending.show("You reached the end.", "", whatIsLeft());
+  const left = share.show(board.tiles);
+  const is = left === 1 ? "is" : "are";
+  if (left) ending.show(`${left} of your share ${is} still to do.`, "N goes to the first.");
+  else ending.show("Your share is done.", "N takes the next samples.");
+}
+
+/** Look, once all is saved, whether samples were skipped on the way to the end. */
+async function whatIsLeft() {
+  await outbox.idle();
+  if (mode !== "queue" || shows !== "open") return undefined;
+  const start = document.getElementById("ending-start").href;
+  const { count, hasMore } = await pager.look(start).catch(() => ({}));
+  if (count === undefined) return undefined;
+  if (!count) return { title: "You reached the end.", text: "Nothing is left to do here." };
+  const left = count === 1 ? "1 sample before this place is" : `${count} samples before this place are`;
+  const text = `${hasMore ? "More than " : ""}${left} still to do.`;
+  return { title: "You reached the end.", text, canGoBack: true };
 }
 
 function chooseClass(digit) {
@@ -118,16 +176,23 @@ function chooseClass(digit) {
   else if (label !== undefined) decide(({ given }) => relabelTo(label, given));
 }
 
-function reverted(kind, ids, count) {
+async function reverted(kind, ids, count) {
   tally.add(kind === "undo" ? -count : count);
   ids.forEach((id) => events.changed(records.get(id) ?? { id, value: valueOf({}) }));
-  const tiles = ids.map(tileOf).filter(Boolean);
+  const isHere = await bring(ids);
   const samples = count === 1 ? "1 sample" : `${count.toLocaleString("en")} samples`;
-  const where = tiles.length ? "" : ", not on this page";
+  const where = isHere ? "" : ", not on this page";
   showDone(`${kind === "undo" ? "Undone" : "Done again"}: ${samples}${where}`);
-  if (document.querySelector("dialog[open]")) return;
-  board.moveTo(tiles[0]);
-  root.classList.remove("is-page-done");
+  const tile = tileOf(ids.find(tileOf));
+  if (!tile || document.querySelector("dialog[open]")) return;
+  if (kind === "undo") board.moveTo(tile, { isChosen: true });
+  else advance(tile);
+}
+
+/** Show the page of these samples: one that was seen, or this one anew. Returns whether it has one. */
+async function bring(ids) {
+  if (!ids.some(tileOf) && !pager.showPageOf(ids)) await refresh();
+  return ids.some(tileOf);
 }
 
 /** Send a bulk decision when all before it is sent; returns once it is made. */
@@ -143,27 +208,29 @@ async function makeBulk(body) {
 }
 
 function refresh() {
-  pager.refresh().catch(() => showFailure("The page could not be fetched.", refresh));
+  return pager.refresh().catch(() => showFailure("The page could not be fetched.", refresh));
 }
 
 /** Take in the page that is shown now. */
-function shown({ place = "first" } = {}) {
+function shown({ place } = {}) {
   records.bind(board.tiles);
   for (const tile of board.tiles) show(tile, records.get(tile.dataset.sample));
   if (mode === "share") share.show(board.tiles);
-  root.classList.remove("is-page-done");
   view.apply();
-  board.moveTo(board.tiles.find((tile) => tile.dataset.sample === place) ?? board.tiles[0]);
+  const known = board.tiles.find((tile) => tile.dataset.sample === place);
+  // Who opens a sample wants that one, whatever is decided on it.
+  board.moveTo(known ?? board.tiles.find(isToDo) ?? board.tiles[0], { isChosen: !isBoard });
   if (!board.tiles.length) moved(undefined);
 }
 
-async function turn(delta) {
+async function turn(delta, isWanted) {
   if (mode === "share" && delta > 0) return goOnWithShare();
   if (!isBoard) await outbox.idle();
   try {
-    const isThere = delta > 0 ? await pager.next() : pager.previous();
-    if (isThere && delta < 0) board.moveTo(board.tiles.at(-1));
-    if (!isThere) say(delta > 0 ? "This is the last page." : "This is the first page.");
+    const isThere = delta > 0 ? await pager.next(isWanted) : pager.previous();
+    if (isThere && delta < 0) board.moveTo(board.tiles.at(-1), { isChosen: true });
+    const which = delta > 0 ? "last" : "first";
+    if (!isThere) say(`This is the ${which} ${isBoard ? "page" : "sample"}.`, { isHint: true });
   } catch {
     showFailure("The page could not be fetched.", () => turn(delta));
   }
@@ -187,7 +254,7 @@ async function takeShare() {
 function goOnWithShare() {
   const left = board.tiles.find((tile) => !tile.dataset.decision);
   if (!left) return takeShare();
-  board.moveTo(left);
+  board.moveTo(left, { isChosen: true });
   say("This one is still to do. C takes more all the same.");
 }
 
@@ -211,8 +278,11 @@ async function goOn() {
   tabs[(here + 1) % tabs.length]?.click();
 }
 
-function say(text) {
-  document.getElementById("said").textContent = text;
+/** Say something to those who listen; a hint is for everybody's eyes too. */
+function say(text, { isHint = false } = {}) {
+  const said = document.getElementById("said");
+  said.textContent = text;
+  said.classList.toggle("visually-hidden", !isHint);
 }
 
 const DIRECTIONS = {
@@ -249,9 +319,9 @@ const actions = {
   accept: () => chooseClass(1),
   keep: () => chooseClass(2),
   unsure: () => decide(() => valueOf({ decision: "unsure" })),
-  exclude: () => mayReview && board.targets.length && reasons.showModal(),
+  exclude: () => isReady() && reasons.showModal(),
   "class-key": (digit) => chooseClass(Number(digit)),
-  "pick-class": () => mayReview && board.targets.length && picker.open(),
+  "pick-class": () => isReady() && picker.open(),
   undo: () => mayReview && decisions.undo(),
   redo: () => mayReview && decisions.redo(),
   bulk: () => mayReview && bulk.open(),
@@ -268,8 +338,8 @@ const actions = {
   toggle: () => board.current && board.toggle(board.current),
   "select-all": () => board.selectAll(),
   escape,
-  first: () => board.moveTo(board.tiles[0]),
-  last: () => board.moveTo(board.tiles.at(-1)),
+  first: () => board.moveTo(board.tiles[0], { isChosen: true }),
+  last: () => board.moveTo(board.tiles.at(-1), { isChosen: true }),
   "next-page": () => turn(1),
   "previous-page": () => turn(-1),
   single: () => view.setSingle(!view.isSingle),
@@ -293,6 +363,16 @@ root.addEventListener("dblclick", (event) => {
   if (isBoard && event.target.closest(".tile")) openSample();
 });
 
+// Where a link leads shows what is saved: it waits for that, unless nothing can be saved now.
+root.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[href]");
+  const opensHere = !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  if (!link || !opensHere || !outbox.count || outbox.trouble) return;
+  event.preventDefault();
+  await outbox.idle();
+  link.click();
+});
+
 function exclude(button) {
   reasons.close();
   decide(() => valueOf({ decision: "exclude", reason: button.dataset.reason }));
@@ -312,3 +392,4 @@ reasons.addEventListener("keydown", (event) => {
 root.addEventListener("error", ({ target }) => target.classList?.add("is-missing"), true);
 
 shown({ place: sessionStorage.getItem(placeKey) });
+outbox.takeOver((kept) => decisions.resume(kept), leaveDecided);

@@ -20,6 +20,11 @@ export function showFailure(text, retry) {
   return toast;
 }
 
+/** Put another text into a message that is shown. */
+export function retell(toast, text) {
+  toast.querySelector(".toast__text").textContent = text;
+}
+
 function add(text, tone) {
   const region = document.getElementById("toasts");
   for (const earlier of region.children) {

@@ -10,7 +10,7 @@ export class Board {
     root.addEventListener("click", (event) => this.#click(event));
     root.addEventListener("focusin", (event) => {
       const tile = event.target.closest(".tile");
-      if (tile && tile !== this.current) this.#setCurrent(tile);
+      if (tile && tile !== this.current) this.#setCurrent(tile, true);
     });
   }
 
@@ -26,6 +26,7 @@ export class Board {
   bind() {
     this.tiles = [...this.page.querySelectorAll(".tile")];
     this.current = undefined;
+    this.isChosen = false; // whether the reviewer went to the current tile
     this.#anchor = undefined;
   }
 
@@ -49,14 +50,17 @@ export class Board {
     return this.tiles.indexOf(tile);
   }
 
-  /** Go to a tile; `extend` selects from where the range began. */
-  moveTo(tile, { extend = false } = {}) {
+  /**
+   * Go to a tile; `extend` selects from where the range began. `isChosen` says that the reviewer
+   * asked for this very tile: it did not just come next.
+   */
+  moveTo(tile, { extend = false, isChosen = extend } = {}) {
     if (!tile) return;
     if (extend) {
       this.#anchor ??= this.current ?? tile;
       this.#select(this.#range(this.#anchor, tile));
     }
-    this.#setCurrent(tile);
+    this.#setCurrent(tile, isChosen);
     tile.focus({ preventScroll: true });
     tile.scrollIntoView({ block: "nearest" });
   }
@@ -65,7 +69,7 @@ export class Board {
   step(delta, options) {
     const from = this.current ? this.indexOf(this.current) : -1;
     const tile = this.tiles[from + delta];
-    this.moveTo(tile, options);
+    this.moveTo(tile, { ...options, isChosen: true });
     return tile !== undefined;
   }
 
@@ -96,12 +100,13 @@ export class Board {
     return this.tiles.slice(from, to + 1);
   }
 
-  #setCurrent(tile) {
+  #setCurrent(tile, isChosen) {
     if (this.current) {
       this.current.tabIndex = -1;
       this.current.classList.remove("is-current");
     }
     this.current = tile;
+    this.isChosen = isChosen;
     tile.tabIndex = 0;
     tile.classList.add("is-current");
     this.onMove(tile);
@@ -112,6 +117,6 @@ export class Board {
     if (!tile) return;
     if (event.ctrlKey || event.metaKey) this.toggle(tile);
     else if (!event.shiftKey) this.selectNone();
-    this.moveTo(tile, { extend: event.shiftKey });
+    this.moveTo(tile, { extend: event.shiftKey, isChosen: true });
   }
 }

@@ -14,7 +14,7 @@ export class ClassKeys {
   /** Show the classes for a sample; without one, nothing. */
   show(record) {
     const texts = record ? this.#texts(record) : [];
-    const chances = new Map(record?.opinions.length ? [] : record?.likely);
+    const chances = record ? chancesOf(record) : new Map();
     while (this.element.childElementCount < texts.length) this.#add();
     [...this.element.children].forEach((button, index) => {
       const text = texts[index];
@@ -49,4 +49,10 @@ export class ClassKeys {
     button.append(key, document.createElement("bdi"), chance);
     this.element.append(button);
   }
+}
+
+/** How probable the audit finds the classes; where people differ, that is not shown. */
+function chancesOf({ opinions, suggested, confidence, likely }) {
+  if (opinions.length) return new Map();
+  return new Map(suggested ? [[suggested, confidence], ...likely] : likely);
 }

@@ -5,7 +5,7 @@ import { sameValue, toSend, valueOf } from "./values.js";
 /**
  * Decisions of one job's data set.
  *
- * `events` hears of what happens: `changed(record)`, `decided(count)`, `refused(error, retry)`,
+ * `events` hears of what happens: `changed(record)`, `saved(count)`, `refused(error, retry)`,
  * `conflict(record, mine)`, `reverted(kind, ids, count)`.
  */
 export class Decisions {
@@ -18,32 +18,43 @@ export class Decisions {
 
   /** Decide on samples; `choose(record)` returns the value for each. One call is one step of the log. */
   decide(ids, choose) {
-    const wanted = ids.map((id) => {
-      const record = this.records.get(id);
-      return { record, value: choose(record), round: record.round };
-    });
-    for (const { record, value } of wanted) {
-      record.value = value;
-      record.pending += 1;
-      this.events.changed(record);
-    }
-    this.events.decided(wanted.length);
+    const wanted = ids.map((id) => this.#want(this.records.get(id), choose));
     // What settles a difference is said of each sample by itself.
     if (this.resolves) wanted.forEach((each) => this.outbox.add(this.#one(each)));
-    else this.outbox.add(wanted.length === 1 ? this.#one(wanted[0]) : this.#many(wanted, choose));
+    else this.outbox.add(wanted.length === 1 ? this.#one(wanted[0]) : this.#many(wanted));
   }
 
-  #one(wanted) {
+  /** Make tasks for the outbox of what an earlier page has kept of its own. */
+  resume(kept) {
+    return kept.map(({ kind, samples, versions, resolves, ...state }) => {
+      if (kind !== "decide") return this.#revert(kind, state);
+      const wanted = samples.map(({ id, version, value }) =>
+        this.#want(this.records.recall(id, version), () => value),
+      );
+      return versions ? this.#many(wanted, versions) : this.#one(wanted[0], { ...state, resolves });
+    });
+  }
+
+  #want(record, choose) {
+    const value = choose(record);
+    record.value = value;
+    record.isDone = true;
+    record.pending += 1;
+    this.events.changed(record);
+    return { record, value, round: record.round };
+  }
+
+  #one(wanted, { version, resolves = this.resolves } = {}) {
     const { record, value, round } = wanted;
-    let version;
     const send = async () => {
       if (round !== record.round) return this.#settle([wanted]); // overtaken by a conflict
       version ??= record.version; // the same on each try: a second one changes nothing twice
-      const body = { ...toSend(value), job_id: this.job, ...(this.resolves && { resolves: true }) };
+      const body = { ...toSend(value), job_id: this.job, ...(resolves && { resolves: true }) };
       const url = `/v1/samples/${record.id}/decision`;
       const reply = await call("PUT", url, { body, version, keepalive: true });
       this.steps.push(reply.step_id);
       this.#settle([wanted], reply.version, valueOf(reply));
+      this.events.saved(1);
     };
     const refused = (problem) => {
       if (problem.code !== "version_conflict") return this.#takeBack([wanted], problem);
@@ -54,21 +65,25 @@ export class Decisions {
       const mine = record.value;
       if (!isSame) record.round += 1;
       this.#settle([wanted], problem.version, theirs, !isSame);
-      if (!isSame) this.events.conflict(record, mine);
+      if (isSame) this.events.saved(1);
+      else this.events.conflict(record, mine);
     };
-    return { send, refused };
+    const toJSON = () => ({ kind: "decide", samples: [kept(wanted)], version, resolves });
+    return { send, refused, numDecided: 1, toJSON };
   }
 
-  #many(wanted, choose) {
-    let versions;
+  #many(wanted, versions = []) {
     const send = async () => {
       wanted = this.#current(wanted);
       if (!wanted.length) return;
-      versions ??= wanted.map(({ record }) => ({ sample_id: record.id, version: record.version }));
+      if (!versions.length) {
+        versions = wanted.map(({ record }) => ({ sample_id: record.id, version: record.version }));
+      }
       const body = { ...common(wanted), job_id: this.job, samples: versions };
       const reply = await call("POST", this.url, { body });
       this.steps.push(reply.step.step_id);
       for (const each of wanted) this.#settle([each], each.record.version + 1, each.value);
+      this.events.saved(wanted.length);
     };
     const refused = async (problem) => {
       if (problem.code !== "version_conflict") return this.#takeBack(wanted, problem);
@@ -76,13 +91,17 @@ export class Decisions {
       const isOurs = wanted.every(({ record, value }) => sameValue(record.saved, value));
       if (isOurs) {
         this.steps.push(undefined);
+        this.events.saved(wanted.length);
         return this.#settle(wanted);
       }
       const changed = new Set(problem.conflicts.map((each) => each.sample_id));
-      const others = wanted.map(({ record }) => record.id).filter((id) => !changed.has(id));
-      this.#takeBack(wanted, problem, others.length ? () => this.decide(others, choose) : undefined);
+      const others = wanted.filter(({ record }) => !changed.has(record.id));
+      const values = new Map(others.map(({ record, value }) => [record.id, value]));
+      const decideOthers = () => this.decide([...values.keys()], ({ id }) => values.get(id));
+      this.#takeBack(wanted, problem, others.length ? decideOthers : undefined);
     };
-    return { send, refused };
+    const toJSON = () => ({ kind: "decide", samples: wanted.map(kept), versions });
+    return { send, refused, numDecided: wanted.length, toJSON };
   }
 
   /** Leave out what a conflict has overtaken. */
@@ -112,26 +131,29 @@ export class Decisions {
   }
 
   #takeBack(wanted, problem, retry) {
+    for (const { record } of wanted) record.isDone = false;
     this.#settle(wanted);
     this.events.refused(problem, retry);
   }
 
   undo() {
-    this.#revert("undo", this.steps, this.undone);
+    this.outbox.add(this.#revert("undo"));
   }
 
   redo() {
-    this.#revert("redo", this.undone, this.steps);
+    this.outbox.add(this.#revert("redo"));
   }
 
   /** Take the last own step: of this page, or else of those that the service knows. */
-  #revert(kind, from, to) {
-    let target;
+  #revert(kind, { target } = {}) {
+    const isUndo = kind === "undo";
+    const [from, to] = isUndo ? [this.steps, this.undone] : [this.undone, this.steps];
+    let isSecondTry = target !== undefined; // an earlier page has sent it, perhaps
     let step;
-    let isSecondTry = false;
     const send = async () => {
       // Named by its number, so that a second try after a lost answer reverts nothing twice.
       target ??= from.at(-1) ?? (await this.#lastOwn(kind));
+      this.outbox.keep();
       const body = target === undefined ? { mine: true } : { step_id: target };
       try {
         step ??= await call("POST", `${this.url}/${kind}`, { body });
@@ -149,7 +171,7 @@ export class Decisions {
       if (problem.code === "step_state") from.pop();
       this.events.refused(problem);
     };
-    this.outbox.add({ send, refused });
+    return { send, refused, numDecided: 0, toJSON: () => ({ kind, target }) };
   }
 
   async #lastOwn(kind) {
@@ -170,7 +192,12 @@ export class Decisions {
     for (const entry of items) {
       // Below a second opinion lies the first one, which is not shown.
       const isHidden = kind === "undo" && this.records.get(entry.sample_id)?.isSecond;
-      this.records.learn(entry.sample_id, entry.version, valueOf(isHidden ? {} : entry.to));
+      const record = this.records.learn(
+        entry.sample_id,
+        entry.version,
+        valueOf(isHidden ? {} : entry.to),
+      );
+      if (record) record.isDone = kind === "redo";
     }
     this.events.reverted(
       kind,
@@ -185,4 +212,9 @@ function common(wanted) {
   const [first] = wanted;
   if (wanted.every(({ value }) => sameValue(value, first.value))) return toSend(first.value);
   return { decision: "relabel", accept_suggestion: true };
+}
+
+/** What is kept of a decision that is not saved yet: it was made on the sample as it stands. */
+function kept({ record, value }) {
+  return { id: record.id, version: record.version, value };
 }

@@ -1,6 +1,8 @@
 // Keys to actions. The table is the help dialog: what it shows is what works.
 const EDITABLE = "input, select, textarea, [contenteditable]";
 const NATIVE = new Set(["Enter", "Space"]);
+// Whoever holds a key moves on; nothing is decided or undone again and again.
+const REPEATABLE = new Set(["left", "right", "up", "down", "extend", "more-columns", "fewer-columns"]);
 
 /** Call `run(action, key, event)` for each key of the table, unless something else wants the key. */
 export function listenToKeys(run) {
@@ -11,9 +13,11 @@ export function listenToKeys(run) {
   document.addEventListener("keydown", (event) => {
     const key = nameOf(event);
     const action = actions.get(key);
+    // A button that has the focus would be pressed again too.
+    if (event.repeat && NATIVE.has(key) && event.target.closest("button")) event.preventDefault();
     if (!action || isTaken(event, key)) return;
     event.preventDefault();
-    run(action, key);
+    if (!event.repeat || REPEATABLE.has(action)) run(action, key);
   });
 }
 

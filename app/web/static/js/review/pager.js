@@ -1,4 +1,6 @@
 // Pages of the queue. Those seen stay in memory, the next one is fetched ahead with its images.
+import { signInAgain } from "../api.js";
+
 export class Pager {
   #pages;
   #at = 0;
@@ -8,6 +10,7 @@ export class Pager {
   constructor(board, onShow) {
     this.board = board;
     this.onShow = onShow;
+    this.isTurning = false; // whether the next page is on its way
     this.#pages = [pageOf(board.page)];
     addEventListener("popstate", () => this.#goTo(location.pathname + location.search));
     this.#prefetch();
@@ -21,15 +24,19 @@ export class Pager {
     return Boolean(this.#current.next);
   }
 
-  /** Show the next page. Returns whether there is one. */
-  async next() {
+  /**
+   * Show the next page, unless `isWanted()` says, once it has come, that it is not wanted any more.
+   * Returns whether there is one.
+   */
+  async next(isWanted = () => true) {
     const address = this.#current.next;
     if (!address) return false;
     if (!this.#pages[this.#at + 1]) {
-      const page = await (this.#ahead ?? fetchPage(address));
+      const page = await this.#fetch(address);
       if (this.#current.next !== address) return true; // somebody pressed twice
       this.#pages[this.#at + 1] ??= page;
     }
+    if (!isWanted()) return true;
     this.#show(this.#at + 1);
     history.pushState(null, "", this.#current.address);
     return true;
@@ -45,8 +52,35 @@ export class Pager {
 
   /** Fetch the page that is shown anew, and forget all others. */
   async refresh() {
-    this.#pages = [await fetchPage(this.#current.address)];
-    this.#show(0);
+    const page = await fetchPage(this.#current.address);
+    const place = this.board.current?.dataset.sample;
+    this.#pages = [page];
+    this.#show(0, { place });
+  }
+
+  /** Show the page, of those seen, that has one of these tiles. Returns whether there is one. */
+  showPageOf(ids) {
+    const isOn = (page) => ids.some((id) => page.node.querySelector(`#tile-${id}`));
+    const index = this.#pages.findIndex(isOn);
+    if (index < 0) return false;
+    this.#show(index);
+    history.pushState(null, "", this.#current.address);
+    return true;
+  }
+
+  /** Count the samples of the first page of a list: { count, hasMore }. */
+  async look(address) {
+    const page = await fetchPage(address);
+    return { count: page.node.querySelectorAll(".tile").length, hasMore: Boolean(page.next) };
+  }
+
+  async #fetch(address) {
+    this.isTurning = true;
+    try {
+      return await (this.#ahead ?? fetchPage(address));
+    } finally {
+      this.isTurning = false;
+    }
   }
 
   #goTo(address) {
@@ -55,11 +89,11 @@ export class Pager {
     else this.#show(index);
   }
 
-  #show(index) {
+  #show(index, options) {
     this.board.page.replaceWith(document.adoptNode(this.#pages[index].node));
     this.#at = index;
     this.board.bind();
-    this.onShow();
+    this.onShow(options);
     this.#prefetch();
   }
 
@@ -90,7 +124,7 @@ function pageOf(node) {
 async function fetchPage(address) {
   const headers = { "HX-Request": "true", "HX-Request-Type": "partial", Accept: "text/html" };
   const reply = await fetch(address, { headers });
-  if (reply.status === 401) location.reload(); // leads to the sign-in page and back
+  if (reply.status === 401) signInAgain();
   if (!reply.ok) throw new Error(`The service answered ${reply.status}.`);
   const parsed = new DOMParser().parseFromString(await reply.text(), "text/html");
   return pageOf(parsed.getElementById("board-page"));

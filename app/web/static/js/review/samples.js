@@ -12,6 +12,11 @@ export class Neighbours {
     return follow("previous-sample");
   }
 
+  /** There is only this one. */
+  showPageOf() {
+    return false;
+  }
+
   /** Show what was decided since, and what was hidden until then. */
   async refresh() {
     const reply = await fetch(location, { headers: { Accept: "text/html" } });
