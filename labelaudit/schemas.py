@@ -95,6 +95,7 @@ class Finding(TypedDict):
     suggested_confidence: float
     p_mislabeled: float | None
     flagged: bool
+    sure: bool
     rank: int
     p_clean: float | None
     loss: float

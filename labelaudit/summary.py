@@ -14,6 +14,8 @@ from labelaudit.terminal import note, printable, say
 
 _NUM_ROWS = 15
 _NUM_NAMED = 5
+_UNINFORMATIVE = "uninformative_predictions"
+_UNKNOWN = [0.0, 1.0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Outcome:
 
 
 def show_outcome(outcome: Outcome) -> None:
-    """Print the top suspects, the noise rate and what to know about the data."""
+    """Print the top suspects, how many labels are wrong and what to know about the data."""
     if outcome.suspects:
         Console(markup=False).print(_suspect_table(outcome.suspects[:_NUM_ROWS]))
     say(_headline(outcome.report))
@@ -58,7 +60,7 @@ def _suspect_table(suspects: Sequence[Finding]) -> Table:
 
 
 def _headline(report: Report) -> str:
-    """Return what was decided, how sure that is and how much it probably missed."""
+    """Return how many labels are wrong, how many are worth a look and what looking brings."""
     num_judged = report["num_samples"] - report["num_not_judged"]
     if num_judged == 0:
         largest = max(each["num_samples"] for each in report["per_class"])
@@ -66,19 +68,54 @@ def _headline(report: Report) -> str:
             f"No label could be judged: each class has too few samples, at most {largest:,}. "
             "Add samples to the classes, then audit again."
         )
-    low, high = report["noise_rate_interval"]
-    precision, recall = report["expected_precision"], report["expected_recall"]
-    quality = ""
-    if precision is not None and recall is not None:
-        quality = (
-            f"; probably {precision:.0%} of them are wrong, and {recall:.0%} of all wrong labels "
-            "are among them"
+    if _UNINFORMATIVE in report.get("fallbacks", ()):
+        return (
+            "The network learned too little to judge the labels: any share of them may be wrong. "
+            "That none is flagged does not make them right."
         )
+    return _judged(report, num_judged)
+
+
+def _judged(report: Report, num_judged: int) -> str:
     labels = "judged labels" if report["num_not_judged"] else "labels"
-    return (
-        f"{report['num_flagged']:,} of {num_judged:,} {labels} flagged{quality}; "
-        f"estimated noise rate {report['noise_rate']:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    num_flagged, num_sure = report["num_flagged"], report.get("num_sure")
+    range_words = _between(report["noise_rate_interval"]).capitalize()
+    quality = _quality(report) if num_flagged else ""
+    said = (
+        f"{range_words} of the {labels} are wrong; the best single guess is "
+        f"{report['noise_rate']:.1%}. {num_flagged:,} of {num_judged:,} {labels} "
+        f"{_are(num_flagged)} worth a look{quality}."
     )
+    return f"{said} {num_sure:,} {_are(num_sure)} surely wrong." if num_sure else said
+
+
+def _quality(report: Report) -> str:
+    """Return what looking at the flagged labels brings, where that is known at all."""
+    said = {}
+    for name in ("expected_precision", "expected_recall"):
+        share, interval = report[name], report.get(f"{name}_interval")
+        if share is not None and interval != _UNKNOWN:
+            said[name] = f"about {share:.0%}" if interval is None else _between(interval)
+    wrong, held = said.get("expected_precision"), said.get("expected_recall")
+    return (f": {wrong} of them are wrong" if wrong else "") + (
+        f", and they hold {held} of all wrong labels" if held else ""
+    )
+
+
+def _between(interval: Sequence[float]) -> str:
+    """Return where a share lies: between 1.2% and 18.0%, at most 18.0%, at least 5.1%."""
+    low, high = interval
+    if f"{low:.1%}" == f"{high:.1%}":
+        return f"about {low:.1%}"
+    if low <= 0 and high < 1:
+        return f"at most {high:.1%}"
+    if high >= 1 and low > 0:
+        return f"at least {low:.1%}"
+    return f"between {low:.1%} and {high:.1%}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _show_rejected(outcome: Outcome) -> None:

@@ -26,6 +26,7 @@ from ml.detection import (
     score,
     summarise,
     surely_wrong,
+    warn_of_report,
     worth_a_look,
 )
 from ml.device import useful_threads
@@ -102,6 +103,7 @@ __all__ = [
     "train",
     "trained_features",
     "useful_threads",
+    "warn_of_report",
     "worth_a_look",
     "write_onnx",
     "write_torchscript",

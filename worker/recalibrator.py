@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 import ml
 from app.core.durable import write_json
+from ml.detection.hypotheses import UNINFORMATIVE
+from ml.detection.intervals import MIN_WRONG, UNKNOWN
 from worker.child import read_spec, telling_full_disk
 from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
 
@@ -18,10 +20,14 @@ MIN_RANDOM = 50
 """Decided samples drawn at random from which on they alone tell what is left: the others were
 chosen, perhaps by more than their probability."""
 RENEWED = (
-    "noise_rate", "expected_precision", "expected_recall", "num_flagged", "per_class",
-    "class_pairs",
+    "noise_rate", "noise_rate_interval", "expected_precision", "expected_precision_interval",
+    "expected_recall", "expected_recall_interval", "num_flagged", "num_sure", "noise_structure",
+    "per_class", "class_pairs",
 )  # fmt: skip
 """Of a report."""
+UNSTATED: dict[str, Any] = {"noise_rate_interval": UNKNOWN, "expected_recall": None}
+OLDER: dict[str, Any] = {"fallbacks": [], "noise_structure": {"is_structured": None}}
+"""What reports of earlier versions may lack."""
 NUM_BINS = 10
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -33,53 +39,102 @@ def main() -> None:
     folder = Path(spec["out_dir"])
     with np.load(folder / EVIDENCE.file, allow_pickle=False) as file:
         columns = {name: file[name] for name in EVIDENCE.columns}
+    report = OLDER | json.loads((folder / REPORT).read_text())
     fitted = ml.recalibrate(columns["p"], columns["says_wrong"] == 1, columns["says_wrong"] >= 0)
+    findings = renewed(columns, fitted, can_flag=UNINFORMATIVE not in report["fallbacks"])
+    np.savez(folder / RESULTS, p_mislabeled=findings.p_mislabeled, flagged=findings.flagged)
+    calibration = describe(columns, fitted, findings.p_mislabeled)
+    calibration["decided_until"] = spec["decided_until"]
+    write_json(folder / CALIBRATION, calibration)
+    learned = _renewed_report(report, findings, columns, spec["classes"])
+    write_json(folder / REPORT, learned | {"calibration": calibration})
+
+
+def renewed(columns: Columns, fitted: ml.Calibration, *, can_flag: bool) -> ml.Findings:
+    """Return what decisions make of an audit's findings.
+
+    Args:
+        columns: The evidence.
+        fitted: What decisions say of the probabilities.
+        can_flag: False where the network learned too little: still nothing is flagged then, and no
+            quality is stated.
+    """
     p_new = np.where(np.isnan(columns["p"]), columns["p_now"], fitted.apply(columns["p"]))
     # Only what has another class to suggest can be called wrong.
-    can_be_wrong = columns["suggested_label"] != columns["given_label"]
-    flagged = ml.worth_a_look(np.where(can_be_wrong, p_new, np.nan))
-    np.savez(folder / RESULTS, p_mislabeled=p_new, flagged=flagged)
-    calibration = describe(columns, fitted, p_new) | {"decided_until": spec["decided_until"]}
-    write_json(folder / CALIBRATION, calibration)
-    report = json.loads((folder / REPORT).read_text())
-    learned = _summary(columns, p_new, flagged, spec["classes"])
-    write_json(folder / REPORT, report | learned | {"calibration": calibration})
-
-
-def _summary(
-    columns: Columns,
-    p_new: npt.NDArray[np.float64],
-    flagged: npt.NDArray[np.bool_],
-    classes: list[str],
-) -> dict[str, Any]:
-    """Return the parts of a report that tell of probabilities and flags."""
-    is_judged = ~np.isnan(p_new)
-    found, expected = float(p_new[flagged].sum()), float(p_new[is_judged].sum())
-    findings = ml.Findings(
+    can_be_wrong = can_flag & (columns["suggested_label"] != columns["given_label"])
+    p_flaggable = np.where(can_be_wrong, p_new, np.nan)
+    flagged = ml.worth_a_look(p_flaggable)
+    rates = _rates(p_new, flagged)
+    return ml.Findings(
         p_mislabeled=p_new,
         suggested_label=columns["suggested_label"],
         suggested_confidence=np.zeros_like(p_new),
         flagged=flagged,
-        sure=ml.surely_wrong(p_new),
+        sure=ml.surely_wrong(p_flaggable),
         rank=np.arange(1, len(p_new) + 1),
         loss=np.zeros_like(p_new),
         signals={},
         verdict=np.full(len(p_new), ""),
-        noise_rate=expected / max(int(is_judged.sum()), 1),
-        noise_rate_interval=(0.0, 1.0),
-        expected_precision=found / int(flagged.sum()) if flagged.any() else None,
-        expected_recall=found / expected if expected > 0.0 else None,
-        fallback=None,
+        **rates | (_intervals(columns, fitted, flagged, rates) if can_flag else UNSTATED),
+        fallback=None if can_flag else UNINFORMATIVE,
     )
+
+
+def _rates(p_new: npt.NDArray[np.float64], flagged: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    num_judged, num_flagged = int((~np.isnan(p_new)).sum()), int(flagged.sum())
+    found, expected = float(p_new[flagged].sum()), float(np.nansum(p_new))
+    return {
+        "noise_rate": expected / max(num_judged, 1),
+        "expected_precision": found / num_flagged if num_flagged else None,
+        "expected_recall": found / expected if expected > 0.0 else None,
+    }
+
+
+def _intervals(
+    columns: Columns,
+    fitted: ml.Calibration,
+    flagged: npt.NDArray[np.bool_],
+    rates: dict[str, Any],
+) -> dict[str, Any]:
+    """Return 95 % intervals of the rates: what decisions have left open.
+
+    Those of the audit came from hypotheses, which the decisions have spoken on since.
+    """
+    p, num_flagged = columns["p"], int(flagged.sum())
+    num_judged = max(int((~np.isnan(columns["p_now"])).sum()), 1)
+    total = ml.estimate_remaining(fitted, p, np.ones_like(flagged))
+    intervals = {"noise_rate": (total.low / num_judged, total.high / num_judged)}
+    if num_flagged:
+        found = ml.estimate_remaining(fitted, p, flagged)
+        missed = ml.estimate_remaining(fitted, p, ~flagged)
+        intervals["expected_precision"] = found.low / num_flagged, found.high / num_flagged
+        intervals["expected_recall"] = (
+            found.low / max(found.low + missed.high, MIN_WRONG),
+            found.high / max(found.high + missed.low, MIN_WRONG),
+        )
+    return {
+        f"{name}_interval": (min(low, rates[name]), max(high, rates[name]))
+        for name, (low, high) in intervals.items()
+    }
+
+
+def _renewed_report(
+    report: dict[str, Any], findings: ml.Findings, columns: Columns, classes: list[str]
+) -> dict[str, Any]:
+    """Return the report with the parts that tell of probabilities and flags made anew."""
+    label = columns["given_label"]
     summary = ml.summarise(
         findings,
-        columns["given_label"],
+        label,
         predicted_N=columns["suggested_label"],
         class_names=classes,
         mixture=None,
         histogram=None,
     )
-    return {name: summary[name] for name in RENEWED}
+    told = report | {name: summary[name] for name in RENEWED}
+    stale = ml.warn_of_report(report, label, classes)
+    kept = [text for text in report["warnings"] if text not in stale]
+    return told | {"warnings": kept + ml.warn_of_report(told, label, classes)}
 
 
 def describe(

@@ -7,6 +7,7 @@ from app.claims.opinions import Agreement, Disputed, Opinion
 from app.claims.rows import ClaimedRow
 from app.core.ids import format_sample_id
 from app.core.schemas import Flag, InputModel, ReadModel
+from app.findings.query import is_sure
 from app.findings.schemas import ClassShare, likely_classes
 
 MAX_CLAIMED = 500
@@ -42,6 +43,7 @@ class ClaimRead(ReadModel):
     suggested_confidence: float | None
     p_mislabeled: float | None
     flagged: bool | None
+    sure: bool | None
     rank: int | None
     verdict: str | None
     likely_classes: list[ClassShare] | None
@@ -64,6 +66,7 @@ class ClaimRead(ReadModel):
             suggested_confidence=shown and shown.suggested_confidence,
             p_mislabeled=shown and shown.p_mislabeled,
             flagged=shown and shown.flagged,
+            sure=shown and is_sure(shown.p_mislabeled, flagged=shown.flagged),
             rank=shown and shown.rank,
             verdict=shown and shown.verdict,
             likely_classes=shown and likely_classes(shown.likely, classes),

@@ -45,7 +45,7 @@ _ALWAYS = (
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["findings"], responses=problems(*_ALWAYS))
 
-Flagged = Annotated[bool | None, Query()]
+Flag = Annotated[bool | None, Query()]
 Probability = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -62,9 +62,13 @@ async def _read_sort(
         raise UnknownSortError(f"Use one of: {', '.join(Sort)}.", known=[*Sort]) from None
 
 
+async def _read_flags(flagged: Flag = None, sure: Flag = None) -> tuple[bool | None, bool | None]:
+    return flagged, sure
+
+
 async def _query(
     sort: Annotated[Sort, Depends(_read_sort)],
-    flagged: Flagged = None,
+    flags: Annotated[tuple[bool | None, bool | None], Depends(_read_flags)],
     min_p: Probability = None,
     max_p: Probability = None,
     label: str | None = None,
@@ -72,8 +76,10 @@ async def _query(
     decision: DecisionFilter | None = None,
     verdict: Verdict | None = None,
 ) -> FindingQuery:
+    flagged, sure = flags
     return FindingQuery(
         flagged=flagged,
+        sure=sure,
         min_p=min_p,
         max_p=max_p,
         label=label,

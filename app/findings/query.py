@@ -4,6 +4,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+SURE_ABOVE = 0.9
+"""Probability above which a label that is worth a look is surely wrong: that of
+`ml.detection.flags`, which the API must not load."""
+
+
+def is_sure(p_mislabeled: float | None, *, flagged: bool) -> bool:
+    """Tell whether a label is surely wrong."""
+    return flagged and p_mislabeled is not None and p_mislabeled > SURE_ABOVE
+
 
 class Sort(StrEnum):
     """Orders of the findings; a minus puts the largest first."""
@@ -58,6 +67,7 @@ class FindingQuery:
     """Filters and order of a list of findings; labels are class names."""
 
     flagged: bool | None = None
+    sure: bool | None = None
     min_p: float | None = None
     max_p: float | None = None
     label: str | None = None

@@ -20,6 +20,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.core.clock import utc_now
 from app.findings.query import (
+    SURE_ABOVE,
     DecisionFilter,
     FindingQuery,
     FindingRow,
@@ -45,6 +46,7 @@ _Listed = aliased(Finding, name="listed")
 """The same findings, by their narrow indexes alone; a whole row is looked up by its rank."""
 _IS_ODD: ColumnElement[bool] = literal_column(f"findings.{ODD}")
 _IS_LISTED_ODD: ColumnElement[bool] = literal_column(f"listed.{ODD}")
+_IS_SURE: ColumnElement[bool] = FLAGGED & (func.coalesce(Finding.p_mislabeled, 0.0) > SURE_ABOVE)
 _By: TypeAlias = Any
 """Finding, `_Listed` or LossRank: all have a version and ranks."""
 _Rows: TypeAlias = Select[*tuple[Any, ...]]
@@ -111,7 +113,8 @@ class FindingRepository:
             return LossRank
         # SQLite would rather walk all whole rows than meet some of them by an index.
         is_sqlite = self._session.get_bind().dialect.name == "sqlite"
-        return _Listed if is_sqlite and (query.flagged or _is_odd(query.verdict)) else Finding
+        is_few = query.flagged or query.sure or _is_odd(query.verdict)
+        return _Listed if is_sqlite and is_few else Finding
 
     def get(self, version_id: int, sample_id: int) -> FindingRow | None:
         """Return what a result says of one sample."""
@@ -232,13 +235,7 @@ def _ordered(
 
 
 def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if query.flagged is not None:
-        conditions.append(FLAGGED if query.flagged else ~Finding.flagged)
-    if query.min_p is not None:
-        conditions.append(Finding.p_mislabeled >= query.min_p)
-    if query.max_p is not None:
-        conditions.append(Finding.p_mislabeled <= query.max_p)
+    conditions = _of_probability(query)
     if query.label is not None:
         conditions.append(_names(Finding.given_label, query.label, classes))
     if query.suggested_label is not None:
@@ -247,6 +244,18 @@ def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[b
         conditions.append(_decided(query.decision))
     if query.verdict is not None:
         conditions.append(Finding.verdict == query.verdict.value)
+    return conditions
+
+
+def _of_probability(query: FindingQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    for is_so, wanted in ((FLAGGED, query.flagged), (_IS_SURE, query.sure)):
+        if wanted is not None:
+            conditions.append(is_so if wanted else ~is_so)
+    if query.min_p is not None:
+        conditions.append(Finding.p_mislabeled >= query.min_p)
+    if query.max_p is not None:
+        conditions.append(Finding.p_mislabeled <= query.max_p)
     return conditions
 
 

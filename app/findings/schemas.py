@@ -5,7 +5,7 @@ from enum import StrEnum
 from app.core.ids import format_sample_id
 from app.core.schemas import ReadModel
 from app.core.signing import ALGORITHM, as_pem
-from app.findings.query import FindingRow
+from app.findings.query import FindingRow, is_sure
 from app.models import Artifact, PublishedKey
 from app.models.likely import unpack_likely
 
@@ -47,6 +47,9 @@ class FindingRead(ReadModel):
     p_uncalibrated: float | None
     """What the audit itself said, where `p_mislabeled` has learned from decisions since."""
     flagged: bool
+    """Whether the label is worth a look."""
+    sure: bool
+    """Whether it is surely wrong: worth a look, and `p_mislabeled` is above 0.9."""
     rank: int
     loss: float
     signals: dict[str, float]
@@ -75,6 +78,7 @@ class FindingRead(ReadModel):
             p_clean=None if p_mislabeled is None else 1.0 - p_mislabeled,
             p_uncalibrated=row.p_uncalibrated,
             flagged=row.flagged,
+            sure=is_sure(p_mislabeled, flagged=row.flagged),
             rank=row.rank,
             loss=row.loss,
             signals=row.signals,

@@ -26,6 +26,7 @@ DESCRIPTIONS = {
     "after": "Number of the last event already known; `Last-Event-ID` goes before it.",
     "last-event-id": "Number of the last event already known: the stream goes on after it.",
     "flagged": "Only samples whose label is, or is not, worth a look.",
+    "sure": "Only samples whose label is, or is not, surely wrong.",
     "min_p": "Only samples whose `p_mislabeled` is at least this.",
     "max_p": "Only samples whose `p_mislabeled` is at most this.",
     "label": "Only samples whose given label is the class of this name.",
@@ -59,7 +60,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "decide": {"decision": "relabel", "label": "dog", "comment": "a dog, plainly"},
     "decide_many": {
         "decision": "relabel", "accept_suggestion": True, "job_id": _UUID,
-        "filter": {"min_p": 0.9}, "dry_run": True,
+        "filter": {"sure": True}, "dry_run": True,
     },
     "undo": {"step_id": 17},
     "redo": {"step_id": 17},

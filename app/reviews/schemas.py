@@ -70,6 +70,7 @@ class BulkFilter(InputModel):
     """The filters of an audit's findings. Without `decision`, only undecided samples are met."""
 
     flagged: Flag | None = None
+    sure: Flag | None = None
     min_p: Probability | None = None
     max_p: Probability | None = None
     label: str | None = None

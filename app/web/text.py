@@ -28,6 +28,19 @@ def rate(fraction: float) -> str:
     return f"{value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
+def between(interval: tuple[float, float]) -> str:
+    """Write where a share of one lies: between 1.2 % and 18 %, at most 18 %, at least 5.1 %."""
+    low, high = interval
+    least, most = rate(low), rate(high)
+    if least == most:
+        return f"about {least}"
+    if low <= 0 and high < 1:
+        return f"at most {most}"
+    if high >= 1 and low > 0:
+        return f"at least {least}"
+    return f"between {least} and {most}"
+
+
 def size(num_bytes: int) -> str:
     """Write how large a file is: 12.3 MB."""
     for unit, scale in _SIZES:
@@ -113,7 +126,7 @@ _SIGNALS = {
         "How probable the model called the given label, over the whole training.",
     ),
     "posterior": (
-        "Loss looks wrong",
+        "Loss like wrong labels",
         "How much its loss looks like that of wrong labels: 0 not at all, 1 fully.",
     ),
     "mean_loss": (
@@ -167,11 +180,11 @@ def signal_words(name: str) -> tuple[str, str]:
 _VERDICTS = {
     "not_judged": "There is not enough to judge this label",
     "off_topic": "This image looks like none of the classes",
-    "mislabeled": "This label looks wrong",
+    "mislabeled": "This label is worth a look: it may be wrong",
     "duplicate": "This picture is there more than once",
     "ambiguous": "This image may as well be of another class",
-    "hard": "This label looks right, but it was hard to learn",
-    "clean": "This label looks right",
+    "hard": "This label is not flagged, but it was hard to learn",
+    "clean": "This label is not flagged",
     "verified": "A person has verified this label",
 }
 
@@ -182,12 +195,12 @@ def verdict_words(verdict: str) -> str:
 
 
 _KINDS = {
-    "mislabeled": "Looks mislabelled",
+    "mislabeled": "Worth a look",
     "off_topic": "Off-topic",
     "duplicate": "Shown more than once",
     "ambiguous": "Ambiguous",
-    "hard": "Hard but right",
-    "clean": "Looks right",
+    "hard": "Hard to learn",
+    "clean": "Not flagged",
     "not_judged": "Not judged",
     "verified": "Verified by a person",
 }
@@ -229,6 +242,7 @@ FILTERS = {
     "number": number,
     "percent": percent,
     "rate": rate,
+    "between": between,
     "size": size,
     "plural": plural,
     "duration": duration,

@@ -12,6 +12,7 @@ from ml.detection.report import build_report
 from ml.detection.signals import SIGNALS
 from ml.detection.summary import fitted_histogram, summarise
 from ml.detection.verdict import Detection
+from ml.detection.warnings import warn_of_report
 
 __all__ = [
     "NOBODY",
@@ -31,5 +32,6 @@ __all__ = [
     "score",
     "summarise",
     "surely_wrong",
+    "warn_of_report",
     "worth_a_look",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from ml.detection.findings import Findings
 from ml.detection.kinds import KINDS
 from ml.detection.structure import noise_structure
-from ml.detection.warnings import warn, warn_of_pair
+from ml.detection.warnings import warn, warn_of_report
 from ml.mixture import Mixture
 from ml.training.progress import Histogram
 from ml.types import FloatArray, IntArray
@@ -40,12 +40,11 @@ def summarise(
         losses are in nats.
     """
     num_differing = int((predicted_N != labels_N).sum())
-    pairs = _class_pairs(findings, labels_N, class_names)
     structure = noise_structure(
         labels_N, findings.suggested_label, findings.flagged, num_classes=len(class_names)
     )
     fallbacks = (mixture.fallback if mixture else None, findings.fallback)
-    return {
+    summary = {
         **_rates(findings),
         "num_samples": len(labels_N),
         "num_flagged": int(findings.flagged.sum()),
@@ -61,10 +60,11 @@ def summarise(
         },
         "loss_histogram": fitted_histogram(mixture, histogram) if histogram else None,
         "per_class": _per_class(findings, labels_N, class_names),
-        "class_pairs": pairs,
+        "class_pairs": _class_pairs(findings, labels_N, class_names),
         "fallbacks": [name for name in fallbacks if name is not None],
-        "warnings": warn(findings, mixture, structure) + warn_of_pair(pairs, labels_N, class_names),
     }
+    told = warn(findings, mixture) + warn_of_report(summary, labels_N, class_names)
+    return summary | {"warnings": told}
 
 
 def _rates(findings: Findings) -> dict[str, Any]:

@@ -46,9 +46,10 @@ def report(classes: list[str], **values: Any) -> dict[str, Any]:
     ]  # fmt: skip
     defaults: dict[str, Any] = {
         "noise_rate": 0.0123, "noise_rate_interval": [0.0095, 0.0161],
-        "expected_precision": 0.91, "expected_recall": 0.83,
+        "expected_precision": 0.91, "expected_precision_interval": [0.62, 0.97],
+        "expected_recall": 0.83, "expected_recall_interval": [0.41, 1.0],
         "num_samples": 50_000, "num_flagged": sum(pair["count"] for pair in pairs),
-        "num_not_judged": 0, "baseline": {"argmax_differs": 900},
+        "num_sure": 140, "num_not_judged": 0, "baseline": {"argmax_differs": 900},
         "accuracy": {"train_given_labels": 0.982, "test": 0.934, "num_test_samples": 10_000},
         "loss_histogram": histogram(), "per_class": rows,
         "class_pairs": sorted(pairs, key=lambda pair: -pair["count"]),

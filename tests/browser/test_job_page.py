@@ -94,8 +94,8 @@ def test_a_job_is_cancelled_and_tried_again(open_page: OpenPage, seed: Seed) -> 
 def test_results_are_told_in_plain_words(open_page: OpenPage, audited: Job, shots: Shots) -> None:
     page = open_page(f"/jobs/{audited.id}")
     text = page.locator("main").inner_text()
-    assert "1.2 % of all labels are probably wrong" in text.replace("\xa0", " ")
-    assert "between 0.95 % and 1.6 %" in text.replace("\xa0", " ")
+    assert "Between 0.95 % and 1.6 % of the labels are wrong" in text.replace("\xa0", " ")
+    assert "The best single guess is 1.2 %." in text.replace("\xa0", " ")
     assert WARNINGS[0] in text
     page.wait_for_function(_painted("loss-chart"))
     shots.take(page, "job-done")

@@ -172,7 +172,7 @@ def test_a_sample_has_a_page_with_its_story_and_its_neighbours(
     page = open_page(suspects.review_path)
     press(page, "ArrowRight o")
     page.wait_for_url("**/samples/s*")
-    expect(page.get_by_role("heading", name="This label looks wrong")).to_be_visible()
+    expect(page.get_by_role("heading", name="This label is worth a look")).to_be_visible()
     expect(page.get_by_text("Nobody has decided on this sample yet.")).to_be_visible()
     press(page, "s")
     expect(page.locator(".history__entry")).to_contain_text("Kept")

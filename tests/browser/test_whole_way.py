@@ -27,7 +27,7 @@ def test_upload_watch_read_export_download(
     assert page.locator("h1").inner_text() == "my <b>colours</b>"
     page.get_by_role("heading", name="What was found").wait_for(timeout=PATIENCE_MS)
     assert page.locator("loss-chart canvas").is_visible()
-    assert page.locator(".headline").inner_text().endswith("of 240 labels look wrong")
+    assert page.locator(".headline").inner_text().endswith("of the labels are wrong")
 
     page.get_by_role("button", name="Export").click()
     page.get_by_label("Class folders").check()

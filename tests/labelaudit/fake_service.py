@@ -19,6 +19,7 @@ class FakeService:
 
     findings: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[dict[str, str]] = field(default_factory=list)
+    fallbacks: list[str] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
     """Successive answers of the job; the last one stays."""
     page: int = 2
@@ -86,10 +87,14 @@ class FakeService:
             "noise_rate": 0.25,
             "noise_rate_interval": [0.2, 0.3],
             "expected_precision": 0.92,
+            "expected_precision_interval": [0.7, 0.99],
             "expected_recall": None if not self.findings else 0.8,
+            "expected_recall_interval": [0.4, 1.0],
             "num_samples": len(self.findings),
             "num_flagged": sum(finding["flagged"] for finding in self.findings),
             "num_not_judged": sum(finding["p_mislabeled"] is None for finding in self.findings),
+            "num_sure": sum(finding["sure"] for finding in self.findings),
+            "fallbacks": self.fallbacks,
             "per_class": [{"num_samples": 1}, {"num_samples": 2}],
             "warnings": [],
         }
@@ -132,6 +137,7 @@ def finding(rank: int, **changes: Any) -> dict[str, Any]:
         "suggested_confidence": 0.9,
         "p_mislabeled": 1 - rank / 100,
         "flagged": True,
+        "sure": False,
         "rank": rank,
     }
     return standard | changes

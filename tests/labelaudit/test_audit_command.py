@@ -20,7 +20,7 @@ from tests.support.waiting import wait_for
 @pytest.fixture
 def service() -> FakeService:
     return FakeService(
-        findings=[finding(1), finding(2), finding(3, flagged=False, p_mislabeled=None)],
+        findings=[finding(1, sure=True), finding(2), finding(3, flagged=False, p_mislabeled=None)],
         rejected=[{"path": f"cat/{n}.txt", "code": "not_an_image", "detail": "no"} for n in "abc"],
         jobs=[job("succeeded")],
     )
@@ -74,10 +74,9 @@ class TestSuccess:
         for shown in (
             "cat → dog",
             "0.990",
-            "2 of 2 judged labels flagged",
-            "92% of them",
-            "80% of all wrong",
-            "25.0%",
+            "Between 20.0% and 30.0% of the judged labels are wrong; the best single guess is 25",
+            "2 of 2 judged labels are worth a look: between 70.0% and 99.0% of them are wrong,",
+            "and they hold at least 40.0% of all wrong labels. 1 is surely wrong.",
         ):
             assert shown in done.stdout
         assert "epoch 3/6, 1,234 images/s, 1:01 left" in done.stderr
@@ -92,7 +91,11 @@ class TestSuccess:
         service.findings[1]["suggested_label"] = service.findings[1]["given_label"]
         done = audit(url, images, folder=tmp_path)
         assert done.returncode == 0, done.stderr
-        for shown in ("most suspicious, none flagged", "cat → dog", "0 of 2 labels flagged"):
+        for shown in (
+            "most suspicious, none flagged",
+            "cat → dog",
+            "0 of 2 labels are worth a look.",
+        ):
             assert shown in done.stdout
         assert "cat → cat" not in done.stdout
 
@@ -105,7 +108,19 @@ class TestSuccess:
         assert done.returncode == 0, done.stderr
         assert "No label could be judged: each class has too few samples, at most 2." in done.stdout
         assert "Add samples to the classes, then audit again." in done.stdout
-        for untrue in ("flagged", "noise rate", "suspicious", "top suspects"):
+        for untrue in ("flagged", "are wrong", "worth a look", "suspicious", "top suspects"):
+            assert untrue not in done.stdout, untrue
+
+    def test_does_not_call_labels_right_where_the_network_learned_too_little(
+        self, service: FakeService, url: str, images: Path, tmp_path: Path
+    ) -> None:
+        service.findings = [finding(rank, flagged=False) for rank in (1, 2)]
+        service.fallbacks = ["uninformative_predictions"]
+        done = audit(url, images, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "The network learned too little to judge the labels: any share" in done.stdout
+        assert "That none is flagged does not make them right" in done.stdout
+        for untrue in ("worth a look", "%"):
             assert untrue not in done.stdout, untrue
 
     def test_leaves_judging_the_options_to_the_service(

@@ -51,7 +51,7 @@ class TestScore:
         with (out / "findings.csv").open() as file:
             assert [row["path"] for row in csv.DictReader(file)] == ["17", "3"]
         assert json.loads((out / "report.json").read_text()) == service.report()
-        for shown in ("cat → dog", "1 of 2 labels flagged", "25.0%"):
+        for shown in ("cat → dog", "1 of 2 labels is worth a look", "25.0%"):
             assert shown in done.stdout
         assert not any("/image" in request.url.path for request in service.requests)
 

@@ -1,7 +1,9 @@
 """An audited set whose truth is known, reviewed by people who know it."""
 
+import json
 import random
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from celery import Celery
@@ -21,6 +23,15 @@ from tests.support.factories import make_artifact, make_samples, with_ranks
 from tests.support.rows import make_dataset, make_job, make_tenant
 
 CLASSES = ["cat", "dog"]
+REPORT: dict[str, Any] = {
+    "noise_rate": 0.5, "noise_rate_interval": [0.4, 0.6],
+    "expected_precision": 0.75, "expected_precision_interval": [0.7, 0.8],
+    "expected_recall": 0.75, "expected_recall_interval": [0.7, 1.0],
+    "num_flagged": 150, "num_sure": 30, "class_pairs": [], "fallbacks": [], "epochs": [],
+    "noise_structure": {"is_structured": None, "unevenness": None},
+    "warnings": [],
+}  # fmt: skip
+"""Of an audit that is too sure."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,9 @@ class Audited:
     wrong: list[bool]
 
 
-def make_audited(database: Database, settings: Settings, *, num: int = 300) -> Audited:
+def make_audited(
+    database: Database, settings: Settings, *, num: int = 300, report: dict[str, Any] = REPORT
+) -> Audited:
     """Publish an audit that is too sure: a third of what it gives 0.9 is right."""
     chance = random.Random(0)  # noqa: S311 - a test
     with database.unit_of_work() as session:
@@ -51,7 +64,7 @@ def make_audited(database: Database, settings: Settings, *, num: int = 300) -> A
             session.add_all(with_ranks(_finding(version, sample, place, p)))
         job.state, job.result_version, job.attempt = JobState.SUCCEEDED, version.id, 1
         blobs = BlobStore(DataFolder(settings).blobs(job.tenant_id))
-        for kind, content in (("report", b'{"noise_rate": 0.5, "epochs": []}'), ("card", b"{}")):
+        for kind, content in (("report", json.dumps(report).encode()), ("card", b"{}")):
             blobs.put(content)
             make_artifact(session, job, kind, content)
         return Audited(job.tenant_id, dataset.id, job.id, [sample.id for sample in samples], wrong)

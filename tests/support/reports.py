@@ -4,8 +4,9 @@ from typing import Any
 
 REPORT: dict[str, Any] = {
     "noise_rate": 0.02, "noise_rate_interval": [0.01, 0.03],
-    "expected_precision": 0.8, "expected_recall": 0.5,
-    "num_samples": 8, "num_flagged": 4, "num_not_judged": 1,
+    "expected_precision": 0.8, "expected_precision_interval": [0.051, 0.95],
+    "expected_recall": 0.5, "expected_recall_interval": [0.26, 1.0],
+    "num_samples": 8, "num_flagged": 4, "num_sure": 2, "num_not_judged": 1, "fallbacks": [],
     "loss_histogram": {
         "edges": [0.0, 1.0, 2.0], "counts": [6, 2],
         "expected_counts": {"clean": [5.5, 0.5], "noisy": [0.5, 1.5]},

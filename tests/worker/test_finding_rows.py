@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.findings.query import Verdict
+import ml
+from app.findings.query import Verdict, is_sure
 from app.models import Finding, LossRank, SampleRank
 from app.models.likely import MAX_STORED, unpack_likely
 from ml.detection.kinds import KINDS
@@ -35,6 +36,13 @@ def test_likely_classes_are_packed_as_they_are_unpacked(tmp_path: Path) -> None:
     assert second == []  # no place for such a label, and nothing after it either
     assert rows["likely"][1] is None
     assert [label for label, _ in third] == [1]  # below half a percent is left out
+
+
+def test_the_api_and_the_detector_call_the_same_labels_sure() -> None:
+    p = np.array([1.0, np.nextafter(0.9, 1.0), 0.9, 0.25, np.nan])
+    assert [is_sure(value, flagged=True) for value in p.tolist()] == ml.surely_wrong(p).tolist()
+    assert not is_sure(None, flagged=True)
+    assert not is_sure(1.0, flagged=False)
 
 
 def test_rows_come_by_rank_in_batches_that_each_are_one_transaction(

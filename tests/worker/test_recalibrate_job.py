@@ -3,20 +3,24 @@
 import json
 import threading
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 from celery import Celery
 from sqlalchemy import func, select
 
+import ml
 from app.accounts.quota_service import Quotas
 from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
+from app.findings.query import is_sure
 from app.jobs.service import JobService
 from app.models import Artifact, Finding, Job, JobState, Queue, ResultVersion
 from tests.support.engines import on_sqlite
-from tests.support.learning import Audited, make_audited, review, shown
+from tests.support.learning import REPORT, Audited, make_audited, review, shown
 from worker.recalibrate_stage import RecalibrateStage
 from worker.runner import JobRunner
 from worker.slots import Slots
@@ -55,6 +59,18 @@ def published(database: Database, audited: Audited) -> ResultVersion:
         return session.get_one(ResultVersion, version)
 
 
+def read_report(database: Database, settings: Settings, audited: Audited) -> dict[str, Any]:
+    version_id = published(database, audited).id
+    with database.read() as session:
+        wanted = select(Artifact.sha256).where(
+            Artifact.kind == "report", Artifact.version_id == version_id
+        )
+        sha256 = session.scalars(wanted).one()
+    blobs = BlobStore(DataFolder(settings).blobs(audited.tenant_id))
+    report: dict[str, Any] = json.loads(blobs.path(sha256).read_text())
+    return report
+
+
 class TestRecalibration:
     def test_learns_and_keeps_order_files_and_what_was_said_before(
         self, database: Database, settings: Settings, runner: JobRunner, audited: Audited
@@ -73,7 +89,7 @@ class TestRecalibration:
         assert p == sorted(p, reverse=True)
         # Truth is p cubed: 0.34 at 0.7, where the audit said 0.7.
         assert abs(p[90] - 0.34) < 0.15
-        assert [row.flagged for row in after] == [value > 0.5 for value in p]
+        assert [row.flagged for row in after] == ml.worth_a_look(np.array(p)).tolist()
         assert sum(row.flagged for row in after) < sum(row.flagged for row in before)
         assert {row.verdict for row in after if row.flagged} == {"mislabeled"}
         assert after[0].signals == before[0].signals
@@ -89,14 +105,73 @@ class TestRecalibration:
             assert session.scalars(select(func.count()).select_from(Finding)).one() == 2 * 300
         assert {file.version_id for file in files.values()} == {version.id}
         assert {file.job_id for file in files.values()} == {audited.job_id}
-        blobs = BlobStore(DataFolder(settings).blobs(audited.tenant_id))
-        report = json.loads(blobs.path(files["report"].sha256).read_text())
+        report = read_report(database, settings, audited)
         assert report["num_flagged"] == sum(row.flagged for row in after)
         assert report["epochs"] == []
         assert [row["label"] for row in report["per_class"]] == ["cat", "dog"]
         remaining = report["calibration"]["remaining"]
         num_left = sum(wrong for place, wrong in enumerate(audited.wrong) if place % 5)
         assert remaining["low"] <= num_left <= remaining["high"]
+
+    @on_sqlite
+    def test_intervals_are_those_of_the_new_probabilities_and_hold_the_truth(
+        self, database: Database, settings: Settings, runner: JobRunner, audited: Audited
+    ) -> None:
+        review(database, audited, DECIDED)
+        submit(database, audited)
+        assert runner.run_next(Queue.CPU)
+        report = read_report(database, settings, audited)
+        wrong, flagged = (
+            np.array(audited.wrong),
+            np.array([row.flagged for row in shown(database, audited)]),
+        )
+        truth = {
+            "noise_rate": wrong.mean(),
+            "expected_precision": wrong[flagged].mean(),
+            "expected_recall": flagged[wrong].mean(),
+        }
+        for name, true in truth.items():
+            low, high = report[f"{name}_interval"]
+            assert low <= true <= high, name
+            assert low <= report[name] <= high, name
+            assert [low, high] != REPORT[f"{name}_interval"], name
+        assert report["num_sure"] == sum(
+            is_sure(row.p_mislabeled, flagged=row.flagged) for row in shown(database, audited)
+        )
+
+    @on_sqlite
+    def test_sentences_of_what_is_renewed_are_renewed_and_others_stay(
+        self, database: Database, settings: Settings, runner: JobRunner
+    ) -> None:
+        labels, others = np.array([0, 1]), ["cat/1.png is odd."]
+        said = ml.warn_of_report(REPORT, labels, ["cat", "dog"])
+        assert any("40% and 60%" in text for text in said)
+        audited = make_audited(database, settings, report=REPORT | {"warnings": said + others})
+        review(database, audited, DECIDED)
+        for _ in range(2):
+            submit(database, audited)
+            assert runner.run_next(Queue.CPU)
+        report = read_report(database, settings, audited)
+        renewed = ml.warn_of_report(report, labels, ["cat", "dog"])
+        assert report["warnings"] == others + renewed
+        assert not set(said) & set(renewed)
+
+    @on_sqlite
+    def test_a_network_that_learned_too_little_flags_nothing_after_decisions_either(
+        self, database: Database, settings: Settings, runner: JobRunner
+    ) -> None:
+        unknown: dict[str, Any] = {"noise_rate_interval": [0.0, 1.0], "expected_precision": None}
+        report = REPORT | unknown | {"fallbacks": ["uninformative_predictions"]}
+        audited = make_audited(database, settings, report=report)
+        review(database, audited, DECIDED)
+        submit(database, audited)
+        assert runner.run_next(Queue.CPU)
+        assert not any(row.flagged for row in shown(database, audited))
+        report = read_report(database, settings, audited)
+        assert (report["num_flagged"], report["num_sure"]) == (0, 0)
+        assert (report["expected_precision"], report["expected_recall"]) == (None, None)
+        for name in ("noise_rate", "expected_precision", "expected_recall"):
+            assert report[f"{name}_interval"] == [0.0, 1.0]
 
     @on_sqlite
     def test_again_starts_from_what_the_audit_said(

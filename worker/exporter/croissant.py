@@ -27,6 +27,7 @@ _TYPES = {
     "tied": "sc:Boolean",
     "agreement": "sc:Float",
     "flagged": "sc:Boolean",
+    "sure": "sc:Boolean",
     "p_mislabeled": "sc:Float",
     "suggested_confidence": "sc:Float",
     "label": ["sc:Text", "cr:Label"],

@@ -9,6 +9,7 @@ from worker.exporter.zip_writer import ZipWriter
 
 _ATTRIBUTES = (
     "path", "split", "label_source", "excluded", "decision", "exclusion", "p_mislabeled", "flagged",
+    "sure",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from app.core.ids import format_sample_id
 from app.core.storage import BlobStore
 from app.exports.schemas import ExcludedChoice, ExportOptions, LabelChoice
+from app.findings.query import is_sure
 from app.models import Decision
 from worker.exporter.inputs import LOG, SAMPLES
 
@@ -50,6 +51,11 @@ class Row:
     suggested_confidence: float | None
     flagged: bool | None
     rank: int | None
+
+    @property
+    def sure(self) -> bool | None:
+        """Whether the given label is surely wrong; None where nobody judged it."""
+        return None if self.flagged is None else is_sure(self.p_mislabeled, flagged=self.flagged)
 
     @property
     def changed(self) -> bool:

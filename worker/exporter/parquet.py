@@ -37,6 +37,7 @@ _TYPES: dict[str, pa.DataType] = {
     "suggested_label": pa.int64(),
     "suggested_confidence": pa.float64(),
     "flagged": pa.bool_(),
+    "sure": pa.bool_(),
 }
 NAMED_TYPES = {name: pa.string() if name in _LABELS else kind for name, kind in _TYPES.items()}
 """The same columns, with the names of the classes."""

@@ -64,6 +64,7 @@ def described(job: ExportJob, row: Row) -> dict[str, Any]:
         "suggested_label": job.class_name(row.suggested_label),
         "suggested_confidence": row.suggested_confidence,
         "flagged": row.flagged,
+        "sure": row.sure,
         "rank": row.rank,
         "sha256": row.sha256,
         "media_type": row.media_type,

@@ -6,10 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from app.web.text import between, percent
 from app.web.views.heat_map import HeatMap, Pair
 
 _NUM_FIRST = 15
 _ODD_KINDS = ("off_topic", "duplicate", "ambiguous", "hard")
+_UNINFORMATIVE = "uninformative_predictions"
+_UNKNOWN = (0.0, 1.0)
 
 
 class _Part(BaseModel):
@@ -56,9 +59,14 @@ class AuditReport(_Part):
     noise_rate: float
     noise_rate_interval: tuple[float, float]
     expected_precision: float | None
+    expected_precision_interval: tuple[float, float] | None = None
+    """None in reports of earlier versions, as below."""
     expected_recall: float | None
+    expected_recall_interval: tuple[float, float] | None = None
     num_samples: int
     num_flagged: int
+    num_sure: int | None = None
+    """Labels that are surely wrong."""
     num_not_judged: int = 0
     accuracy: Accuracy = Accuracy()
     verdicts: dict[str, int] = {}
@@ -66,6 +74,7 @@ class AuditReport(_Part):
     loss_histogram: LossHistogram | None = None
     per_class: list[ClassRow]
     class_pairs: list[Pair]
+    fallbacks: list[str] = []
     warnings: list[str] = []
     epochs: list[dict[str, Any]] = []
     run: dict[str, Any] = {}
@@ -86,11 +95,29 @@ class AuditReport(_Part):
         return max((row.num_samples for row in self.per_class), default=0)
 
     @property
-    def expected_wrong(self) -> int | None:
-        """How many of the flagged should really be wrong."""
-        if self.expected_precision is None:
+    def learned_too_little(self) -> bool:
+        """Whether no label could be told from another: then no share is stated."""
+        return _UNINFORMATIVE in self.fallbacks
+
+    @property
+    def noise_rate_words(self) -> str:
+        """Where the share of wrong labels lies."""
+        return between(self.noise_rate_interval)
+
+    @property
+    def precision_words(self) -> str | None:
+        """Which share of the flagged is wrong; None where none is flagged."""
+        return self._share_words(self.expected_precision, self.expected_precision_interval)
+
+    @property
+    def recall_words(self) -> str | None:
+        """Which share of the wrong labels is flagged; None where none is flagged."""
+        return self._share_words(self.expected_recall, self.expected_recall_interval)
+
+    def _share_words(self, share: float | None, interval: tuple[float, float] | None) -> str | None:
+        if share is None or not self.num_flagged or interval == _UNKNOWN:
             return None
-        return round(self.expected_precision * self.num_flagged)
+        return f"about {percent(share)}" if interval is None else between(interval)
 
     @property
     def kinds(self) -> list[tuple[str, int]]:
@@ -100,7 +127,10 @@ class AuditReport(_Part):
     @cached_property
     def classes(self) -> Sequence[ClassRow]:
         """Classes, those with the most suspects first."""
-        return sorted(self.per_class, key=lambda row: -row.num_flagged)
+        rows = self.per_class
+        if self.learned_too_little:
+            rows = [row.model_copy(update={"noise_rate_estimate": None}) for row in rows]
+        return sorted(rows, key=lambda row: -row.num_flagged)
 
     @property
     def first_classes(self) -> Sequence[ClassRow]:

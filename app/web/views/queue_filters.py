@@ -52,9 +52,9 @@ _DECIDED_WORDS = {
     Decided.UNSURE: "unsure",
 }
 _FLAGGED_WORDS = {
-    Flagged.YES: "flagged as wrong",
-    Flagged.NO: "not flagged",
-    Flagged.ANY: "flagged or not",
+    Flagged.YES: "worth a look",
+    Flagged.NO: "not worth a look",
+    Flagged.ANY: "worth a look or not",
 }
 _FLAGGED = {Flagged.YES: True, Flagged.NO: False, Flagged.ANY: None}
 

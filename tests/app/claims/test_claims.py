@@ -78,7 +78,14 @@ class TestClaiming:
 
     def test_a_blind_reviewer_sees_no_suggestion(self, job: Job, ann: TestClient) -> None:
         (blind,) = take(ann, job, count=1, blind=True)
-        hidden = ("suggested_label", "suggested_confidence", "p_mislabeled", "flagged", "rank")
+        hidden = (
+            "suggested_label",
+            "suggested_confidence",
+            "p_mislabeled",
+            "flagged",
+            "sure",
+            "rank",
+        )
         assert {blind[name] for name in hidden} == {None}
         (seeing,) = take(ann, job, count=1)
         assert None not in {seeing[name] for name in hidden}

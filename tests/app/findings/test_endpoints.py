@@ -56,6 +56,7 @@ class TestListFindings:
             "p_uncalibrated": None,
             "p_clean": 0.0,
             "flagged": True,
+            "sure": True,
             "rank": 1,
             "loss": 0.0,
             "signals": {"mixture": 0.5},
@@ -86,6 +87,10 @@ class TestListFindings:
         [
             ({"flagged": "true"}, [1, 3, 5, 7, 9, 11]),
             ({"flagged": "false"}, [2, 4, 6, 8, 10]),
+            ({"sure": "true"}, [1]),
+            ({"sure": "true", "sort": "loss"}, [1]),
+            ({"sure": "false", "flagged": "true"}, [3, 5, 7, 9, 11]),
+            ({"sure": "false"}, list(range(2, NUM_SAMPLES + 1))),
             ({"min_p": 0.8}, [1, 2, 3]),
             ({"max_p": 0.3}, [9, 10]),
             ({"min_p": 0.4, "max_p": 0.6}, [6, 7]),

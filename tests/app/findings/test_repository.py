@@ -71,6 +71,7 @@ class TestPage:
             (FindingQuery(), "pk_findings"),
             (FindingQuery(sort=Sort.BEST_FIRST), "pk_findings"),
             (FindingQuery(flagged=True), "ix_findings_flagged"),
+            (FindingQuery(sure=True), "ix_findings_flagged"),
             (FindingQuery(verdict=Verdict.HARD), "ix_findings_odd"),
             (FindingQuery(verdict=Verdict.CLEAN), "pk_findings"),
             (FindingQuery(sort=Sort.LARGEST_LOSS), "pk_loss_ranks"),

@@ -112,6 +112,11 @@ class TestFilter:
         changed = walk(client, path)
         assert [entry["sample_id"] for entry in changed] == [row["sample_id"] for row in listed]
 
+    def test_meets_the_surely_wrong_alone(self, client: TestClient, path: str, job: Job) -> None:
+        listed = walk(client, f"/v1/jobs/{job.id}/samples", sure=True)
+        body = {"decision": "relabel", "accept_suggestion": True, "job_id": str(job.id)}
+        assert post(client, path, **body, filter={"sure": True})["count"] == len(listed) == 1
+
     def test_leaves_decided_samples_alone_unless_told_otherwise(
         self, client: TestClient, path: str, job: Job, sample_ids: list[str], decide: Decide
     ) -> None:

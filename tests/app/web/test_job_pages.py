@@ -18,12 +18,18 @@ from tests.support.reports import REPORT
 from tests.support.rows import make_dataset, make_job, make_tenant
 
 
-def _audited(context: AppContext, tenant_id: UUID, report: dict[str, Any] = REPORT) -> Job:
+def _audited(
+    context: AppContext,
+    tenant_id: UUID,
+    report: dict[str, Any] = REPORT,
+    *,
+    flagged: bool = True,
+) -> Job:
     content = json.dumps(report).encode()
     with context.database.unit_of_work() as session:
         dataset = make_dataset(session, tenant_id)
         job = make_job(session, dataset)
-        publish_findings(session, job, make_samples(session, dataset, 8))
+        publish_findings(session, job, make_samples(session, dataset, 8), flagged=flagged)
         make_artifact(session, job, "report", content)
         make_artifact(session, job, "safetensors", b"model")
     BlobStore(context.folder.blobs(tenant_id)).put(content)
@@ -51,13 +57,43 @@ def test_page_runs_nothing_but_packaged_files(signed_in: FakeBrowser, job: Job) 
 def test_figures_are_sentences(signed_in: FakeBrowser, job: Job) -> None:
     for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
         text = _text(signed_in.get(path).text)
-        assert "4 of 7 judged labels look wrong" in text
-        assert "About 2.0 % of the judged labels are probably wrong" in text
-        assert "should lie between 1.0 % and 3.0 %" in text
-        assert "Of the 4 suspects, about 3 (80 %) should really be wrong" in text
-        assert "They should hold about 50 % of all wrong labels" in text
+        assert "Between 1.0 % and 3.0 % of the judged labels are wrong" in text
+        assert "The best single guess is 2.0 %." in text
+        assert "4 of 7 judged labels are worth a look: between 5.1 % and 95 % of them" in text
+        assert "They hold at least 26 % of all wrong labels." in text
+        assert "2 are surely wrong" in text
         assert "1 label could not be judged" in text
         assert "Something &lt;odd&gt;." in text
+
+
+def test_report_of_an_earlier_version_has_no_ranges_of_quality(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    younger = ("expected_precision_interval", "expected_recall_interval", "num_sure", "fallbacks")
+    earlier = {name: value for name, value in REPORT.items() if name not in younger}
+    job = _audited(context, tenant.id, earlier)
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
+        text = _text(signed_in.get(path).text)
+        assert "4 of 7 judged labels are worth a look: about 80 % of them are wrong." in text
+        assert "They hold about 50 % of all wrong labels." in text
+        assert "surely wrong:" not in text
+
+
+def test_a_network_that_learned_too_little_calls_nothing_fine(
+    signed_in: FakeBrowser, context: AppContext, tenant: Tenant
+) -> None:
+    nothing: dict[str, Any] = {
+        "fallbacks": ["uninformative_predictions"], "noise_rate_interval": [0.0, 1.0],
+        "num_flagged": 0, "num_sure": 0, "class_pairs": [], "expected_precision": None,
+        "expected_recall": None,
+    }  # fmt: skip
+    job = _audited(context, tenant.id, REPORT | nothing, flagged=False)
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
+        text = _text(signed_in.get(path).text)
+        assert "The network learned too little to judge the labels" in text
+        assert "That none is flagged does not make them right" in text
+        for untrue in ("worth a look", "best single guess", "25 %", "0 %"):
+            assert untrue not in text.replace("\xa0", " "), untrue
 
 
 @pytest.mark.parametrize(
@@ -82,7 +118,7 @@ def test_where_wrong_labels_come_from_is_a_sentence(
     html = signed_in.get(f"/jobs/{job.id}").text
     assert words in _text(html)
     assert f'href="/jobs/{job.id}/review?verdict=hard"' in html
-    assert "12 hard but right." in _text(html)
+    assert "12 hard to learn." in _text(html)
 
 
 def test_results_tell_how_far_their_review_is(
@@ -108,14 +144,16 @@ def test_nothing_found_leaves_out_what_depends_on_it(
     signed_in: FakeBrowser, context: AppContext, tenant: Tenant
 ) -> None:
     nothing: dict[str, Any] = {
-        "num_flagged": 0, "expected_precision": None, "expected_recall": None, "class_pairs": [],
+        "num_flagged": 0, "num_sure": 0, "expected_precision": None, "expected_recall": 0.0,
+        "expected_precision_interval": [0.0, 1.0], "expected_recall_interval": [0.0, 1.0],
+        "class_pairs": [],
         "loss_histogram": None, "warnings": [],
     }  # fmt: skip
     job = _audited(context, tenant.id, REPORT | nothing)
     for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
         text = _text(signed_in.get(path).text)
-        assert "0 of 7 judged labels look wrong" in text
-        for absent in ("really be wrong", "They should hold", "taken for which", "loss"):
+        assert "None of 7 judged labels is worth a look." in text
+        for absent in ("of them are wrong", "They hold", "taken for which", "loss"):
             assert absent not in text, absent
 
 
@@ -134,9 +172,9 @@ def test_labels_that_could_not_be_judged_are_not_called_right(
         assert "each class has too few samples, at most 4" in text
         assert "Add samples to the classes, then audit the data set again." in text
         for untrue in (
-            "0 of 8",
-            "labels look wrong",
-            "probably wrong",
+            "None of",
+            "are wrong",
+            "worth a look",
             "between 0 %",
             "too few suspects",
         ):

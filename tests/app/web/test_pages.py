@@ -101,7 +101,7 @@ class TestDatasets:
             make_job(session, dataset, kind=JobKind.EXPORT)
         text = signed_in.get("/datasets").text
         assert "&lt;b&gt;pets&lt;/b&gt;" in text
-        assert "<strong>4</strong> labels look wrong" in text
+        assert "<strong>4</strong> labels worth a look" in text
         assert f'href="/jobs/{audit.id}"' in text
         assert "hx-get" not in text
 
@@ -124,7 +124,7 @@ class TestDatasets:
             )
         text = signed_in.get("/datasets").text
         assert "Audited" in text
-        assert "<strong>4</strong> labels look wrong" in text
+        assert "<strong>4</strong> labels worth a look" in text
         assert f'href="/jobs/{audit.id}"' in text
         assert str(later.id) not in text
 
@@ -140,7 +140,7 @@ class TestDatasets:
         text = signed_in.get("/datasets").text
         assert state.value.capitalize() in text
         assert f'href="/jobs/{later.id}"' in text
-        assert "<strong>4</strong> labels look wrong" in text
+        assert "<strong>4</strong> labels worth a look" in text
         assert f'href="/jobs/{audit.id}"' in text
 
     def test_do_not_call_labels_right_that_could_not_be_judged(

@@ -92,8 +92,8 @@ class TestQueue:
         self, signed_in: FakeBrowser, job: Job
     ) -> None:
         html = signed_in.get(f"/jobs/{job.id}/review?verdict=hard").text
-        assert "hard but right</bdi>" in html
-        assert html.count('class="tile__verdict" title="This label looks right, but') == 30
+        assert "hard to learn</bdi>" in html
+        assert html.count('class="tile__verdict" title="This label is not flagged, but') == 30
         assert "[[&#34;dog&#34;, 0.2]]" in html
 
     def test_names_are_escaped(self, signed_in: FakeBrowser, job: Job) -> None:

@@ -92,7 +92,7 @@ class TestBlind:
         for html in pages:
             assert 'data-suggested=""' in html
             assert "tile__chance" not in html
-            assert "looks wrong" not in html
+            assert "worth a look" not in html
         assert "What was measured" not in pages[1]
         decide(signed_in, mine[0], decision="keep")
         assert "What was measured" in page_of(signed_in, job, f"samples/{mine[0]}")

@@ -1,6 +1,6 @@
 import pytest
 
-from app.web.text import rate, size
+from app.web.text import between, rate, size
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,18 @@ from app.web.text import rate, size
 )  # fmt: skip
 def test_small_shares_keep_their_digits(fraction: float, words: str) -> None:
     assert rate(fraction).replace("\N{NO-BREAK SPACE}", " ") == words
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        ((0.012, 0.18), "between 1.2 % and 18 %"), ((0.0, 0.18), "at most 18 %"),
+        ((0.05, 1.0), "at least 5.0 %"), ((0.101, 0.102), "about 10 %"),
+        ((0.0, 1.0), "between 0 % and 100 %"),
+    ],
+)  # fmt: skip
+def test_ranges_are_words(interval: tuple[float, float], words: str) -> None:
+    assert between(interval).replace("\N{NO-BREAK SPACE}", " ") == words
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ class TestParquet:
         row = loaded[1]
         assert (row["sample_id"], row["label"]) == (reviewed.sample_ids[1], 2)
         assert row["image"].getpixel((0, 0)) == (10, 10, 10)
+        assert (loaded[0]["flagged"], loaded[0]["sure"]) == (True, True)
 
     def test_is_read_by_pandas(self, export: Export) -> None:
         table = pd.read_parquet(export(format="parquet", excluded="mark"))
@@ -134,6 +135,8 @@ class TestFiftyOne:
         assert relabelled["label"] == 2
         assert relabelled["attributes"]["given_label"] == "cat"
         assert relabelled["attributes"]["p_mislabeled"] > 0
+        first = labels["labels"][reviewed.sample_ids[0]]["attributes"]
+        assert (first["flagged"], first["sure"]) == (True, True)
 
 
 class TestLabelStudio:

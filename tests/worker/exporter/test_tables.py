@@ -49,6 +49,14 @@ class TestLabels:
         assert (row["given_label"], row["label"]) == ("cat", "grün")
         assert row["p_mislabeled"] >= 0.5
 
+    def test_flags_and_sure_labels_are_of_what_was_judged(self, export: Export) -> None:
+        rows = read_jsonl(export)
+        said = {(row["p_mislabeled"], row["flagged"], row["sure"]) for row in rows}
+        assert {(1.0, True, True), (None, None, None)} <= said
+        assert {p for p, _, sure in said if sure} == {
+            p for p, flagged, _ in said if flagged and p and p > 0.9
+        }
+
     def test_excluded_samples_can_be_marked(self, export: Export, reviewed: Reviewed) -> None:
         rows = read_jsonl(export, excluded="mark")
         marked = [row for row in rows if row["excluded"]]
