@@ -9,6 +9,7 @@ from ml.detection.findings import Findings
 from ml.detection.hypotheses import UNINFORMATIVE
 from ml.detection.structure import stands_out
 from ml.mixture import Mixture
+from ml.mixture.fit import ONE_COMPONENT
 from ml.types import IntArray
 
 MANY_WRONG = 0.4
@@ -22,8 +23,10 @@ def warn(findings: Findings, mixture: Mixture | None) -> list[str]:
     num_unjudged = int(np.isnan(findings.p_mislabeled).sum())
     if num_unjudged:
         warnings.append(f"{num_unjudged} samples are alone in their class and were not judged.")
-    if mixture is not None and mixture.fallback:
-        warnings.append("The losses do not show two groups, so the mixture model was not used.")
+    if mixture is not None and mixture.fallback not in (None, ONE_COMPONENT):
+        warnings.append(
+            "The losses are too few or too equal for a mixture: its posterior is 0 for every sample."
+        )
     return warnings
 
 
