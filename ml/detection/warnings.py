@@ -25,7 +25,7 @@ def warn(findings: Findings, mixture: Mixture | None) -> list[str]:
         warnings.append(f"{num_unjudged} samples are alone in their class and were not judged.")
     if mixture is not None and mixture.fallback not in (None, ONE_COMPONENT):
         warnings.append(
-            "The losses are too few or too equal for a mixture: its posterior is 0 for every sample."
+            "The losses are too few or too equal for a mixture: its posteriors are all 0."
         )
     return warnings
 
