@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ml.detection.findings import Findings
+from ml.detection.intervals import UNKNOWN
 from ml.detection.verdict import rank_by
 from ml.types import BoolArray, IntArray
 
@@ -15,7 +16,8 @@ UNPINNED = "p_unpinned"
 def pin(findings: Findings, labels_N: IntArray, verified_N: BoolArray) -> Findings:
     """Return findings in which verified labels have probability 0 and no flag.
 
-    Rates are those of the labels as they are now: a verified one counts as right.
+    Rates are those of the labels as they are now: a verified one counts as right. What hypotheses
+    say of the flags that are left is not known here, so their quality has no interval.
 
     Args:
         findings: Verdicts on N labels.
@@ -42,5 +44,7 @@ def pin(findings: Findings, labels_N: IntArray, verified_N: BoolArray) -> Findin
         noise_rate=num_expected / max(num_judged, 1),
         noise_rate_interval=(low * open_share, high * open_share),
         expected_precision=num_found / int(flagged_N.sum()) if flagged_N.any() else None,
+        expected_precision_interval=UNKNOWN,
         expected_recall=num_found / num_expected if num_expected > 0.0 else None,
+        expected_recall_interval=UNKNOWN,
     )
