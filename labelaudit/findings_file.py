@@ -18,7 +18,6 @@ COLUMNS = (
     "p_mislabeled",
     "flagged",
     "rank",
-    "sure",
 )
 # A cell that starts so is run as a formula when a spreadsheet opens the file (CWE-1236).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
@@ -77,5 +76,4 @@ def _row(finding: Finding) -> list[object]:
         "" if p_mislabeled is None else p_mislabeled,
         str(finding["flagged"]).lower(),
         finding["rank"],
-        str(finding.get("sure", "")).lower(),
     ]

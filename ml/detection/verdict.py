@@ -24,6 +24,8 @@ MIN_CLASS_SIZE = 2
 
 MAX_TOLD_WIDTH = 0.5
 """A wider interval of the noise rate says less than the constant [0, 0.5] does."""
+MAX_FLAGGED = 0.5
+"""More than half of all samples are no choice of what to look at where the rate is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -80,15 +82,16 @@ def judge(
 
     Returns:
         The verdicts. A sample whose given label no other has is not judged. Where nothing could be
-        fitted, or the noise rate may be anything (an interval wider than `MAX_TOLD_WIDTH`), samples
-        are ranked, but none is flagged and no quality is stated.
+        fitted, or the noise rate may be anything (an interval wider than `MAX_TOLD_WIDTH`) and most
+        samples would be flagged, samples are ranked, but none is flagged and no quality is stated.
     """
     found = fit_hypotheses(find_candidates(log_prob_NC, label_N), may_underfit=may_underfit)
     p_mislabeled_N = found.true_class.p_wrong
     size_C = np.bincount(label_N, minlength=log_prob_NC.shape[1])
     p_mislabeled_N[size_C[label_N] < MIN_CLASS_SIZE] = np.nan
-    found = _unless_all_is_possible(found, p_mislabeled_N)
     flagged_N, sure_N = worth_a_look(p_mislabeled_N, min_yield), surely_wrong(p_mislabeled_N)
+    if flagged_N.mean() > MAX_FLAGGED:
+        found = _unless_all_is_possible(found, p_mislabeled_N)
     if found.fallback:
         flagged_N, sure_N = np.zeros_like(flagged_N), np.zeros_like(sure_N)
     place_N = suggest(found.true_class.prob, flagged_N)

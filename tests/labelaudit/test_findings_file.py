@@ -20,7 +20,7 @@ def test_plain_text_stays_exact() -> None:
 
 def test_the_file_has_the_columns_of_the_contract_and_exact_numbers(tmp_path: Path) -> None:
     rows = [
-        finding(1, p_mislabeled=0.1 + 0.2, given_label="=cmd", path='a,"b\n.png', sure=True),
+        finding(1, p_mislabeled=0.1 + 0.2, given_label="=cmd", path='a,"b\n.png'),
         finding(2, p_mislabeled=None, flagged=False),
     ]
     top = write_findings(cast("list[Finding]", rows), tmp_path / "f.csv", num_top=5)
@@ -28,12 +28,11 @@ def test_the_file_has_the_columns_of_the_contract_and_exact_numbers(tmp_path: Pa
         first, second = csv.DictReader(file)
     assert list(first) == [
         "sample_id", "path", "given_label", "suggested_label", "suggested_confidence",
-        "p_mislabeled", "flagged", "rank", "sure",
+        "p_mislabeled", "flagged", "rank",
     ]  # fmt: skip
     assert (first["given_label"], first["path"]) == ("'=cmd", 'a,"b\n.png')
     assert (float(first["p_mislabeled"]), first["flagged"]) == (0.1 + 0.2, "true")
     assert (second["p_mislabeled"], second["flagged"], second["rank"]) == ("", "false", "2")
-    assert (first["sure"], second["sure"]) == ("true", "false")
     assert [found["rank"] for found in top] == [1]
     assert list(read_flagged(tmp_path / "f.csv")) == [('a,"b\n.png', True), ("cat/2.png", False)]
 
