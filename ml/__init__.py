@@ -1,4 +1,4 @@
-"""Finds wrong labels: noise-robust training, loss mixtures, scoring. Arrays in, arrays out."""
+"""Finds wrong labels: noise-robust training, loss mixtures, detection. Arrays in, arrays out."""
 
 from ml.delivered import (
     ONNX_HINT,

@@ -29,6 +29,7 @@ FITTING_TEMPERATURE = 0.25
 NUM_ROUNDS = 6
 """Anchors and posterior of the true class need each other; six rounds settle both."""
 FALLBACK_NOISE = 0.2
+"""Even noise that is assumed where nothing can be fitted (convention): it only ranks."""
 UNINFORMATIVE = "uninformative_predictions"
 """The fallback where nothing is stated."""
 

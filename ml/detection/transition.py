@@ -17,6 +17,8 @@ STRENGTHS = np.geomspace(1.0, 1e5, 21)
 """Imagined samples of each class, among which the likeliest Dirichlet prior is looked for."""
 MIN_NOISE = 1e-4
 """Labels without an error in sight may hold one in ten thousand (convention)."""
+START_NOISE = 0.1
+"""Noise rate from which EM starts (convention)."""
 NUM_STEPS = 6
 """Of EM, for a new prior; more change no posterior by .01."""
 MIN_LIKELIHOOD = 1e-300
@@ -46,7 +48,7 @@ class EvenNoise:
         p(k | i) is proportional to prior_i(k) (1 - e) where k is the given label, else to
         prior_i(k) e / (C - 1).
         """
-        noise, other = 0.1, max(prior.num_classes - 1, 1)
+        noise, other = START_NOISE, max(prior.num_classes - 1, 1)
         for _ in range(NUM_STEPS):
             right_N = prior.prob[:, 0] * (1.0 - noise)
             wrong_N = (1.0 - prior.prob[:, 0]) * noise / other

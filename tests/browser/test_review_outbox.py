@@ -54,6 +54,13 @@ def _leave_when_asked(page: Page) -> None:
     page.on("dialog", lambda dialog: dialog.accept())
 
 
+def _decide_offline(page: Page, keys: str, *, num: int) -> None:
+    """Press keys that make so many decisions, none of which reaches the service."""
+    page.route(DECISIONS, lambda route: route.abort())
+    press(page, keys)
+    expect(page.locator("#tally")).to_contain_text(f"{num} not saved")
+
+
 def test_a_session_that_is_over_loses_nothing(
     open_page: OpenPage, seed: Seed, service: Service
 ) -> None:
@@ -107,9 +114,7 @@ def test_leaving_with_unsaved_decisions_is_asked_about(
         dialog.dismiss()
 
     page.on("dialog", stay)
-    page.route(DECISIONS, lambda route: route.abort())
-    press(page, "s")
-    expect(page.locator("#tally")).to_contain_text("1 not saved")
+    _decide_offline(page, "s", num=1)
     page.get_by_role("link", name="My share").click()
     for _ in range(100):
         if asked:
@@ -141,9 +146,7 @@ def test_without_locks_a_reload_keeps_them_for_this_tab(
     )
     _leave_when_asked(page)
     page.goto(suspects.review_path)
-    page.route(DECISIONS, lambda route: route.abort())
-    press(page, "s a")
-    expect(page.locator("#tally")).to_contain_text("2 not saved")
+    _decide_offline(page, "s a", num=2)
     page.unroute_all()
     page.reload()
     all_saved(page, service, suspects, 2)
@@ -156,9 +159,7 @@ def test_another_account_in_the_same_browser_never_sends_them(
     suspects = make_suspects(seed, 6)
     page = open_page(suspects.review_path)
     _leave_when_asked(page)
-    page.route(DECISIONS, lambda route: route.abort())
-    press(page, "s s")
-    expect(page.locator("#tally")).to_contain_text("2 not saved")
+    _decide_offline(page, "s s", num=2)
     _use_key(page.context, service, _new_key(service, "Ben"))
     page.unroute_all()
     page.goto(suspects.review_path)
@@ -182,9 +183,7 @@ def test_what_a_closed_tab_left_is_sent_by_the_next_and_an_open_one_keeps_its_ow
 ) -> None:
     suspects = make_suspects(seed, 6)
     page = open_page(suspects.review_path)
-    page.route(DECISIONS, lambda route: route.abort())
-    press(page, "s a")
-    expect(page.locator("#tally")).to_contain_text("2 not saved")
+    _decide_offline(page, "s a", num=2)
     other = page.context.new_page()
     other.goto(suspects.review_path)
     press(other, "End d")
@@ -257,9 +256,7 @@ def test_a_faster_reviewer_is_told_of_after_a_reload_too(
     suspects = make_suspects(seed, 6)
     page = open_page(suspects.review_path)
     _leave_when_asked(page)
-    page.route(DECISIONS, lambda route: route.abort())
-    press(page, "s s")
-    expect(page.locator("#tally")).to_contain_text("2 not saved")
+    _decide_offline(page, "s s", num=2)
     sample_id = page.locator(".tile").first.get_attribute("data-sample")
     body = {"decision": "unsure"}
     headers = {"If-Match": "1"}
