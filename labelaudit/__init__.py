@@ -3,20 +3,24 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labelaudit.async_client import AsyncClient
-    from labelaudit.client import Client
+    from labelaudit.client import AsyncClient, Client
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AsyncClient", "Client", "__version__"]
 
 
 def __getattr__(name: str) -> object:
     """Load a client when it is asked for: the command line must start at once."""
-    if name == "Client":
-        from labelaudit.client import Client  # noqa: PLC0415 - see above
+    if name in {"AsyncClient", "Client"}:
+        from labelaudit import client  # noqa: PLC0415 - see above
 
-        return Client
-    if name == "AsyncClient":
-        from labelaudit.async_client import AsyncClient  # noqa: PLC0415 - see above
+        return getattr(client, name)
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - see above
 
-        return AsyncClient
+        return version("labelaudit")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what is public: consoles complete it."""
+    return [*__all__]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labelaudit.client import Client
+from labelaudit.client.files import write_json
 from labelaudit.contact_sheet import NUM_TILES, write_contact_sheet
 from labelaudit.errors import InputError
-from labelaudit.files import write_json
 from labelaudit.findings_file import write_findings
 from labelaudit.pack import pack_folder
 from labelaudit.progress import upload_progress

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from labelaudit.files import replacing
+from labelaudit.client.files import replacing
 from labelaudit.findings_file import labels_of
 from labelaudit.schemas import Finding
 from labelaudit.terminal import printable

@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labelaudit.client.files import replacing
 from labelaudit.errors import InputError, ServiceError
-from labelaudit.files import replacing
 from labelaudit.terminal import note, say
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labelaudit.files import replacing
+from labelaudit.client.files import replacing
 
 _NUM_CLASSES = 10
 _BRIGHTEST = 16  # scikit-learn's digits count the dark pixels of 4 x 4 blocks

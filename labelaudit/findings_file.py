@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from labelaudit.files import replacing
+from labelaudit.client.files import replacing
 from labelaudit.schemas import Finding
 
 COLUMNS = (

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labelaudit.client.files import replacing
 from labelaudit.configuration import load_settings
 from labelaudit.database import open_database
 from labelaudit.errors import InputError
-from labelaudit.files import replacing
 from labelaudit.terminal import note, printable, say
 
 if TYPE_CHECKING:

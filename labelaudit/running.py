@@ -13,7 +13,6 @@ from labelaudit.private import private_service
 from labelaudit.progress import job_progress
 from labelaudit.schemas import Job
 from labelaudit.terminal import note
-from labelaudit.waiting import wait_for_job
 
 KEY_VARIABLE = "LABELAUDIT_API_KEY"
 
@@ -83,7 +82,7 @@ def follow(service: Service, job_id: str) -> Job:
     note(f"job {job_id}")
     try:
         with job_progress() as show:
-            return wait_for_job(service.client.get_job, job_id, show=show, check=service.check)
+            return service.client.wait(job_id, on_progress=show, check=service.check)
     except KeyboardInterrupt:
         note("cancelling the job")
         with suppress(LabelAuditError):  # it may have ended meanwhile

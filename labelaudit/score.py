@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labelaudit.client import Client
+from labelaudit.client.files import write_json
 from labelaudit.errors import InputError
-from labelaudit.files import write_json
 from labelaudit.findings_file import write_findings
 from labelaudit.progress import upload_progress
 from labelaudit.running import (

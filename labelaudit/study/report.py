@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from labelaudit.client.files import replacing
 from labelaudit.errors import InputError
-from labelaudit.files import replacing
 from labelaudit.study.markdown import accuracy_rows, page, published_rows
 from labelaudit.study.origin import (
     common_options,

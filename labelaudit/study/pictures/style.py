@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from labelaudit.files import replacing
+from labelaudit.client.files import replacing
 from labelaudit.study.results import CellResult
 
 WIDTH_INCHES = 10.0
