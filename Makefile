@@ -78,7 +78,7 @@ docs: install  ## build the user guide into build/docs; a broken link is an erro
 
 .PHONY: contract
 contract: install  ## two minutes of generated requests against the real server
-	$(BIN)/python -m benchmarks.contract_fuzz --seconds 120 --seed 1
+	$(BIN)/python -m benchmarks.service.contract_fuzz --seconds 120 --seed 1
 
 .PHONY: format
 format: install  ## rewrite the code in the house style

@@ -197,53 +197,6 @@ def demo(out: OutOption = Path("labelaudit-out")) -> None:
 
 
 @app.command()
-def study(  # noqa: PLR0913 - options of the command line
-    path: Annotated[
-        Path | None,
-        typer.Argument(metavar="PATH", help="Class folders with right labels, or their archive."),
-    ] = None,
-    *,
-    methods: Annotated[str, typer.Option(help="Parted by commas.")] = "ce,mixup,m-dyr-h",
-    noise: Annotated[str, typer.Option(help="Shares of labels to spoil.")] = "0,0.5,0.8",
-    noise_kind: Annotated[str, typer.Option(help="How labels are spoilt.")] = "uniform",
-    seeds: Annotated[str, typer.Option(help="Each method runs once with each.")] = "0,1",
-    preset: Annotated[str, typer.Option(help="standard, or paper: as published.")] = "standard",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="Network.")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of its first layer.")] = None,
-    weights: Annotated[str | None, typer.Option(help="stored or live.")] = None,
-    mixture: Annotated[str | None, typer.Option(help="robust or faithful.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="name=value of any training option.")
-    ] = None,
-    max_samples: Annotated[int | None, typer.Option(min=2, help="To train on.")] = None,
-    max_test: Annotated[int | None, typer.Option(min=1, help="To test on.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
-    table_only: Annotated[
-        bool, typer.Option("--table-only", help="Show the finished ones; run nothing.")
-    ] = False,
-    out: OutOption = Path("labelaudit-study"),
-) -> None:
-    """Compare methods under planted label noise; ended early, it goes on where it was."""
-    from labelaudit.study.command import StudyRequest, run_requested_study, show_study
-
-    _end_as_by_ctrl_c()
-    if table_only:
-        show_study(out)
-        return
-    options = {
-        "epochs": epochs, "architecture": architecture, "width": width,
-        "weights": weights, "mixture_mode": mixture,
-    }  # fmt: skip
-    request = StudyRequest(
-        source=path, out=out, methods=methods, noise_levels=noise, noise_kind=noise_kind,
-        seeds=seeds, preset=preset, options=options, option_texts=setting or (),
-        max_train=max_samples, max_test=max_test, processes=processes,
-    )  # fmt: skip
-    run_requested_study(request)
-
-
-@app.command()
 def doctor() -> None:
     """Look for what is missing, and say how to mend it."""
     from labelaudit.doctor import run_doctor
