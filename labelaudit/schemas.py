@@ -172,11 +172,8 @@ class Decision(TypedDict):
     version: int
 
 
-class ExportCreated(TypedDict):
-    """What a request for an export started: the export is its job's result."""
-
-    export_id: str
-    job_id: str
+ExcludedChoice: TypeAlias = Literal["leave_out", "mark"]
+"""What becomes of excluded samples."""
 
 
 class JobError(TypedDict):
@@ -215,6 +212,19 @@ class Export(TypedDict):
     state: JobState
 
 
+class ExportCreated(TypedDict):
+    """What a request for an export started: the export is its job's result."""
+
+    export_id: str
+    job_id: str
+
+
+ExportFormat: TypeAlias = Literal[
+    "csv", "jsonl", "parquet", "imagefolder", "label-studio", "fiftyone", "cleanlab", "croissant"
+]
+"""Who is meant to read it."""
+
+
 class ClassShare(TypedDict):
     """A class and how probable it is, 0 to 1."""
 
@@ -245,12 +255,6 @@ class Finding(TypedDict):
     sure: bool
     verdict: str
     version: int
-
-
-class JobCreated(TypedDict):
-    """What a request for an audit started."""
-
-    job_id: str
 
 
 JobKind: TypeAlias = Literal["ingest", "audit", "score", "export", "recalibrate", "predict"]
@@ -289,8 +293,26 @@ class Job(TypedDict):
     state: JobState
 
 
+class JobCreated(TypedDict):
+    """What a request for an audit started."""
+
+    job_id: str
+
+
 Scope: TypeAlias = Literal["read", "review", "write", "train", "admin"]
 """A right that a key carries; none implies another."""
+
+
+class Key(TypedDict):
+    """A key without its secret."""
+
+    created_at: str
+    expires_at: str | None
+    id: str
+    last_used_at: str | None
+    name: str
+    revoked_at: str | None
+    scopes: list[Scope]
 
 
 class KeyCreated(TypedDict):
@@ -306,17 +328,8 @@ class KeyCreated(TypedDict):
     scopes: list[Scope]
 
 
-class Key(TypedDict):
-    """A key without its secret."""
-
-    created_at: str
-    expires_at: str | None
-    id: str
-    last_used_at: str | None
-    name: str
-    revoked_at: str | None
-    scopes: list[Scope]
-
+LabelChoice: TypeAlias = Literal["given", "decisions", "suggestions"]
+"""Which labels go out."""
 
 LogEntry = TypedDict(
     "LogEntry",
@@ -338,6 +351,21 @@ LogEntry = TypedDict(
     },
 )
 """How one step changed one sample."""
+
+Method: TypeAlias = Literal[
+    "ce",
+    "mixup",
+    "st-s",
+    "st-h",
+    "dy-s",
+    "dy-h",
+    "dy-gmm",
+    "m-dyr-s",
+    "m-dyr-h",
+    "md-dyr-h",
+    "md-dyr-sh",
+]
+"""How to train on labels that may be wrong: the variants of Arazo et al. 2019."""
 
 
 class ImageProblem(TypedDict):
@@ -371,6 +399,14 @@ class Predictions(TypedDict):
     items: list[Prediction]
     job_id: str
     model_job_id: str
+
+
+Preset: TypeAlias = Literal["auto", "quick", "standard", "paper"]
+"""How much to spend. `auto` picks by image size, and the report says why.
+
+`quick` trains a head on a pretrained network's features, `standard` a small network. `paper` is
+the published setting: a large network for up to 300 epochs, so for a GPU.
+"""
 
 
 class RejectedFile(TypedDict):
@@ -416,6 +452,17 @@ class Sample(TypedDict):
     width: int | None
 
 
+Signal: TypeAlias = Literal[
+    "prediction", "neighbour_agreement", "posterior", "mean_loss", "disagreement", "margin"
+]
+"""What labels are judged by, and what is kept of each sample beside the verdict.
+
+`prediction` and `neighbour_agreement` make `p_mislabeled`: the averaged network's probabilities
+over all epochs, and the labels of the most similar images. The others come from the losses of
+the given label and are for the reader; `disagreement` also makes the verdict `hard`.
+"""
+
+
 class SigningKey(TypedDict):
     """A public key; `current` signs now, the others have."""
 
@@ -434,6 +481,15 @@ class Submission(TypedDict):
     job_id: str
 
 
+class Webhook(TypedDict):
+    """A receiver."""
+
+    created_at: str
+    disabled_at: str | None
+    id: str
+    url: str
+
+
 class WebhookCreated(TypedDict):
     """A new receiver with the secret that verifies its messages."""
 
@@ -441,13 +497,4 @@ class WebhookCreated(TypedDict):
     disabled_at: str | None
     id: str
     secret: str
-    url: str
-
-
-class Webhook(TypedDict):
-    """A receiver."""
-
-    created_at: str
-    disabled_at: str | None
-    id: str
     url: str

@@ -24,7 +24,7 @@ MAY_QUERY = {"app/core/bulk.py"}
 """Knows how to insert, not what."""
 MAY_START_THREADS = {
     "app/core/background.py",
-    "labelaudit/parent.py",  # these two compare two numbers and end their process
+    "labelaudit/supervisor.py",  # these two compare two numbers and end their process
     "worker/child.py",
     "worker/process.py",  # its end is an event of its own
     "worker/webhooks.py",  # one message each

@@ -1,7 +1,7 @@
 """Write the parts of the client that follow from others.
 
 - `labelaudit/client/_sync` from `labelaudit/client/_async`, by replacing words;
-- `labelaudit/schemas.py` from docs/api/openapi.json: the types that `_async` imports, with all
+- `labelaudit/schemas.py` from docs/api/openapi.json: the types that `labelaudit` imports, with all
   that they refer to.
 
 python -m docs.generate (make api-docs) does this too.
@@ -84,7 +84,7 @@ def _formatted(text: str) -> str:
 def _imported_types() -> set[str]:
     return {
         alias.name
-        for path in ASYNC.glob("*.py")
+        for path in PACKAGE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and node.module == "labelaudit.schemas"
         for alias in node.names
@@ -102,10 +102,12 @@ def schemas_text(schemas: Mapping[str, Any], wanted: set[str]) -> str:
                 add(reference)
             ordered[name] = None
 
-    for name in sorted(schemas):
-        # What the service reads may be named as what it answers, such as `Decision`.
-        if names[name] in wanted and "enum" not in schemas[name]:
-            add(name)
+    # Where a list of values has the name of an answer, such as `Decision`, the answer is meant.
+    chosen = {
+        names[name]: name for name in sorted(schemas, key=lambda name: "enum" not in schemas[name])
+    }
+    for name in sorted(wanted & chosen.keys()):
+        add(chosen[name])
     written = [names[name] for name in ordered]
     if missing := wanted - set(written):
         raise ValueError(f"openapi.json has no types for {sorted(missing)}")

@@ -13,7 +13,7 @@ from benchmarks.study.data import StudyData
 from benchmarks.study.grid import Cell
 from benchmarks.study.results import EpochRow, StudyFolder
 from benchmarks.study.training import run_cell
-from labelaudit.parent import follow_parent
+from labelaudit.supervisor import follow_parent
 
 EXIT_DIVERGED = 3
 _PROGRESS_SECONDS = 0.5

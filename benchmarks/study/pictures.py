@@ -18,7 +18,7 @@ import ml
 from benchmarks.study.detection import posteriors, roc_auc, roc_curve
 from benchmarks.study.results import CellResult, StudyFolder
 from benchmarks.study.table import method_order
-from labelaudit.client.files import replacing
+from labelaudit.files import replacing
 
 WIDTH_INCHES = 10.0
 DPI = 160

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from typing_extensions import override
 
-from labelaudit.parent import PARENT_PID_VARIABLE
+from labelaudit.supervisor import PARENT_PID_VARIABLE
 from labelaudit.terminal import note
 
 _LOG_TAIL_BYTES = 2_000

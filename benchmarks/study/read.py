@@ -10,8 +10,8 @@ import numpy as np
 import ml
 from benchmarks.images import fashion_mnist, stratified_rows
 from benchmarks.study.data import Images, Labels, StudyData
+from labelaudit.audit import pack_folder
 from labelaudit.errors import InputError
-from labelaudit.pack import pack_folder
 from labelaudit.terminal import note
 from worker.ingest.errors import IngestError
 from worker.ingest.layout import TEST

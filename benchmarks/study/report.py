@@ -23,8 +23,8 @@ from benchmarks.study.table import (
     differing_options,
     summarise,
 )
-from labelaudit.client.files import replacing
 from labelaudit.errors import InputError
+from labelaudit.files import replacing
 from labelaudit.terminal import say
 
 

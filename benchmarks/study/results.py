@@ -8,8 +8,8 @@ from typing import Any, TypedDict, cast
 import numpy as np
 import numpy.typing as npt
 
-from labelaudit.client.files import replacing
 from labelaudit.errors import InputError
+from labelaudit.files import replacing
 
 FORMAT = 1
 

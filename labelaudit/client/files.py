@@ -1,12 +1,9 @@
-"""Files on this machine: written whole or not at all, read with progress, read beside a loop."""
+"""How the clients read and write files: with progress, and beside an event loop."""
 
 import io
-import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from anyio import to_thread
 from typing_extensions import TypeVarTuple, Unpack, override
@@ -23,30 +20,6 @@ async def in_thread(work: Callable[[Unpack[Arguments]], A], *arguments: *Argumen
 def in_place(work: Callable[[Unpack[Arguments]], A], *arguments: *Arguments) -> A:
     """Do blocking work for `Client`."""
     return work(*arguments)
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target`; it takes the name when the block succeeds."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        sync_to_disk(temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync_to_disk(path: Path) -> None:
-    """Return once the file is on the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def write_json(target: Path, value: Any) -> None:
-    """Write a value as JSON that people can read."""
-    with replacing(target) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 class ReportingFile(io.FileIO):

@@ -123,23 +123,18 @@ class TestSuccess:
         for untrue in ("worth a look", "%"):
             assert untrue not in done.stdout, untrue
 
-    def test_leaves_judging_the_options_to_the_service(
+    def test_passes_the_options_on(
         self, service: FakeService, url: str, images: Path, tmp_path: Path
     ) -> None:
         given = [
-            "--method",
-            "ce",
-            "--epochs",
-            "0",
-            "--preset",
-            "p",
-            "--signal",
-            "a",
-            "--signal",
-            "b",
-        ]
+            "--method", "ce", "--epochs", "3", "--preset", "standard",
+            "--signal", "margin", "--signal", "one of tomorrow",
+        ]  # fmt: skip
         audit(url, images, *given, folder=tmp_path)
-        wanted = {"preset": "p", "method": "ce", "epochs": 0, "signals": ["a", "b"]}
+        wanted = {
+            "preset": "standard", "method": "ce", "epochs": 3,
+            "signals": ["margin", "one of tomorrow"],
+        }  # fmt: skip
         options = json.dumps(wanted).encode()
         assert options in service.uploads[0]
 
@@ -212,7 +207,10 @@ class TestFailure:
 
     def test_a_missing_path_is_told(self, tmp_path: Path) -> None:
         done = run_program("audit", "nowhere", folder=tmp_path)
-        assert (done.returncode, done.stderr) == (2, "error: there is no nowhere (not_found)\n")
+        assert (done.returncode, done.stderr) == (
+            2,
+            "error: no such file or folder: 'nowhere' (not_found)\n",
+        )
 
     def test_a_missing_key_is_told(self, images: Path) -> None:
         done = run_program("audit", images, "--url", "http://127.0.0.1:9", folder=images.parent)

@@ -6,8 +6,8 @@ import pytest
 
 from labelaudit.client import Client
 from labelaudit.client._sync import api
+from labelaudit.display import describe
 from labelaudit.errors import ApiError, ServiceError
-from labelaudit.progress import describe
 from labelaudit.schemas import Job
 from tests.labelaudit.fake_service import KEY, FakeService, job, problem
 

@@ -15,7 +15,7 @@ import httpx2
 import stamina
 
 from labelaudit.client._sync.transport import Transport
-from labelaudit.client.files import ReportingFile, in_place, replacing, sync_to_disk
+from labelaudit.client.files import ReportingFile, in_place
 from labelaudit.client.protocol import (
     PREDICT_TIMEOUT,
     UPLOAD_TIMEOUT,
@@ -27,6 +27,7 @@ from labelaudit.client.protocol import (
     retry_options,
 )
 from labelaudit.errors import ApiError, InputError, LabelAuditError, is_transient
+from labelaudit.files import replacing, sync_to_disk
 from labelaudit.schemas import Submission
 
 RESUMABLE_FROM_BYTES = 64 * 1024**2

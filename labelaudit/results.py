@@ -1,21 +1,31 @@
-"""`suspects.png`: the top suspects as pictures, each with the label it has and should have.
+"""The files that an audit writes for people: `findings.csv` and `suspects.png`."""
 
-The service sends pictures as they are seen: upright, on white, in 8 bits.
-"""
-
+import csv
 import io
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFont
 
-from labelaudit.client.files import replacing
-from labelaudit.findings_file import labels_of
+from labelaudit.files import replacing
 from labelaudit.schemas import Finding
 from labelaudit.terminal import printable
 
+COLUMNS = (
+    "sample_id",
+    "path",
+    "given_label",
+    "suggested_label",
+    "suggested_confidence",
+    "p_mislabeled",
+    "flagged",
+    "rank",
+)
+# A cell that starts so is run as a formula when a spreadsheet opens the file (CWE-1236).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 NUM_TILES = 40
 _COLUMNS = 8
@@ -29,6 +39,62 @@ _PAPER, _INK, _GREY = "white", "#202020", "#d0d0d0"
 _ALARM = "#b00020"
 _NONE_FLAGGED = "No label was flagged. These are the most suspicious:"
 _NONE_JUDGED = "No label could be judged."
+
+
+def write_findings(findings: Iterable[Finding], target: Path, *, num_top: int) -> list[Finding]:
+    """Write all findings as they arrive; return the worst.
+
+    Those are the first flagged ones; where none is flagged, the first that could be judged.
+    """
+    flagged: list[Finding] = []
+    judged: list[Finding] = []
+    with replacing(target) as temporary, _open_csv(temporary) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for finding in findings:
+            writer.writerow(_row(finding))
+            if finding["flagged"] and len(flagged) < num_top:
+                flagged.append(finding)
+            if finding["p_mislabeled"] is not None and len(judged) < num_top:
+                judged.append(finding)
+    return flagged or judged
+
+
+def labels_of(finding: Finding) -> list[str]:
+    """Return the given label and, where it is another one, the suggested label."""
+    return list(dict.fromkeys((finding["given_label"], finding["suggested_label"])))
+
+
+def read_flagged(source: Path) -> Iterator[tuple[str, bool]]:
+    """Yield path and flag of each row."""
+    with source.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield row["path"], row["flagged"] == "true"
+
+
+def safe_cell(text: str) -> str:
+    """Return the text so that no spreadsheet reads it as a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+@contextmanager
+def _open_csv(path: Path) -> Iterator[TextIO]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def _row(finding: Finding) -> list[object]:
+    p_mislabeled = finding["p_mislabeled"]
+    return [
+        finding["sample_id"],
+        safe_cell(finding["path"]),
+        safe_cell(finding["given_label"]),
+        safe_cell(finding["suggested_label"]),
+        finding["suggested_confidence"],
+        "" if p_mislabeled is None else p_mislabeled,
+        str(finding["flagged"]).lower(),
+        finding["rank"],
+    ]
 
 
 def write_contact_sheet(
@@ -54,7 +120,7 @@ def write_contact_sheet(
 
 
 def _title(shown: Sequence[Finding]) -> str:
-    """Return what to know of a sheet that does not show suspects."""
+    """Return the title of a sheet without flagged samples, else nothing."""
     if not shown:
         return _NONE_JUDGED
     return "" if shown[0]["flagged"] else _NONE_FLAGGED
@@ -118,7 +184,7 @@ def _load_font() -> Font:
 
 
 def _drawable(text: str, font: Font) -> str:
-    """Return the text with plainer letters where the font lacks one: é as e, → as >."""
+    """Replace characters that the font lacks by plainer ones: é by e, → by >."""
     missing = font.getmask("\uffff")
 
     def plain(character: str) -> str:
