@@ -96,7 +96,7 @@ class TestCount:
         assert left.low <= (wrong_N & ~decided_N).sum() <= left.high
 
     def test_there_may_be_none_until_one_is_found(self) -> None:
-        p_N = np.full(1_000, 0.05)
+        p_N = np.full(1_000, 0.3)
         none_N, decided_N = np.zeros(1_000, dtype=np.bool_), some(1_000, 30)
         assert ml.recalibrate(p_N, none_N, decided_N).count_wrong(p_N).low == 0.0
         one_N = np.arange(1_000) == int(decided_N.argmax())
