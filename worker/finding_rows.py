@@ -18,6 +18,8 @@ SIGNAL = "signal_"
 """Before the names of the arrays that are signals."""
 VERIFIED = "verified"
 """Array of what people decided before, and the verdict on it."""
+FIRST_LOOK_FILE = "first-look.npz"
+"""Which rows to look at first (`index`), and which of them chance chose (`by_chance`)."""
 
 
 def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Iterator[Columns]:
@@ -37,6 +39,13 @@ def finding_rows(folder: Path, sample_ids: Sequence[int], version: int) -> Itera
         yield _columns(
             {name: array[batch] for name, array in arrays.items()}, ids[batch].tolist(), version
         )
+
+
+def first_look(folder: Path, sample_ids: Sequence[int]) -> list[tuple[int, bool]]:
+    """Return the samples to look at first, in order, and whether chance alone chose each."""
+    with np.load(folder / FIRST_LOOK_FILE, allow_pickle=False) as file:
+        places, by_chance = file["index"].tolist(), file["by_chance"].tolist()
+    return [(sample_ids[place], chance) for place, chance in zip(places, by_chance, strict=True)]
 
 
 def _columns(

@@ -124,7 +124,7 @@ def write_evidence(folder: Path, judged: Iterator[Judged], doubted: set[int]) ->
         columns["p_now"].append(np.nan if row.p_mislabeled is None else row.p_mislabeled)
         columns["says_wrong"].append(-1 if says is None else int(says))
         columns["is_left"].append(row.decision is None or row.sample_id in doubted)
-        columns["is_random"].append(row.is_random)
+        columns["by_chance"].append(row.by_chance)
         columns["given_label"].append(row.given_label)
         columns["suggested_label"].append(row.suggested_label)
     np.savez(folder / EVIDENCE.file, **{name: np.array(values) for name, values in columns.items()})  # type: ignore[arg-type]  # numpy types only its flag

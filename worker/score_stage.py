@@ -13,7 +13,7 @@ from app.core.bulk import batches
 from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.models import DatasetState, Split
-from worker.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows
+from worker.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows, first_look
 from worker.process import Event
 from worker.publisher import Publisher
 from worker.scores.outputs import LABELS, REPORT, SUMMARY
@@ -63,7 +63,7 @@ class ScoreStage(Stage):
                 content_hash=summary["content_hash"],
                 ingest_report={"warnings": summary["warnings"], "duplicates": []},
             )
-            publisher.finish(session, artifacts)
+            publisher.finish(session, artifacts, first_look(folder, sample_ids))
         self._context.files.upload(self._attempt.dataset_id).unlink(missing_ok=True)
 
     def _write_samples(self, folder: Path, lease: Lease) -> list[int]:

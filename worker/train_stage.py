@@ -9,7 +9,13 @@ from typing_extensions import override
 from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import PACE_UNKNOWN
 from worker.array_file import save_array
-from worker.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE, NPY_TYPE, finding_rows
+from worker.finding_rows import (
+    CLASS_LOSSES_FILE,
+    EVIDENCE_FILE,
+    NPY_TYPE,
+    finding_rows,
+    first_look,
+)
 from worker.frozen_decisions import FrozenDecisions
 from worker.process import Event
 from worker.publisher import Publisher
@@ -114,7 +120,7 @@ class TrainStage(Stage):
             if kind not in _MAY_BE_MISSING or (folder / name).exists()
         ]
         with self._context.database.unit_of_work() as session:
-            publisher.finish(session, artifacts)
+            publisher.finish(session, artifacts, first_look(folder, self._sample_ids))
 
 
 def _save_labels(

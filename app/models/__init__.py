@@ -35,7 +35,7 @@ from app.models.job_attempt import (
     JobAttempt,
 )
 from app.models.published_key import PublishedKey
-from app.models.review import RandomSample, ReviewClaim, SecondOpinion
+from app.models.review import FirstLook, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
 from app.models.tenant import Tenant
 from app.models.upload import Upload
@@ -65,6 +65,7 @@ __all__ = [
     "EndedAttempts",
     "Exclusion",
     "Finding",
+    "FirstLook",
     "FolderMark",
     "IdempotencyKey",
     "Job",
@@ -75,7 +76,6 @@ __all__ = [
     "LossRank",
     "PublishedKey",
     "Queue",
-    "RandomSample",
     "RejectedFile",
     "ResultVersion",
     "ReviewClaim",

@@ -161,6 +161,10 @@ _SIGNALS = {
         "Near another",
         "How much nearer the most similar image is than the next ones, 0 to 1.",
     ),
+    "spread": (
+        "Not decided by predictions",
+        "How far the hypotheses of the audit differ on this label: 0 not at all, 0.5 most.",
+    ),
     "p_unpinned": (
         "Likely wrong, by itself",
         "What the training thought of the label, were it not verified by a person.",

@@ -40,7 +40,7 @@ from ml.types import BoolArray
 
 Result = dict[str, Any]
 
-_DATA = ROOT.parent / "shared" / "data"
+DATA = ROOT.parent / "shared" / "data"
 _OUT = RESULTS / "detection-sets.json"
 
 
@@ -136,7 +136,7 @@ def _mean(values: BoolArray) -> float | None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", default="all", choices=("sets", "small", "scale", "all"))
-    parser.add_argument("--data", type=Path, default=_DATA)
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--draws", type=int, default=50, help="of each small size and noise")
     parser.add_argument("--out", type=Path, default=_OUT)
     return parser.parse_args()

@@ -5,7 +5,14 @@ from ml.detection.detect import detect
 from ml.detection.evaluate import Evaluation, evaluate
 from ml.detection.export import export_model
 from ml.detection.findings import Findings, score
+from ml.detection.first_look import FirstLook, choose_first_look
 from ml.detection.flags import surely_wrong, worth_a_look
+from ml.detection.learning import (
+    Correction,
+    WrongCount,
+    predictive_check,
+    recalibrate,
+)
 from ml.detection.lookalikes import NOBODY, Lookalikes, find_lookalikes
 from ml.detection.pinning import pin
 from ml.detection.report import build_report
@@ -17,11 +24,15 @@ from ml.detection.warnings import warn_of_report
 __all__ = [
     "NOBODY",
     "SIGNALS",
+    "Correction",
     "Detection",
     "Evaluation",
     "Findings",
+    "FirstLook",
     "Lookalikes",
+    "WrongCount",
     "build_report",
+    "choose_first_look",
     "class_curves",
     "detect",
     "evaluate",
@@ -29,6 +40,8 @@ __all__ = [
     "find_lookalikes",
     "fitted_histogram",
     "pin",
+    "predictive_check",
+    "recalibrate",
     "score",
     "summarise",
     "surely_wrong",

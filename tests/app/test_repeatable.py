@@ -126,9 +126,6 @@ CALLS: dict[str, Call] = {
     "/v1/jobs/{job_id}/claims": _json(
         lambda w: f"/v1/jobs/{w.audit}/claims", lambda _, v: {"count": len(v)}
     ),
-    "/v1/jobs/{job_id}/review/random-sample": _json(
-        lambda w: f"/v1/jobs/{w.audit}/review/random-sample", lambda _, v: {"count": len(v)}
-    ),
     "/v1/keys": _json(lambda _: "/v1/keys", lambda _, v: {"name": v, "scopes": ["read"]}),
     "/v1/keys/{key_id}/rotate": _json(
         lambda w: f"/v1/keys/{w.key_id}/rotate", lambda _, v: {"overlap_seconds": len(v)}

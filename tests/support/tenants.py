@@ -19,10 +19,10 @@ from app.models import (
     DecisionEntry,
     DecisionStep,
     EndedAttempts,
+    FirstLook,
     JobKind,
     JobState,
     Queue,
-    RandomSample,
     ReviewClaim,
     SecondOpinion,
     StepKind,
@@ -107,8 +107,7 @@ def fill_every_table(session: Session, name: str, pepper: bytes = b"pepper") -> 
     session.add(Blob(tenant_id=tenant.id, sha256=samples[0].sha256, num_bytes=1))
     _decide(session, tenant.id, dataset.id, samples[0].id)
     owned = {"tenant_id": tenant.id, "job_id": job.id, "sample_id": samples[0].id}
-    drawn = owned | {"job_id": UUID(ids.failed_job_id)}  # not of the draw that a test asks for
-    session.add(RandomSample(**drawn, position=0, seed=1))
+    session.add(FirstLook(**owned, position=0, by_chance=True))
     session.add(SecondOpinion(**owned))
     session.add(
         EndedAttempts(

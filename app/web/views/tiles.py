@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from app.claims.schemas import ClaimRead, ConflictRead
 from app.findings.schemas import ClassShare, FindingRead
+from app.learning.schemas import FirstLookRead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,21 @@ class Tile:
             likely=claim.likely_classes or (),
             is_blind=claim.blind,
             is_second=claim.second_opinion,
+        )
+
+    @classmethod
+    def of_first_look(cls, look: FirstLookRead) -> Self:
+        """Show a sample without what the audit thinks of it."""
+        return cls(
+            sample_id=look.sample_id,
+            path=look.path,
+            version=look.version,
+            given_label=look.given_label,
+            has_image=look.has_image,
+            decision=look.decision,
+            decided_label=look.decided_label,
+            exclusion=look.exclusion,
+            is_blind=True,
         )
 
     @classmethod

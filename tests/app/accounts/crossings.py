@@ -91,8 +91,7 @@ CROSSINGS: dict[str, Crossing] = {
     # learning from decisions, several reviewers
     "POST /v1/jobs/{job_id}/recalibrate": Crossing(_REVIEW, owner_gets=409),
     "GET /v1/jobs/{job_id}/review/progress": Crossing(_READ),
-    "POST /v1/jobs/{job_id}/review/random-sample": Crossing(_REVIEW, body=lambda _ids: {}),
-    "GET /v1/jobs/{job_id}/review/random-sample": Crossing(_READ),
+    "GET /v1/jobs/{job_id}/review/first-look": Crossing(_READ),
     "GET /v1/jobs/{job_id}/difference": Crossing(_READ, owner_gets=409),
     "POST /v1/jobs/{job_id}/claims": Crossing(_REVIEW, body=lambda _ids: {}),
     "GET /v1/jobs/{job_id}/claims": Crossing(_READ),
