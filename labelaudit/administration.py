@@ -46,10 +46,13 @@ def load_settings(**overrides: Any) -> "Settings":
 
 def upgrade_database(settings: "Settings") -> None:
     """Bring the tables to the newest schema; a new database is made."""
-    from app.core.migrate import upgrade
+    from app.core.migrate import UnknownSchemaError, upgrade
 
     with _told_in_one_line():
-        upgrade(settings.resolved_database_url)
+        try:
+            upgrade(settings.resolved_database_url)
+        except UnknownSchemaError as error:
+            raise ServiceError(str(error), code="unknown_schema") from error
     with open_database(settings) as database:
         statements = missing_wall(database)
     if statements:

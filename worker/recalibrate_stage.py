@@ -41,8 +41,7 @@ class RecalibrateStage(Stage):
 
     def __init__(self, context: StageContext) -> None:
         """Work for one attempt."""
-        self._context = context
-        self._attempt = context.attempt
+        super().__init__(context)
         self._audit_id = UUID(self._attempt.options["job_id"])
         self._version_id = 0
         self._decided_until = 0

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
-from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import PACE_UNKNOWN
 from worker.array_file import save_array
 from worker.finding_rows import (
@@ -47,14 +46,13 @@ class TrainStage(Stage):
 
     def __init__(self, context: StageContext) -> None:
         """Work for one attempt."""
-        self._context = context
-        self._attempt = context.attempt
+        super().__init__(context)
         self._sample_ids: list[int] = []
 
     @override
     def spec(self, folder: Path) -> dict[str, Any]:
         with self._context.database.read() as session:
-            intake = IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
+            intake = self._intake(session)
             dataset = intake.get()
             rows = intake.labels()
             save_array(folder / "is_copy.npy", np.array(intake.copies(), dtype=np.bool_))

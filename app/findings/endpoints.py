@@ -6,13 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.accounts.auth import Reader
-from app.core.errors import (
-    ForbiddenError,
-    InvalidCursorError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnauthenticatedError,
-)
+from app.core.errors import InvalidCursorError, NotFoundError, StoreUnavailableError
 from app.core.schemas import Page
 from app.findings.errors import (
     CursorExpiredError,
@@ -29,21 +23,15 @@ from app.findings.schemas import ArtifactRead, EvidenceRead, FindingRead, ModelF
 from app.findings.service import FindingService
 from app.http.context import AppContext
 from app.http.deps import ContextDep, ReadSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.files import blob_response
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 from app.models import Artifact
 
-_ALWAYS = (
-    UnauthenticatedError,
-    ForbiddenError,
-    NotFoundError,
-    ValidationFailedError,
-    DatabaseUnavailableError,
+router = APIRouter(
+    prefix="/v1/jobs/{job_id}", tags=["findings"], responses=problems(*COMMON_ERRORS, NotFoundError)
 )
-
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["findings"], responses=problems(*_ALWAYS))
 
 Flag = Annotated[bool | None, Query()]
 Probability = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]

@@ -7,7 +7,7 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from app.core.ids import format_sample_id, not_found, parse_sample_id
-from app.core.pagination import Cursors, FiniteNumber, PageRequest, RowNumber
+from app.core.pagination import Cursors, FiniteNumber, PageRequest, RowNumber, paginate
 from app.core.queue import WakeUps
 from app.core.schemas import Page
 from app.datasets.service import DatasetService
@@ -54,21 +54,18 @@ class FindingService:
         job, published = self._published(job_id)
         classes = self._datasets.classes(job.dataset_id)
         cursors = Cursors(PLACE, {"job": job.id, **asdict(query)})
-        place = cursors.decode(page.cursor)
-        version_id, after = published, None
-        if place is not None:
+
+        def findings(*, after: tuple[int, float, int] | None, limit: int) -> Sequence[FindingRow]:
             # Pinned to the version: a walk never mixes two results.
-            version_id, *_ = place
-            after = place[1:]
+            version_id, place = (published, None) if after is None else (after[0], after[1:])
             if version_id != published and not self._findings.is_kept(version_id, job.id):
                 raise CursorExpiredError("Newer results were published a day ago; begin again.")
-        rows = self._findings.page(
-            version_id, query, classes=classes, after=after, limit=page.limit + 1
+            return self._findings.page(version_id, query, classes=classes, after=place, limit=limit)
+
+        rows, cursor = paginate(
+            page, cursors, findings, key=lambda row: (row.version_id, row.loss, row.rank)
         )
-        kept, cursor = cursors.cut(
-            rows, page.limit, key=lambda row: (version_id, row.loss, row.rank)
-        )
-        return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
+        return Page(items=[FindingRead.of(row, classes) for row in rows], next_cursor=cursor)
 
     def place(self, job_id: str, sample_id: str, query: FindingQuery) -> FindingPlace:
         """Return what a job says of one sample, and the samples beside it in a list.

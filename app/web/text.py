@@ -86,7 +86,6 @@ _STAGES = {
     "score": "Judging the labels",
     "features": "Looking at the images",
     "train": "Training",
-    "detect": "Judging the labels",
     "publish": "Storing the results",
     "export": "Writing the files",
     "done": "Done",
