@@ -226,8 +226,8 @@ class AsyncClient(AsyncModelCalls):
 
         Args:
             job_id: The audit.
-            **filters: `flagged`, `sure`, `min_p`, `max_p`, `label`, `suggested_label`,
-                `decision`, `verdict`, `sort`.
+            **filters: `flagged`, `sure`, `min_p`, `max_p`, `min_posterior`, `label`,
+                `suggested_label`, `decision`, `verdict`, `sort`.
         """
         return self._iter(calls.findings(job_id, filters))
 

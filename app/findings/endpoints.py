@@ -66,11 +66,16 @@ async def _read_flags(flagged: Flag = None, sure: Flag = None) -> tuple[bool | N
     return flagged, sure
 
 
+async def _read_bounds(
+    min_p: Probability = None, max_p: Probability = None, min_posterior: Probability = None
+) -> dict[str, float | None]:
+    return {"min_p": min_p, "max_p": max_p, "min_posterior": min_posterior}
+
+
 async def _query(
     sort: Annotated[Sort, Depends(_read_sort)],
     flags: Annotated[tuple[bool | None, bool | None], Depends(_read_flags)],
-    min_p: Probability = None,
-    max_p: Probability = None,
+    bounds: Annotated[dict[str, float | None], Depends(_read_bounds)],
     label: str | None = None,
     suggested_label: str | None = None,
     decision: DecisionFilter | None = None,
@@ -80,8 +85,7 @@ async def _query(
     return FindingQuery(
         flagged=flagged,
         sure=sure,
-        min_p=min_p,
-        max_p=max_p,
+        **bounds,
         label=label,
         suggested_label=suggested_label,
         decision=decision,

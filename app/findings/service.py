@@ -30,7 +30,7 @@ _COUNTED_SUSPECTS = 100_000
 """A list of data sets must not wait for a count of millions."""
 _ONNX_HINT = "pip install 'labelaudit[onnx]'"
 PLACE: TypeAdapter[tuple[int, float, int]] = TypeAdapter(tuple[RowNumber, FiniteNumber, RowNumber])
-"""Version of the results, loss and rank."""
+"""Version of the results, and a key of the order: loss or posterior, and rank."""
 
 
 class FindingService:
@@ -66,7 +66,7 @@ class FindingService:
             version_id, query, classes=classes, after=after, limit=page.limit + 1
         )
         kept, cursor = cursors.cut(
-            rows, page.limit, key=lambda row: (version_id, row.loss, row.rank)
+            rows, page.limit, key=lambda row: (version_id, *row.key(query.sort))
         )
         return Page(items=[FindingRead.of(row, classes) for row in kept], next_cursor=cursor)
 
@@ -80,9 +80,9 @@ class FindingService:
         job, row = self.judged(job_id, sample_id)
         version_id = row.version_id
         classes = self._datasets.classes(job.dataset_id)
-        key = (row.loss, row.rank)
+        after = row.key(query.sort)
         beside = [
-            self._findings.page(version_id, each, classes=classes, after=key, limit=1)
+            self._findings.page(version_id, each, classes=classes, after=after, limit=1)
             for each in (replace(query, sort=query.sort.reverse), query)
         ]
         previous_id, next_id = (

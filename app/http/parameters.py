@@ -29,6 +29,7 @@ DESCRIPTIONS = {
     "sure": "Only samples whose label is, or is not, surely wrong.",
     "min_p": "Only samples whose `p_mislabeled` is at least this.",
     "max_p": "Only samples whose `p_mislabeled` is at most this.",
+    "min_posterior": "Only samples whose `signals.posterior` is at least this.",
     "label": "Only samples whose given label is the class of this name.",
     "verdict": "Only samples of this kind; `hard` are those that are right but were hard to learn.",
     "suggested_label": "Only samples for which the class of this name is suggested.",

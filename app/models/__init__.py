@@ -9,12 +9,15 @@ from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
 from app.models.finding import (
     FLAGGED,
+    NO_POSTERIOR,
     ODD,
     OF_SAMPLE,
     Finding,
     LossRank,
+    PosteriorRank,
     ResultVersion,
     SampleRank,
+    minus_posterior,
 )
 from app.models.folder_mark import FolderMark
 from app.models.idempotency_key import IdempotencyKey
@@ -47,6 +50,7 @@ __all__ = [
     "FLAGGED",
     "JUDGING_KINDS",
     "MILLISECONDS",
+    "NO_POSTERIOR",
     "NO_STAGE",
     "ODD",
     "OF_SAMPLE",
@@ -73,6 +77,7 @@ __all__ = [
     "JobKind",
     "JobState",
     "LossRank",
+    "PosteriorRank",
     "PublishedKey",
     "Queue",
     "RandomSample",
@@ -89,4 +94,5 @@ __all__ = [
     "WebSession",
     "Webhook",
     "WebhookDelivery",
+    "minus_posterior",
 ]

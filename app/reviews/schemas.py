@@ -73,6 +73,7 @@ class BulkFilter(InputModel):
     sure: Flag | None = None
     min_p: Probability | None = None
     max_p: Probability | None = None
+    min_posterior: Probability | None = None
     label: str | None = None
     suggested_label: str | None = None
     decision: DecisionFilter = DecisionFilter.NONE

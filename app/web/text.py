@@ -126,8 +126,8 @@ _SIGNALS = {
         "How probable the model called the given label, over the whole training.",
     ),
     "posterior": (
-        "Loss like wrong labels",
-        "How much its loss looks like that of wrong labels: 0 not at all, 1 fully.",
+        "Wrong by the losses",
+        "How probable a wrong label is by its loss alone, by the paper's mixture of two groups.",
     ),
     "mean_loss": (
         "Mean loss",

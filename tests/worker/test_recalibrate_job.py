@@ -16,11 +16,12 @@ from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
-from app.findings.query import is_sure
+from app.findings.query import FindingQuery, Sort, is_sure
+from app.findings.repository import FindingRepository
 from app.jobs.service import JobService
 from app.models import Artifact, Finding, Job, JobState, Queue, ResultVersion
 from tests.support.engines import on_sqlite
-from tests.support.learning import REPORT, Audited, make_audited, review, shown
+from tests.support.learning import CLASSES, REPORT, Audited, make_audited, review, shown
 from worker.recalibrate_stage import RecalibrateStage
 from worker.runner import JobRunner
 from worker.slots import Slots
@@ -93,6 +94,14 @@ class TestRecalibration:
         assert sum(row.flagged for row in after) < sum(row.flagged for row in before)
         assert {row.verdict for row in after if row.flagged} == {"mislabeled"}
         assert after[0].signals == before[0].signals
+        assert [row.posterior for row in after] == [row.posterior for row in before]
+        with database.read() as session:
+            findings = FindingRepository(session, audited.tenant_id)
+            query = FindingQuery(sort=Sort.LARGEST_POSTERIOR, min_posterior=0.5)
+            likely = findings.page(
+                after[0].version_id, query, classes=CLASSES, after=None, limit=300
+            )
+        assert [row.rank for row in likely] == list(range(1, 151))
 
         version = published(database, audited)
         assert version.calibration is not None

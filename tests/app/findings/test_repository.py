@@ -76,6 +76,10 @@ class TestPage:
             (FindingQuery(verdict=Verdict.CLEAN), "pk_findings"),
             (FindingQuery(sort=Sort.LARGEST_LOSS), "pk_loss_ranks"),
             (FindingQuery(sort=Sort.SMALLEST_LOSS), "pk_loss_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.SMALLEST_POSTERIOR), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR, min_posterior=0.9), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR, flagged=True), "pk_posterior_ranks"),
         ],
     )
     def test_is_read_from_its_index_without_sorting(
