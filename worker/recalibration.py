@@ -12,8 +12,11 @@ EVIDENCE = _Table(
     "evidence.npz",
     (
         "p", "p_now", "says_wrong", "is_left", "is_random", "given_label", "suggested_label",
+        "is_conflict",
     ),
 )  # fmt: skip
+CONFLICT = "conflict"
+"""Verdict of a picture with several labels: a fact, which no decision on other samples changes."""
 RESULTS = "recalibrated.npz"
 CALIBRATION = "calibration.json"
 REPORT = "report.json"

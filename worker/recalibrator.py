@@ -13,7 +13,7 @@ from app.core.durable import write_json
 from ml.detection.hypotheses import UNINFORMATIVE
 from ml.detection.intervals import MIN_WRONG, UNKNOWN
 from worker.child import read_spec, telling_full_disk
-from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
+from worker.recalibration import CALIBRATION, CONFLICT, EVIDENCE, REPORT, RESULTS
 
 CURVE_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 MIN_RANDOM = 50
@@ -69,12 +69,12 @@ def renewed(columns: Columns, fitted: ml.Calibration, *, can_flag: bool) -> ml.F
         p_mislabeled=p_new,
         suggested_label=columns["suggested_label"],
         suggested_confidence=np.zeros_like(p_new),
-        flagged=flagged,
+        flagged=flagged | columns["is_conflict"],
         sure=ml.surely_wrong(p_flaggable),
         rank=np.arange(1, len(p_new) + 1),
         loss=np.zeros_like(p_new),
         signals={},
-        verdict=np.full(len(p_new), ""),
+        verdict=np.where(columns["is_conflict"], CONFLICT, ""),
         **rates | (_intervals(columns, fitted, flagged, rates) if can_flag else UNSTATED),
         fallback=None if can_flag else UNINFORMATIVE,
     )

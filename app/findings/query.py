@@ -61,6 +61,7 @@ class DecisionFilter(StrEnum):
 class Verdict(StrEnum):
     """What kind of sample it is; where several apply, the first one counts."""
 
+    CONFLICT = "conflict"
     NOT_JUDGED = "not_judged"
     OFF_TOPIC = "off_topic"
     MISLABELED = "mislabeled"

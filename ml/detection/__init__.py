@@ -1,5 +1,6 @@
 """From predictions to findings, accuracy and a report."""
 
+from ml.detection.conflicts import Pictures, mark_conflicts
 from ml.detection.curves import class_curves
 from ml.detection.detect import detect
 from ml.detection.evaluate import Evaluation, evaluate
@@ -21,6 +22,7 @@ __all__ = [
     "Evaluation",
     "Findings",
     "Lookalikes",
+    "Pictures",
     "build_report",
     "class_curves",
     "detect",
@@ -28,6 +30,7 @@ __all__ = [
     "export_model",
     "find_lookalikes",
     "fitted_histogram",
+    "mark_conflicts",
     "pin",
     "score",
     "summarise",

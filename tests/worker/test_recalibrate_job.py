@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from celery import Celery
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 import ml
 from app.accounts.quota_service import Quotas
@@ -147,6 +147,30 @@ class TestRecalibration:
         assert report["num_sure"] == sum(
             is_sure(row.p_mislabeled, flagged=row.flagged) for row in shown(database, audited)
         )
+
+    @on_sqlite
+    def test_a_certain_conflict_stays_one_whatever_decisions_say_of_others(
+        self, database: Database, settings: Settings, runner: JobRunner, audited: Audited
+    ) -> None:
+        torn = {shown(database, audited)[place].sample_id for place in (10, 298)}
+        with database.unit_of_work() as session:
+            session.execute(
+                update(Finding)
+                .where(Finding.sample_id.in_(torn))
+                .values(verdict="conflict", flagged=True)
+            )
+        review(database, audited, DECIDED)
+        submit(database, audited)
+        assert runner.run_next(Queue.CPU)
+        after = shown(database, audited)
+        for row in after:
+            assert (row.verdict == "conflict") == (row.sample_id in torn)
+            assert row.flagged or row.sample_id not in torn
+        report = read_report(database, settings, audited)
+        assert report["num_flagged"] == sum(row.flagged for row in after)
+        # Its rates are of what the model flags.
+        p = np.array([row.p_mislabeled for row in after])
+        assert report["expected_precision"] == pytest.approx(p[ml.worth_a_look(p)].mean())
 
     @on_sqlite
     def test_sentences_of_what_is_renewed_are_renewed_and_others_stay(
