@@ -23,10 +23,11 @@ from app.datasets.service import DatasetService
 from app.findings.repository import FindingRepository
 from app.jobs.repository import JobRepository
 from app.learning.repository import VERIFIED, Judged, LearningRepository
+from app.models import CONFLICT
 from worker.errors import ChildFailedError
 from worker.process import Event
 from worker.publisher import Publisher
-from worker.recalibration import CALIBRATION, CONFLICT, EVIDENCE, REPORT, RESULTS
+from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
 from worker.stage import Stage, StageContext
 from worker.supervisor import Lease, RowUpdate
 

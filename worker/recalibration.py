@@ -15,8 +15,6 @@ EVIDENCE = _Table(
         "is_conflict",
     ),
 )  # fmt: skip
-CONFLICT = "conflict"
-"""Verdict of a picture with several labels: a fact, which no decision on other samples changes."""
 RESULTS = "recalibrated.npz"
 CALIBRATION = "calibration.json"
 REPORT = "report.json"

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 import ml
 from app.core.durable import write_json
+from app.models import CONFLICT
 from ml.detection.hypotheses import UNINFORMATIVE
 from ml.detection.intervals import MIN_WRONG, UNKNOWN
 from worker.child import read_spec, telling_full_disk
-from worker.recalibration import CALIBRATION, CONFLICT, EVIDENCE, REPORT, RESULTS
+from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
 
 CURVE_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 MIN_RANDOM = 50

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.models import minus_posterior
+from app.models import CONFLICT, minus_posterior
 
 SURE_ABOVE = 0.9
 """Probability above which a label that is worth a look is surely wrong: that of
@@ -61,7 +61,7 @@ class DecisionFilter(StrEnum):
 class Verdict(StrEnum):
     """What kind of sample it is; where several apply, the first one counts."""
 
-    CONFLICT = "conflict"
+    CONFLICT = CONFLICT
     NOT_JUDGED = "not_judged"
     OFF_TOPIC = "off_topic"
     MISLABELED = "mislabeled"
@@ -85,6 +85,8 @@ class FindingQuery:
     suggested_label: str | None = None
     decision: DecisionFilter | None = None
     verdict: Verdict | None = None
+    but: Verdict | None = None
+    """A kind that is left out."""
     sort: Sort = Sort.WORST_FIRST
 
 

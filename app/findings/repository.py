@@ -147,15 +147,18 @@ class FindingRepository:
                 suspects, Sample, Sample.id == suspects.c.sample_id
             )
         ).one()
-        # Unjudged samples are ranked last, so the first one tells of all.
-        worst = self._session.scalar(
-            select(Finding.p_mislabeled).where(Finding.version_id == version_id, Finding.rank == 1)
+        # Only certain conflicts are ranked before what is judged, so this is found at once.
+        judged = self._session.scalar(
+            select(Finding.rank)
+            .where(Finding.version_id == version_id, Finding.p_mislabeled.is_not(None))
+            .order_by(Finding.rank)
+            .limit(1)
         )
         return SuspectTally(
             num_flagged=min(num_flagged, at_most),
             num_decided=min(num_decided, at_most),
             has_more=num_flagged > at_most,
-            is_any_judged=worst is not None,
+            is_any_judged=judged is not None,
         )
 
     def is_kept(self, version_id: int, job_id: UUID) -> bool:
@@ -259,6 +262,8 @@ def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[b
         conditions.append(_decided(query.decision))
     if query.verdict is not None:
         conditions.append(Finding.verdict == query.verdict.value)
+    if query.but is not None:
+        conditions.append(Finding.verdict != query.but.value)
     return conditions
 
 

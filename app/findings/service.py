@@ -1,3 +1,4 @@
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from uuid import UUID
@@ -21,7 +22,8 @@ from app.findings.errors import (
 )
 from app.findings.query import FindingQuery, FindingRow, SuspectTally
 from app.findings.repository import FindingRepository
-from app.findings.schemas import ArtifactRead, FindingPlace, FindingRead, ModelFormat
+from app.findings.schemas import ArtifactRead, FindingPlace, FindingRead, ModelFormat, Twin
+from app.findings.twin_repository import TwinRepository
 from app.jobs.service import JobService
 from app.models import JUDGING_KINDS, Artifact, Dataset, Job, JobKind, JobState, ResultVersion
 
@@ -39,6 +41,7 @@ class FindingService:
     def __init__(self, session: Session, tenant_id: UUID, wake_ups: WakeUps) -> None:
         """Work for one tenant."""
         self._findings = FindingRepository(session, tenant_id)
+        self._twins = TwinRepository(session, tenant_id)
         self._jobs = JobService(session, tenant_id, wake_ups)
         self._datasets = DatasetService(session, tenant_id)
 
@@ -104,6 +107,20 @@ class FindingService:
         if row is None:
             raise not_found("sample")
         return job, row
+
+    def twins(self, job_id: str, sample_ids: Sequence[str]) -> dict[str, list[Twin]]:
+        """Return, by sample, the other samples that have the very same file.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            NotFinishedError: It has not succeeded.
+        """
+        job, version_id = self._published(job_id)
+        classes = self._datasets.classes(job.dataset_id)
+        twins: defaultdict[str, list[Twin]] = defaultdict(list)
+        for row in self._twins.of(version_id, [parse_sample_id(each) for each in sample_ids]):
+            twins[format_sample_id(row.of_sample)].append(Twin.of(row, classes))
+        return twins
 
     def tally(self, job_id: str) -> SuspectTally:
         """Count a job's suspects and the decisions on them.

@@ -8,6 +8,7 @@ from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
 from app.models.finding import (
+    CONFLICT,
     FLAGGED,
     NO_POSTERIOR,
     ODD,
@@ -46,6 +47,7 @@ from app.models.web_session import WebSession
 from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
+    "CONFLICT",
     "FINAL_STATES",
     "FLAGGED",
     "JUDGING_KINDS",

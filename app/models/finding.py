@@ -17,6 +17,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, HasCreatedAt
 
+CONFLICT = "conflict"
+"""Verdict of a picture that has several labels: a fact, which no model and no decision on other
+samples changes."""
 ODD = "verdict NOT IN ('clean', 'mislabeled')"
 """Neither mislabelled nor clean; SQLite uses the index of these only for the very words."""
 

@@ -178,6 +178,7 @@ def signal_words(name: str) -> tuple[str, str]:
 
 
 _VERDICTS = {
+    "conflict": "The same picture has another label too: at most one of them is right",
     "not_judged": "There is not enough to judge this label",
     "off_topic": "This image looks like none of the classes",
     "mislabeled": "This label is worth a look: it may be wrong",
@@ -195,6 +196,7 @@ def verdict_words(verdict: str) -> str:
 
 
 _KINDS = {
+    "conflict": "Certain conflict",
     "mislabeled": "Worth a look",
     "off_topic": "Off-topic",
     "duplicate": "Shown more than once",

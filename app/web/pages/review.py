@@ -19,8 +19,8 @@ router = APIRouter(prefix="/jobs/{job_id}")
 PAGE_SIZE = 48
 """Whole rows in 1, 2, 3, 4, 6 and 8 columns."""
 _KINDS = [
-    Verdict.MISLABELED, Verdict.OFF_TOPIC, Verdict.DUPLICATE, Verdict.AMBIGUOUS, Verdict.HARD,
-    Verdict.CLEAN, Verdict.NOT_JUDGED, Verdict.VERIFIED,
+    Verdict.CONFLICT, Verdict.MISLABELED, Verdict.OFF_TOPIC, Verdict.DUPLICATE, Verdict.AMBIGUOUS,
+    Verdict.HARD, Verdict.CLEAN, Verdict.NOT_JUDGED, Verdict.VERIFIED,
 ]  # fmt: skip
 """Those that want a look come first."""
 _COLUMNS = range(1, 9)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
 from app.core.schemas import Page
-from app.findings.query import FindingQuery
+from app.findings.query import FindingQuery, Verdict
 from app.findings.schemas import FindingRead
 from app.findings.service import FindingService
 from app.web.views.queue_filters import QueueFilters
@@ -63,9 +63,15 @@ class QueuePage:
             head=ReviewHead.read(session, tenant_id, wake_ups, job_id),
             filters=filters,
             page=page,
-            tiles=[Tile.of_finding(finding) for finding in page.items],
+            tiles=_tiles(findings, job_id, page.items),
             emptiness=_why_empty(findings, job_id) if is_empty else None,
         )
+
+
+def _tiles(findings: FindingService, job_id: str, items: Sequence[FindingRead]) -> Sequence[Tile]:
+    torn = [each.sample_id for each in items if each.verdict == Verdict.CONFLICT]
+    twins = findings.twins(job_id, torn) if torn else {}
+    return [Tile.of_finding(finding, twins.get(finding.sample_id, ())) for finding in items]
 
 
 def _why_empty(findings: FindingService, job_id: str) -> Emptiness:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from app.claims.schemas import ClaimRead, ConflictRead
-from app.findings.schemas import ClassShare, FindingRead
+from app.findings.schemas import ClassShare, FindingRead, Twin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class Tile:
     """Whether another reviewer has decided already, and this one may not see what."""
     opinions: Sequence[dict[str, Any]] = field(default=())
     """What reviewers think, where they differ."""
+    twin_labels: Sequence[str] = field(default=())
+    """Other labels of the very same picture."""
     likely: Sequence[ClassShare] = field(default=())
     """Classes that the digits stand for, after the suggestion and the given one."""
 
@@ -45,8 +47,8 @@ class Tile:
         return json.dumps(self.opinions) if self.opinions else ""
 
     @classmethod
-    def of_finding(cls, finding: FindingRead) -> Self:
-        """Show what an audit says and what is decided."""
+    def of_finding(cls, finding: FindingRead, twins: Sequence[Twin] = ()) -> Self:
+        """Show what an audit says, what is decided, and what labels its `twins` have."""
         return cls(
             sample_id=finding.sample_id,
             path=finding.path,
@@ -61,6 +63,7 @@ class Tile:
             decided_label=finding.decided_label,
             exclusion=finding.exclusion,
             likely=finding.likely_classes,
+            twin_labels=sorted({twin.given_label for twin in twins} - {finding.given_label}),
         )
 
     @classmethod

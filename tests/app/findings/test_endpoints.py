@@ -102,6 +102,7 @@ class TestListFindings:
             ({"flagged": "true", "sort": "-posterior"}, [9, 7, 5, 3, 1, 11]),
             ({"min_p": 0.4, "max_p": 0.6}, [6, 7]),
             ({"verdict": "hard"}, [4, 8]),
+            ({"verdict": "conflict"}, []),
             ({"verdict": "mislabeled", "flagged": "true", "min_p": 0.8}, [1, 3]),
             ({"label": "dog"}, [2, 4, 6, 8, 10]),
             ({"suggested_label": "dog"}, [1, 3, 5, 7, 9, 11]),
