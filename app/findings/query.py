@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from app.models import CONFLICT, minus_posterior
 
@@ -70,6 +70,14 @@ class Verdict(StrEnum):
     HARD = "hard"
     CLEAN = "clean"
     VERIFIED = "verified"
+
+
+class Bounds(TypedDict):
+    """Probabilities that a list of findings is cut at."""
+
+    min_p: float | None
+    max_p: float | None
+    min_posterior: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field
 
-from app.findings.query import DecisionFilter, FindingQuery, Sort, Verdict
+from app.findings.query import Bounds, DecisionFilter, FindingQuery, Sort, Verdict
 from app.web.text import kind_words, percent
 
 
@@ -61,8 +61,8 @@ _FLAGGED = {Flagged.YES: True, Flagged.NO: False, Flagged.ANY: None}
 
 async def _read_bounds(
     min_p: Probability = None, max_p: Probability = None, min_posterior: Probability = None
-) -> dict[str, float | None]:
-    return {"min_p": min_p, "max_p": max_p, "min_posterior": min_posterior}
+) -> Bounds:
+    return Bounds(min_p=min_p, max_p=max_p, min_posterior=min_posterior)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class QueueFilters:
     @classmethod
     def read(
         cls,
-        bounds: Annotated[dict[str, float | None], Depends(_read_bounds)],
+        bounds: Annotated[Bounds, Depends(_read_bounds)],
         flagged: Flagged = Flagged.YES,
         label: Label = None,
         suggested_label: Label = None,
