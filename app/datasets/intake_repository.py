@@ -4,25 +4,16 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.bulk import Columns, insert_missing, insert_rows
 from app.core.clock import utc_now
-from app.models import (
-    Blob,
-    Dataset,
-    DatasetState,
-    DecisionStep,
-    DuplicateKind,
-    RejectedFile,
-    Sample,
-    Split,
-)
+from app.models import Blob, Dataset, DatasetState, DecisionStep, RejectedFile, Sample, Split
 
 _FETCHED_AT_ONCE = 5_000
 _ALWAYS_KNOWN = ("path", "split", "sha256", "thumb_sha256", "media_type", "width", "height")
-_SOMETIMES_KNOWN = ("duplicate_group", "duplicate_kind", "annotations", "agreement")
+_SOMETIMES_KNOWN = ("duplicate_group", "picture", "duplicate_kind", "annotations", "agreement")
 _MARKS = ("conflicting", "leaking", "tied")
 
 
@@ -112,20 +103,14 @@ class IntakeRepository:
         return [group is not None and group != position for position, group in rows]
 
     def pictures(self) -> list[int]:
-        """Return, by position, a number that is the same for the very same picture.
-
-        It is the lowest position of the samples that have the same file.
-        """
-        rows = self._session.execute(
-            select(Sample.position, Sample.duplicate_kind, Sample.sha256)
-            .where(Sample.dataset_id == self._dataset_id, Sample.tenant_id == self._tenant_id)
-            .order_by(Sample.position)
+        """Return, by position, a number that is the same for the very same picture."""
+        return list(
+            self._session.scalars(
+                select(func.coalesce(Sample.picture, Sample.position))
+                .where(Sample.dataset_id == self._dataset_id, Sample.tenant_id == self._tenant_id)
+                .order_by(Sample.position)
+            )
         )
-        first: dict[str | None, int] = {}
-        return [
-            first.setdefault(sha256, position) if kind is DuplicateKind.EXACT else position
-            for position, kind, sha256 in rows
-        ]
 
     def samples(self) -> Generator[dict[str, Any], None, None]:
         """Yield all samples by position, as an ingest needs to know those of an earlier version."""
@@ -133,7 +118,7 @@ class IntakeRepository:
             select(
                 Sample.path, Sample.split, Sample.given_label, Sample.sha256, Sample.thumb_sha256,
                 Sample.media_type, Sample.width, Sample.height,
-                Sample.annotations, Sample.agreement, Sample.tied,
+                Sample.picture, Sample.annotations, Sample.agreement, Sample.tied,
             )
             .where(Sample.dataset_id == self._dataset_id, Sample.tenant_id == self._tenant_id)
             .order_by(Sample.position)

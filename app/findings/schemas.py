@@ -94,7 +94,7 @@ class FindingRead(ReadModel):
 
 
 class Twin(ReadModel):
-    """Another sample that has the very same file."""
+    """Another sample that shows the very same picture."""
 
     sample_id: str
     path: str

@@ -109,7 +109,7 @@ class FindingService:
         return job, row
 
     def twins(self, job_id: str, sample_ids: Sequence[str]) -> dict[str, list[Twin]]:
-        """Return, by sample, the other samples that have the very same file.
+        """Return, by sample, the other samples that show the very same picture.
 
         Raises:
             NotFoundError: The tenant has no such job.

@@ -1,4 +1,4 @@
-"""Samples that have the very same file as others."""
+"""Samples that show the very same picture as others."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from app.models import DuplicateKind, Sample, SampleRank
+from app.models import Sample, SampleRank
 
 _MAX_TWINS = 1_000
 """Of all samples of a page together; a picture may be there ten thousand times."""
@@ -15,7 +15,7 @@ _Twin = aliased(Sample, name="twin")
 
 
 class TwinRow(NamedTuple):
-    """One sample that has the same file as `of_sample`."""
+    """One sample that shows the same picture as `of_sample`."""
 
     of_sample: int
     sample_id: int
@@ -39,20 +39,16 @@ class TwinRepository:
             select(Sample.id, _Twin.id, _Twin.path, _Twin.given_label, SampleRank.rank.is_not(None))
             .join(
                 _Twin,
-                (_Twin.tenant_id == Sample.tenant_id)
-                & (_Twin.sha256 == Sample.sha256)
-                & (_Twin.dataset_id == Sample.dataset_id)
+                (_Twin.dataset_id == Sample.dataset_id)
+                & (_Twin.picture == Sample.picture)
+                & _Twin.picture.is_not(None)  # for the index, which has no others
                 & (_Twin.id != Sample.id),
             )
             .outerjoin(
                 SampleRank,
                 (SampleRank.version_id == version_id) & (SampleRank.sample_id == _Twin.id),
             )
-            .where(
-                Sample.id.in_(sample_ids),
-                Sample.tenant_id == self._tenant_id,
-                Sample.duplicate_kind == DuplicateKind.EXACT,
-            )
+            .where(Sample.id.in_(sample_ids), Sample.tenant_id == self._tenant_id)
             .order_by(_Twin.position)
             .limit(_MAX_TWINS)
         )

@@ -19,7 +19,7 @@ def torn(seed: Seed) -> Suspects:
     with seed.database.unit_of_work() as session:
         first, second = (session.get_one(Sample, each) for each in suspects.sample_ids[:2])
         for sample in (first, second):
-            sample.sha256, sample.duplicate_group = first.sha256, 0
+            sample.sha256, sample.duplicate_group, sample.picture = first.sha256, 0, 0
             sample.duplicate_kind, sample.conflicting = DuplicateKind.EXACT, True
         session.execute(
             update(Finding)

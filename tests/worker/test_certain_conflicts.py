@@ -41,7 +41,7 @@ def dataset(database: Database, settings: Settings) -> Dataset:
         for pair in PAIRS:
             for place in pair:
                 samples[place].sha256 = samples[pair[0]].sha256
-                samples[place].duplicate_group = pair[0]
+                samples[place].duplicate_group = samples[place].picture = pair[0]
                 samples[place].duplicate_kind = DuplicateKind.EXACT
         samples[7].decision = "keep"
         samples[10].decision, samples[10].exclusion = "exclude", "duplicate"
@@ -65,7 +65,7 @@ def audit(database: Database, settings: Settings, dataset: Dataset) -> dict[int,
             .join(Finding, Finding.sample_id == Sample.id)
             .where(Finding.version_id == job.result_version)
         )
-        return dict(rows.tuples().all())
+        return {row.position: row.Finding for row in rows}
 
 
 @on_sqlite

@@ -40,7 +40,7 @@ class SampleDetail:
     filters: QueueFilters
     tile: Tile
     twins: Sequence[Twin]
-    """Samples that have the very same file, the first ones."""
+    """Samples that show the very same picture, the first ones."""
     of_share: bool
     """Whether its neighbours are those that the reviewer holds."""
 

@@ -25,7 +25,7 @@ def job(context: AppContext, tenant: Tenant) -> Job:
         samples = make_samples(session, dataset, 6)
         other = make_sample(session, dataset, 7, split=Split.TEST, path="test/dog/again.png")
         for sample in (*samples[:2], other):
-            sample.sha256, sample.duplicate_group = samples[0].sha256, 0
+            sample.sha256, sample.duplicate_group, sample.picture = samples[0].sha256, 0, 0
             sample.duplicate_kind, sample.conflicting = DuplicateKind.EXACT, True
         job = make_job(session, dataset)
         version = publish_findings(session, job, samples)
