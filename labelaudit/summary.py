@@ -71,7 +71,7 @@ def _headline(report: Report) -> str:
     if _UNINFORMATIVE in report.get("fallbacks", ()):
         return (
             "The network learned too little to judge the labels: any share of them may be wrong. "
-            "That none is flagged does not make them right."
+            "That it flags none does not make them right."
         )
     return _judged(report, num_judged)
 
