@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
 from app.core.schemas import Page
-from app.findings.query import FindingQuery, Verdict
+from app.findings.query import FindingQuery
 from app.findings.schemas import FindingRead
 from app.findings.service import FindingService
 from app.web.views.queue_filters import QueueFilters
 from app.web.views.review_head import ReviewHead
 from app.web.views.tiles import Tile
+from app.web.views.twins import twins_of_conflicts
 
 
 class Emptiness(StrEnum):
@@ -58,20 +59,15 @@ class QueuePage:
         """
         findings = FindingService(session, tenant_id, wake_ups)
         page = findings.page(job_id, filters.query(), wanted)
+        twins = twins_of_conflicts(findings, job_id, page.items)
         is_empty = not page.items and wanted.cursor is None and not filters.num_changed
         return cls(
             head=ReviewHead.read(session, tenant_id, wake_ups, job_id),
             filters=filters,
             page=page,
-            tiles=_tiles(findings, job_id, page.items),
+            tiles=[Tile.of_finding(each, twins.get(each.sample_id, ())) for each in page.items],
             emptiness=_why_empty(findings, job_id) if is_empty else None,
         )
-
-
-def _tiles(findings: FindingService, job_id: str, items: Sequence[FindingRead]) -> Sequence[Tile]:
-    torn = [each.sample_id for each in items if each.verdict == Verdict.CONFLICT]
-    twins = findings.twins(job_id, torn) if torn else {}
-    return [Tile.of_finding(finding, twins.get(finding.sample_id, ())) for finding in items]
 
 
 def _why_empty(findings: FindingService, job_id: str) -> Emptiness:

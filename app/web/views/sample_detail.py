@@ -103,7 +103,9 @@ class SampleDetail:
             log=log.items,
             has_more_log=log.next_cursor is not None,
             filters=filters,
-            tile=Tile.of_finding(place.finding, twins) if claim is None else Tile.of_claim(claim),
+            tile=Tile.of_finding(place.finding, twins)
+            if claim is None
+            else Tile.of_claim(claim, () if claim.blind else twins),
             twins=twins[:_NUM_TWINS],
             of_share=of_share,
         )

@@ -63,11 +63,11 @@ class Tile:
             decided_label=finding.decided_label,
             exclusion=finding.exclusion,
             likely=finding.likely_classes,
-            twin_labels=sorted({twin.given_label for twin in twins} - {finding.given_label}),
+            twin_labels=_other_labels(finding.given_label, twins),
         )
 
     @classmethod
-    def of_claim(cls, claim: ClaimRead) -> Self:
+    def of_claim(cls, claim: ClaimRead, twins: Sequence[Twin] = ()) -> Self:
         """Show what is one reviewer's to decide on, as far as they may see it."""
         return cls(
             sample_id=claim.sample_id,
@@ -79,6 +79,7 @@ class Tile:
             suggested_confidence=claim.suggested_confidence,
             p_mislabeled=claim.p_mislabeled,
             verdict=claim.verdict,
+            twin_labels=_other_labels(claim.given_label, twins),
             likely=claim.likely_classes or (),
             is_blind=claim.blind,
             is_second=claim.second_opinion,
@@ -98,3 +99,7 @@ class Tile:
                 for opinion in conflict.opinions
             ],
         )
+
+
+def _other_labels(given: str, twins: Sequence[Twin]) -> list[str]:
+    return sorted({twin.given_label for twin in twins} - {given})

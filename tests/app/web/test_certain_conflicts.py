@@ -67,6 +67,17 @@ def test_the_queue_shows_both_labels_of_the_picture(signed_in: FakeBrowser, job:
     assert '<option value="conflict"' in html
 
 
+@pytest.mark.parametrize("blind", [False, True])
+def test_a_share_shows_them_too_unless_it_is_blind(
+    signed_in: FakeBrowser, job: Job, *, blind: bool
+) -> None:
+    url = f"/v1/jobs/{job.id}/claims"
+    assert signed_in.post(url, json={"blind": blind}, headers=HEADERS).status_code in {200, 201}
+    html = signed_in.get(f"/jobs/{job.id}/review/share").text
+    assert html.count("Same picture:") == (0 if blind else 2)
+    assert html.count('data-torn="yes"') == (0 if blind else 2)
+
+
 def test_the_page_of_a_sample_shows_and_links_what_is_the_same(
     signed_in: FakeBrowser, job: Job
 ) -> None:
