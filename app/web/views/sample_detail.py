@@ -103,12 +103,16 @@ class SampleDetail:
             log=log.items,
             has_more_log=log.next_cursor is not None,
             filters=filters,
-            tile=Tile.of_finding(place.finding, twins)
-            if claim is None
-            else Tile.of_claim(claim, () if claim.blind else twins),
+            tile=_tile(place, claim, twins),
             twins=twins[:_NUM_TWINS],
             of_share=of_share,
         )
+
+
+def _tile(place: FindingPlace, claim: ClaimRead | None, twins: Sequence[Twin]) -> Tile:
+    if claim is None:
+        return Tile.of_finding(place.finding, twins)
+    return Tile.of_claim(claim, () if claim.blind else twins)
 
 
 def _among(held: Sequence[ClaimRead], place: FindingPlace) -> FindingPlace:
