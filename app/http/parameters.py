@@ -29,8 +29,12 @@ DESCRIPTIONS = {
     "sure": "Only samples whose label is, or is not, surely wrong.",
     "min_p": "Only samples whose `p_mislabeled` is at least this.",
     "max_p": "Only samples whose `p_mislabeled` is at most this.",
+    "min_posterior": "Only samples whose `signals.posterior` is at least this.",
     "label": "Only samples whose given label is the class of this name.",
-    "verdict": "Only samples of this kind; `hard` are those that are right but were hard to learn.",
+    "verdict": (
+        "Only samples of this kind; `conflict` are those whose picture has another label too, "
+        "`hard` those that are right but were hard to learn."
+    ),
     "suggested_label": "Only samples for which the class of this name is suggested.",
     "decision": "Only samples with this decision; `none` for those that wait for one.",
     "sort": "The order; a minus puts the largest first.",

@@ -8,13 +8,17 @@ from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
 from app.models.finding import (
+    CONFLICT,
     FLAGGED,
+    NO_POSTERIOR,
     ODD,
     OF_SAMPLE,
     Finding,
     LossRank,
+    PosteriorRank,
     ResultVersion,
     SampleRank,
+    minus_posterior,
 )
 from app.models.folder_mark import FolderMark
 from app.models.idempotency_key import IdempotencyKey
@@ -43,10 +47,12 @@ from app.models.web_session import WebSession
 from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
+    "CONFLICT",
     "FINAL_STATES",
     "FLAGGED",
     "JUDGING_KINDS",
     "MILLISECONDS",
+    "NO_POSTERIOR",
     "NO_STAGE",
     "ODD",
     "OF_SAMPLE",
@@ -74,6 +80,7 @@ __all__ = [
     "JobKind",
     "JobState",
     "LossRank",
+    "PosteriorRank",
     "PublishedKey",
     "Queue",
     "RejectedFile",
@@ -89,4 +96,5 @@ __all__ = [
     "WebSession",
     "Webhook",
     "WebhookDelivery",
+    "minus_posterior",
 ]

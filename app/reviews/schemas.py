@@ -73,6 +73,7 @@ class BulkFilter(InputModel):
     sure: Flag | None = None
     min_p: Probability | None = None
     max_p: Probability | None = None
+    min_posterior: Probability | None = None
     label: str | None = None
     suggested_label: str | None = None
     decision: DecisionFilter = DecisionFilter.NONE
@@ -85,7 +86,8 @@ class BulkWrite(DecisionInput):
     samples: Annotated[list[SampleVersion], Field(max_length=MAX_SELECTED)] | None = None
     filter: BulkFilter | None = None
     accept_suggestion: Flag = False
-    """Relabel each sample to what the audit suggests for it."""
+    """Relabel each sample to what the audit suggests for it. Of what a filter meets, certain
+    conflicts are left out: which label of a picture is right is for eyes to tell."""
     dry_run: Flag = False
     """Change nothing; tell how many samples would change and show some, drawn at random."""
     expected_count: Annotated[int, Field(strict=True, ge=0)] | None = None

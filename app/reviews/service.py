@@ -12,7 +12,7 @@ from app.core.queue import WakeUps
 from app.datasets.errors import UnknownClassError
 from app.datasets.service import DatasetService
 from app.findings.errors import NoFindingsError, NotFinishedError
-from app.findings.query import FindingQuery
+from app.findings.query import FindingQuery, Verdict
 from app.findings.service import FindingService
 from app.jobs.service import JobService
 from app.models import Dataset, DecisionStep, StepKind
@@ -150,7 +150,9 @@ class ReviewService:
         if wanted.samples is None:
             if wanted.filter is None or wanted.job_id is None:
                 raise ValueError("neither samples nor a filter")
-            query = FindingQuery(**wanted.filter.model_dump())
+            # To accept what is suggested for both labels of one picture would only swap them.
+            but = Verdict.CONFLICT if wanted.accept_suggestion else None
+            query = FindingQuery(**wanted.filter.model_dump(), but=but)
             return self._findings.matching(wanted.job_id, query, dataset=dataset)
         sample_ids = _checked_ids(reviews, wanted.samples)
         if not wanted.accept_suggestion or wanted.job_id is None:

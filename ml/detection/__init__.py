@@ -1,5 +1,6 @@
 """From predictions to findings, accuracy and a report."""
 
+from ml.detection.conflicts import Pictures, mark_conflicts
 from ml.detection.curves import class_curves
 from ml.detection.detect import detect
 from ml.detection.evaluate import Evaluation, evaluate
@@ -30,6 +31,7 @@ __all__ = [
     "Findings",
     "FirstLook",
     "Lookalikes",
+    "Pictures",
     "WrongCount",
     "build_report",
     "choose_first_look",
@@ -39,6 +41,7 @@ __all__ = [
     "export_model",
     "find_lookalikes",
     "fitted_histogram",
+    "mark_conflicts",
     "pin",
     "predictive_check",
     "recalibrate",
