@@ -34,6 +34,14 @@ from app.models.job_attempt import (
     EndedAttempts,
     JobAttempt,
 )
+from app.models.promise import (
+    BandAction,
+    Promise,
+    PromiseCheck,
+    PromiseKind,
+    PromiseSample,
+    PromiseState,
+)
 from app.models.published_key import PublishedKey
 from app.models.review import RandomSample, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
@@ -54,6 +62,7 @@ __all__ = [
     "Artifact",
     "AttemptOutcome",
     "AuditEntry",
+    "BandAction",
     "Base",
     "Blob",
     "Dataset",
@@ -73,6 +82,11 @@ __all__ = [
     "JobKind",
     "JobState",
     "LossRank",
+    "Promise",
+    "PromiseCheck",
+    "PromiseKind",
+    "PromiseSample",
+    "PromiseState",
     "PublishedKey",
     "Queue",
     "RandomSample",
