@@ -182,11 +182,13 @@ class PromiseRepository:
         return set(
             self._session.scalars(
                 select(Sample.id)
-                .join(DecisionEntry, DecisionEntry.id == Sample.decision_id)
+                # By its key: SQLite would else look through all samples for each entry.
+                .join(DecisionEntry, DecisionEntry.sample_id == Sample.id)
                 .join(DecisionStep, DecisionStep.id == DecisionEntry.step_id)
                 .where(
                     DecisionEntry.dataset_id == promise.dataset_id,
                     DecisionEntry.id > promise.opened_after,
+                    DecisionEntry.id == Sample.decision_id,
                     DecisionStep.by_filter.is_(False),
                     Sample.tenant_id == self._tenant_id,
                     Sample.split == Split.TRAIN,
