@@ -42,8 +42,8 @@ def _of_bands(state: PromiseState, figures: BandsRead) -> str:
     match state:
         case PromiseState.OPEN:
             band = next(band for band in figures.bands if band.state is BandState.OPEN)
-            more = band.num_checks - band.num_answered
-            return f"Answer {more} more checks of the worst {band.share:.1%}. {may}"
+            more = _checks(band.num_checks - band.num_answered, "more ")
+            return f"Answer {more} of the worst {band.share:.1%}. {may}"
         case PromiseState.CLOSED:
             return "Closed before a band had passed. Nothing may be accepted."
         case _:
@@ -64,7 +64,7 @@ def _failure(failed: list[BandRead], alpha: float) -> str:
 def _of_stop(state: PromiseState, figures: StopStateRead) -> str:
     left = f"{figures.left.low:,} to {figures.left.high:,} wrong labels are left"
     limit = f"{figures.most_left:,} may be"
-    so_far = f"after {figures.num_checks:,} checks, {figures.num_wrong:,} of them not right"
+    so_far = f"after {_checks(figures.num_checks)}, {figures.num_wrong:,} of them not right"
     match state:
         case PromiseState.KEPT:
             return f"Kept {so_far}: {left}, {limit}. You may stop."
@@ -81,4 +81,8 @@ def _of_stop(state: PromiseState, figures: StopStateRead) -> str:
 def _way(num_to_go: int | None) -> str:
     if num_to_go is None:
         return "No further check can keep it: find wrong labels in the queue, or close it."
-    return f"{num_to_go:,} more checks keep it if all labels are right."
+    return f"{_checks(num_to_go, 'more ')} will keep it if all labels are right."
+
+
+def _checks(num: int, which: str = "") -> str:
+    return f"{num:,} {which}check{'' if num == 1 else 's'}"
