@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.models import (
@@ -89,6 +89,14 @@ class PromiseRepository:
         source = select(literal(promise.id), *rows.columns)
         names = ["promise_id", "place", "sample_id", "suggested_label"]
         self._session.execute(insert(PromiseSample).from_select(names, source))
+
+    def unpin(self, promise_id: UUID) -> None:
+        """Forget the list of a promise that allows nothing."""
+        self._session.execute(
+            delete(PromiseSample)
+            .where(PromiseSample.promise_id == promise_id)
+            .execution_options(synchronize_session=False)
+        )
 
     def pinned(self, promise_id: UUID, places: Iterable[int]) -> dict[int, tuple[int, int | None]]:
         """Return sample and suggested label at places of the pinned list."""

@@ -95,9 +95,8 @@ class PromiseService:
         job, version = self._findings.published(job_id)
         self._datasets.hold(self._datasets.find(str(job.dataset_id)))
         opening = Opening(self._session, self._reviewer, job, version)
-        if isinstance(wanted, BandWrite):
-            return self._described(opening.band(wanted))
-        return self._described(opening.stop(wanted))
+        opened = opening.band(wanted) if isinstance(wanted, BandWrite) else opening.stop(wanted)
+        return self._described(self._look(opened))
 
     def page(self, job_id: str, page: PageRequest) -> Page[PromiseRead]:
         """List the promises of an audit, newest first."""
@@ -105,7 +104,7 @@ class PromiseService:
         cursors = Cursors(CREATED_KEY, {"promises": job.id})
         rows = self._rows.newest(job.id, after=cursors.decode(page.cursor), limit=page.limit + 1)
         kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
-        return Page(items=[self._described(row) for row in kept], next_cursor=cursor)
+        return Page(items=[self._described(self._look(row)) for row in kept], next_cursor=cursor)
 
     def read(self, promise_id: str) -> PromiseRead:
         """Describe a promise.
@@ -113,7 +112,7 @@ class PromiseService:
         Raises:
             NotFoundError: The tenant has no such promise.
         """
-        return self._described(self._find(promise_id))
+        return self._described(self._look(self._find(promise_id)))
 
     def checks(self, promise_id: str, page: PageRequest) -> Page[CheckRead]:
         """List what is to be looked at now, in the order of the draw."""
@@ -158,7 +157,7 @@ class PromiseService:
         self._rows.answer(looked.promise.id, number, decision.step_id)
         looked = self._look(looked.promise)
         self._end(looked, verdict(looked.figures))
-        return AnswerRead(decision=decision, promise=self._described(looked.promise))
+        return AnswerRead(decision=decision, promise=self._described(looked))
 
     def preview(self, promise_id: str, wanted: AcceptWrite) -> BulkRead:
         """Tell what `accept` would do."""
@@ -193,7 +192,7 @@ class PromiseService:
             has_passed = widest_passed(looked.figures) is not None
             state = PromiseState.KEPT if has_passed else PromiseState.CLOSED
         self._end(looked, state)
-        return self._described(looked.promise)
+        return self._described(looked)
 
     def _end(self, looked: _Looked, state: PromiseState) -> None:
         if state is PromiseState.OPEN:
@@ -201,6 +200,8 @@ class PromiseService:
         promise = looked.promise
         promise.state, promise.ended_at = state, utc_now()
         promise.result = looked.figures.model_dump(mode="json")
+        if state is not PromiseState.KEPT:
+            self._rows.unpin(promise.id)
         self._session.flush()
 
     def _bulk(self, looked: _Looked, wanted: AcceptWrite) -> Bulk:
@@ -220,8 +221,8 @@ class PromiseService:
             expected_count=wanted.expected_count,
         )
 
-    def _described(self, promise: Promise) -> PromiseRead:
-        figures = self._look(promise).figures
+    def _described(self, looked: _Looked) -> PromiseRead:
+        promise, figures = looked.promise, looked.figures
         return PromiseRead.of(
             promise,
             figures,

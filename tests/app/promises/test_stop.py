@@ -34,6 +34,7 @@ class TestOpening:
         assert "eye of whoever answers" in promise["says"]
         assert clean.read(promise) == promise
 
+    @on_sqlite
     def test_the_stated_rate_is_by_default_what_the_audit_expects(self, clean: Reviewer) -> None:
         assert clean.open("stop")["stop"]["stated_rate"] == pytest.approx(0.5)
 
@@ -61,6 +62,7 @@ class TestOpening:
 
 
 class TestChecks:
+    @on_sqlite
     def test_they_are_blind(self, clean: Reviewer) -> None:
         check = clean.checks(clean.open("stop", **TERMS))[0]
 
@@ -100,6 +102,7 @@ class TestChecks:
         assert clean.read(promise)["stop"]["num_checks"] == 0
         assert clean.checks(promise)[0] == first
 
+    @on_sqlite
     def test_none_may_be_left_out(self, clean: Reviewer) -> None:
         promise = clean.open("stop", **TERMS)
         first, second, third = clean.checks(promise)[:3]
@@ -162,6 +165,7 @@ class TestChecks:
         assert (reply.status_code, reply.json()["code"]) == (status, code)
         assert clean.read(promise) == promise
 
+    @on_sqlite
     def test_a_check_is_answered_once(self, clean: Reviewer) -> None:
         promise = clean.open("stop", **TERMS)
         check = clean.checks(promise)[0]
@@ -186,6 +190,7 @@ class TestEnd:
         assert ended["ended_at"] is not None
         assert ended["seed"] is not None
 
+    @on_sqlite
     def test_a_reviewer_who_errs_breaks_it_and_is_told_the_numbers(self, clean: Reviewer) -> None:
         promise = clean.open("stop", **TERMS)
         now = promise
@@ -230,6 +235,7 @@ class TestEnd:
 
         assert clean.read(promise)["stop"]["num_found"] == 1
 
+    @on_sqlite
     def test_closing_puts_it_on_record(self, clean: Reviewer) -> None:
         promise = clean.open("stop", **TERMS)
         for check in clean.checks(promise)[:5]:
@@ -245,6 +251,7 @@ class TestEnd:
             assert (reply.status_code, reply.json()["code"]) == (409, "promise_ended")
         assert clean.read(promise) == closed
 
+    @on_sqlite
     def test_closing_one_that_holds_keeps_it(self, clean: Reviewer) -> None:
         promise = clean.open("stop", target_share=0.5, stated_rate=0.01)
         almost = promise["stop"]["num_to_go"] - 1
@@ -259,6 +266,7 @@ class TestEnd:
         kept = clean.client.post(f"/v1/promises/{promise['id']}/close").json()
         assert kept["state"] == "kept"
 
+    @on_sqlite
     def test_nothing_can_be_accepted(self, clean: Reviewer) -> None:
         promise = clean.open("stop", **TERMS)
 

@@ -1,5 +1,6 @@
 // The list of promises: a form opens one.
 import { call } from "./api.js";
+import { listenToKeys } from "./review/keys.js";
 import { showFailure } from "./toast.js";
 
 const { job } = document.getElementById("promises").dataset;
@@ -10,6 +11,8 @@ for (const form of document.querySelectorAll("form[data-kind]")) {
     open(form);
   });
 }
+
+listenToKeys(() => document.getElementById("to-queue").click());
 
 async function open(form) {
   const button = form.querySelector("[type=submit]");
