@@ -38,6 +38,14 @@ from app.models.job_attempt import (
     EndedAttempts,
     JobAttempt,
 )
+from app.models.promise import (
+    BandAction,
+    Promise,
+    PromiseCheck,
+    PromiseKind,
+    PromiseSample,
+    PromiseState,
+)
 from app.models.published_key import PublishedKey
 from app.models.review import FirstLook, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
@@ -60,6 +68,7 @@ __all__ = [
     "Artifact",
     "AttemptOutcome",
     "AuditEntry",
+    "BandAction",
     "Base",
     "Blob",
     "Dataset",
@@ -81,6 +90,11 @@ __all__ = [
     "JobState",
     "LossRank",
     "PosteriorRank",
+    "Promise",
+    "PromiseCheck",
+    "PromiseKind",
+    "PromiseSample",
+    "PromiseState",
     "PublishedKey",
     "Queue",
     "RejectedFile",
