@@ -18,6 +18,7 @@ _FENCED = re.compile(r"```.*?```", re.DOTALL)
 _FILE = re.compile(rf"`((?:docs|{'|'.join(PACKAGES)})/[\w./-]+)`")
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 _DECISION = re.compile(r"docs/decisions/(\d{4})")
+MAX_DECISION_WORDS = 250
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -31,10 +32,26 @@ def test_decisions_that_the_code_names_exist() -> None:
     named = {
         number
         for package in PACKAGES
-        for file in (ROOT / package).rglob("*.py")
+        for pattern in ("*.py", "*.js")
+        for file in (ROOT / package).rglob(pattern)
         for number in _DECISION.findall(file.read_text())
     }
     assert {n for n in named if not list((ROOT / "docs" / "decisions").glob(f"{n}-*.md"))} == set()
+
+
+def _num_words(page: Path) -> int:
+    _title, _, text = page.read_text().partition("\n")
+    return len(text.split())
+
+
+def test_a_decision_is_short_and_stands_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    pages = sorted(folder.glob("[0-9]*.md"))
+    assert [page.name for page in pages if _num_words(page) > MAX_DECISION_WORDS] == []
+    assert re.findall(r"^- .*\]\((\d{4}-[\w-]+\.md)\)", index, re.MULTILINE) == [
+        page.name for page in pages
+    ]
 
 
 def test_the_page_on_the_method_names_the_constants_of_the_detector() -> None:
