@@ -18,6 +18,10 @@ _FENCED = re.compile(r"```.*?```", re.DOTALL)
 _FILE = re.compile(rf"`((?:docs|{'|'.join(PACKAGES)})/[\w./-]+)`")
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 _DECISION = re.compile(r"docs/decisions/(\d{4})")
+_ANY_FILE = re.compile(rf"\b(?:{'|'.join(PACKAGES)})/[\w./-]*\w")
+_STOP = re.compile(r"^\d+\. `(?P<file>[\w./]+)`(?: \((?P<names>[^)]*)\))?: \S", re.MULTILINE)
+_NUMBERED = re.compile(r"^\d+\. ", re.MULTILINE)
+MAX_STOPS = 25
 MAX_DECISION_WORDS = 250
 
 
@@ -37,6 +41,34 @@ def test_decisions_that_the_code_names_exist() -> None:
         for number in _DECISION.findall(file.read_text())
     }
     assert {n for n in named if not list((ROOT / "docs" / "decisions").glob(f"{n}-*.md"))} == set()
+
+
+def _architecture() -> str:
+    return (ROOT / "docs" / "architecture.md").read_text()
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    named = set(_ANY_FILE.findall(_architecture()))
+    assert named
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_each_stop_of_a_path_names_a_file_and_what_is_called_there() -> None:
+    for path in re.split(r"^## ", _architecture(), flags=re.MULTILINE)[1:]:
+        stops = list(_STOP.finditer(path))
+        assert len(stops) == len(_NUMBERED.findall(path)) <= MAX_STOPS, path
+        for stop in stops:
+            code = (ROOT / stop["file"]).read_text()
+            for name in re.findall(r"`(?:\w+\.)?(\w+)`", stop["names"] or ""):
+                assert re.search(rf"\b(?:def|class) {name}\b", code), stop.group()
+
+
+def test_the_glossary_names_the_module_that_owns_each_term() -> None:
+    rows = re.findall(
+        r"^\| \*\*.+\*\* \|.*$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE
+    )
+    assert rows
+    assert [row for row in rows if not _FILE.search(row)] == []
 
 
 def _num_words(page: Path) -> int:
