@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.settings import Settings
 from ml.detection.candidates import MAX_CANDIDATES
 from ml.detection.flags import MIN_YIELD, SURE_ABOVE
 from ml.detection.hypotheses import TEMPERATURES
@@ -21,8 +22,10 @@ _DECISION = re.compile(r"docs/decisions/(\d{4})")
 _ANY_FILE = re.compile(rf"\b(?:{'|'.join(PACKAGES)})/[\w./-]*\w")
 _STOP = re.compile(r"^\d+\. `(?P<file>[\w./]+)`(?: \((?P<names>[^)]*)\))?: \S", re.MULTILINE)
 _NUMBERED = re.compile(r"^\d+\. ", re.MULTILINE)
+_FIGURE = re.compile(r"\b\d\.\d{2,3}\b")
 MAX_STOPS = 25
 MAX_DECISION_WORDS = 250
+MAX_README_LINES = 110
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -84,6 +87,22 @@ def test_a_decision_is_short_and_stands_in_the_index() -> None:
     assert re.findall(r"^- .*\]\((\d{4}-[\w-]+\.md)\)", index, re.MULTILINE) == [
         page.name for page in pages
     ]
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES
+
+
+def test_figures_of_the_readme_are_those_of_the_results() -> None:
+    figures = set(_FIGURE.findall((ROOT / "README.md").read_text()))
+    assert figures
+    assert figures - set(_FIGURE.findall((ROOT / "docs/results/README.md").read_text())) == set()
+
+
+def test_the_page_on_settings_names_all_of_them_and_no_other() -> None:
+    page = (ROOT / "docs" / "guide" / "settings.md").read_text()
+    fields = {f"LABELAUDIT_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"LABELAUDIT_\w+", page)) == fields
 
 
 def test_the_page_on_the_method_names_the_constants_of_the_detector() -> None:
