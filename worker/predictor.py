@@ -10,7 +10,7 @@ from typing import Any
 
 from worker.apart import Reader, crash_of
 from worker.child import EXIT_DONE, StopRequest, fail, read_spec, telling_full_disk
-from worker.ingest.errors import RejectCode
+from worker.files.errors import RejectCode
 from worker.predictions.files import READ
 
 READER = "worker.predictions"

@@ -12,9 +12,9 @@ from labelaudit.errors import InputError
 from labelaudit.pack import pack_folder
 from labelaudit.study.data import Images, Labels, StudyData, stratified_rows
 from labelaudit.terminal import note
-from worker.ingest.errors import IngestError
+from worker.files.errors import UploadError
+from worker.files.limits import Limits
 from worker.ingest.layout import TEST
-from worker.ingest.limits import Limits
 from worker.ingest.pipeline import Spec, ingest
 
 TEST_SHARE = 0.2
@@ -77,7 +77,7 @@ def _ingest(archive: Path, work: Path) -> dict[str, Any]:
     )
     try:
         ingest(spec, safe_point=lambda: None, emit=lambda _fraction, _speed: None)
-    except IngestError as error:
+    except UploadError as error:
         raise InputError(error.detail, code=error.code) from error
     summary: dict[str, Any] = json.loads((work / "summary.json").read_text("utf-8"))
     note(f"{summary['num_samples']:,} images of {len(summary['classes'])} classes")

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from itertools import chain, islice, zip_longest
 
-from worker.ingest.errors import RejectCode
+from worker.files.errors import RejectCode
 from worker.ingest.members import Rejection
 
 _MAX_REASONS = 3

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worker.ingest.errors import Refusal, RejectCode
-from worker.ingest.names import is_printable, normal_form
+from worker.files.errors import Refusal, RejectCode
+from worker.files.names import is_printable, normal_form
 
 Votes = Mapping[str, str]
 """Class name by annotator."""

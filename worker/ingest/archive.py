@@ -7,10 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+from worker.files.errors import FailureCode, UploadError
+from worker.files.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.array_rows import ArrayRows, holds_arrays
 from worker.ingest.columns import Columns
-from worker.ingest.errors import FailureCode, IngestError
-from worker.ingest.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import FileArchive, RowArchive, Source
 from worker.ingest.parquet_rows import ImageTable, ParquetRows, image_tables
 from worker.ingest.spool import Spool
@@ -56,7 +56,7 @@ def open_archive(
     `name` is what the user calls it.
 
     Raises:
-        IngestError: It is none of these, damaged, or too much.
+        UploadError: It is none of these, damaged, or too much.
     """
     meter = ReadMeter(limits, archive_bytes=path.stat().st_size)
     with path.open("rb") as file, ExitStack() as stack:
@@ -111,11 +111,11 @@ def _recognise(file: BinaryIO) -> _Kind:
         if found
     ]
     if len(kinds) > 1:
-        raise IngestError(
+        raise UploadError(
             FailureCode.SUSPICIOUS_ARCHIVE, f"The file is both a {kinds[0]} and a {kinds[1]} file."
         )
     if not kinds:
-        raise IngestError(FailureCode.UNKNOWN_ARCHIVE, _unknown(head))
+        raise UploadError(FailureCode.UNKNOWN_ARCHIVE, _unknown(head))
     return kinds[0]
 
 

@@ -12,16 +12,16 @@ import numpy.typing as npt
 from PIL import Image
 from typing_extensions import override
 
-from worker.ingest.errors import (
+from worker.files.errors import (
     FailureCode,
-    IngestError,
     RefusedFileError,
     RejectCode,
+    UploadError,
 )
+from worker.files.limits import Limits, ReadMeter
+from worker.files.names import is_printable
 from worker.ingest.layout import TEST, TRAIN, Place
-from worker.ingest.limits import Limits, ReadMeter
 from worker.ingest.members import Candidate, FileArchive, Member, RowArchive, Selection, reject
-from worker.ingest.names import is_printable
 from worker.ingest.spool import Spool
 from worker.scores.errors import InvalidScoresError
 from worker.scores.npy import NUM_HEAD as NUM_NPY_HEAD
@@ -75,7 +75,7 @@ class ArrayRows(RowArchive):
         """Unpack the arrays and compare their shapes.
 
         Raises:
-            IngestError: They are not images with labels, or too many.
+            UploadError: They are not images with labels, or too many.
         """
         arrays = _Arrays(files, spool)
         self._parts = [
@@ -88,7 +88,7 @@ class ArrayRows(RowArchive):
             raise _invalid(f"there are no arrays 'images' and 'labels'; found: {found}")
         if sum(len(part.labels) for part in self._parts) > limits.max_files:
             detail = f"The arrays hold more than {limits.max_files:,} images."
-            raise IngestError(FailureCode.TOO_MANY_FILES, detail)
+            raise UploadError(FailureCode.TOO_MANY_FILES, detail)
         self._class_names = _class_names(arrays)
 
     @override
@@ -197,5 +197,5 @@ def _class_names(arrays: _Arrays) -> list[str] | None:
     return names
 
 
-def _invalid(detail: str) -> IngestError:
-    return IngestError(FailureCode.INVALID_ARRAYS, f"The npz cannot be used: {detail}.")
+def _invalid(detail: str) -> UploadError:
+    return UploadError(FailureCode.INVALID_ARRAYS, f"The npz cannot be used: {detail}.")

@@ -1,15 +1,14 @@
 """The classes of a data set, and what is wrong with them."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
-from worker.ingest.errors import FailureCode, IngestError
+from worker.files.errors import FailureCode, UploadError
+from worker.files.names import listed
 from worker.ingest.layout import TEST, TRAIN
-from worker.ingest.names import printable
 
 _MIN_CLASSES = 2
 _MIN_TRAIN_SAMPLES = 2
-_MAX_LISTED = 10
 
 
 class ClassTable:
@@ -27,11 +26,11 @@ class ClassTable:
         """Refuse what nobody could audit.
 
         Raises:
-            IngestError: There is nothing to tell apart.
+            UploadError: There is nothing to tell apart.
         """
         usable = [name for name in self.names if self.num_train[name] >= _MIN_TRAIN_SAMPLES]
         if len(usable) < _MIN_CLASSES:
-            raise IngestError(
+            raise UploadError(
                 FailureCode.TOO_FEW_CLASSES,
                 f"An audit needs {_MIN_CLASSES} classes with at least {_MIN_TRAIN_SAMPLES} "
                 f"training images each; the upload has {len(usable)} (classes found: "
@@ -52,10 +51,3 @@ class ClassTable:
             (twins, "Class names that differ only in upper and lower case:"),
         )
         return [f"{text} {listed(names)}." for names, text in findings if names]
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names for a sentence, not all of them if there are many."""
-    shown = ", ".join(f"'{printable(name)}'" for name in names[:_MAX_LISTED])
-    more = len(names) - _MAX_LISTED
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from worker.ingest.classes import listed
-from worker.ingest.errors import FailureCode, IngestError
+from worker.files.errors import FailureCode, UploadError
+from worker.files.names import listed
 
 _PATH_NAMES = (
     "file_name", "path", "file", "filename", "image", "image_path", "image_file_path", "img",
@@ -57,11 +57,11 @@ class Columns:
         `tables` are their columns by their names.
 
         Raises:
-            IngestError: One is in none of them.
+            UploadError: One is in none of them.
         """
         for name in self.named:
             if not any(find_column(found, [name]) for found in tables.values()):
-                raise IngestError(
+                raise UploadError(
                     FailureCode.UNKNOWN_COLUMN,
                     f"The column {listed([name])} is not there: {told_columns(tables)}.",
                 )

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from worker.child import die_with_parent
-from worker.ingest.errors import RefusedFileError, RejectCode
+from worker.files.errors import RefusedFileError, RejectCode
 from worker.ingest.frames import receive, send
 from worker.ingest.images import decode_image
 

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
+from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.limits import SafePoint, require_time
 from worker.ingest.decoding import Decode, DecodedFile, Decoder, UnpackedFile
-from worker.ingest.errors import RefusedFileError, RejectCode
 from worker.ingest.frames import receive, send
 from worker.ingest.images import DecodedImage
-from worker.ingest.limits import SafePoint, require_time
 
 _MAX_DECODERS = 8
 _MIN_BYTES = 4 * 1024**2

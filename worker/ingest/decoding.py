@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from worker.ingest.errors import RefusedFileError
+from worker.files.errors import RefusedFileError
 from worker.ingest.images import DecodedImage, decode_image
 from worker.ingest.members import Candidate
 

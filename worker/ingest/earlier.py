@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from app.core.storage import BlobStore
+from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.limits import SafePoint
+from worker.files.names import twin_key
 from worker.ingest.annotators import Annotation
-from worker.ingest.errors import RefusedFileError, RejectCode
 from worker.ingest.images import decode_image
 from worker.ingest.layout import Place
-from worker.ingest.limits import SafePoint
 from worker.ingest.members import RowArchive, Selection, Source, reject
-from worker.ingest.names import twin_key
 from worker.ingest.pixel_writer import PixelWriter
 from worker.ingest.samples import Sample
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from worker.ingest.errors import RefusedFileError, RejectCode
+from worker.files.errors import RefusedFileError, RejectCode
 from worker.ingest.plain_jpeg import decode_plain_jpeg
 from worker.ingest.signatures import refusal_of_broken, refusal_of_unknown
 

@@ -7,12 +7,12 @@ from typing import Protocol
 
 from typing_extensions import override
 
+from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.names import normal_form, printable
 from worker.ingest.annotators import settle
-from worker.ingest.errors import RefusedFileError, RejectCode
 from worker.ingest.label_studio import without_upload_prefix
 from worker.ingest.layout import TRAIN, Layout, Place, split_of
 from worker.ingest.members import Rejection, reject
-from worker.ingest.names import normal_form, printable
 from worker.ingest.tables import Row, Table
 
 _MAX_FOLDERS_KNOWN = 10_000

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from worker.files.names import normal_form, printable
 from worker.ingest.annotators import Annotation
-from worker.ingest.names import normal_form, printable
 
 TRAIN = "train"
 TEST = "test"

@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
+from worker.files.errors import Refusal, RefusedFileError, RejectCode
+from worker.files.limits import ReadMeter
+from worker.files.names import printable
 from worker.ingest.layout import Place
-from worker.ingest.limits import ReadMeter
-from worker.ingest.names import printable
 
 
 class Member(NamedTuple):
@@ -62,7 +62,7 @@ class Archive(Protocol):
 
         Raises:
             RefusedFileError: This member cannot be had.
-            IngestError: The archive as a whole turns out to be too much.
+            UploadError: The archive as a whole turns out to be too much.
         """
 
 

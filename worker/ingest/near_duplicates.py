@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from worker.ingest.limits import SafePoint
+from worker.files.limits import SafePoint
 from worker.ingest.pixel_file import PixelFile
 
 _NUM_FREQUENCIES = 8

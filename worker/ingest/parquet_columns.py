@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from worker.files.errors import FailureCode, UploadError
 from worker.ingest.columns import LABEL_NAMES, Columns, find_column, told_choice
-from worker.ingest.errors import FailureCode, IngestError
 
 _IMAGE_NAMES = ("image", "img")
 _SPLIT_NAME = "split"
@@ -51,7 +51,7 @@ def find_image_columns(schema: pa.Schema, wanted: Columns, table: str) -> ImageC
     """Return the columns, first of all those that the user named; None if it holds no images.
 
     Raises:
-        IngestError: It does, and lacks a column that the user named.
+        UploadError: It does, and lacks a column that the user named.
     """
     features = features_of(schema)
     images = _image_columns(schema, features)
@@ -100,7 +100,7 @@ def class_names_of(features: Mapping[str, Mapping[str, Any]], column: str) -> li
 
 def _require(wanted: Columns, schema: pa.Schema, table: str) -> None:
     if wanted.annotator or wanted.labels:
-        raise IngestError(
+        raise UploadError(
             FailureCode.UNKNOWN_COLUMN,
             f"'{table}' holds the images themselves: of several annotators' labels only tables "
             "beside the images can tell.",

@@ -11,13 +11,12 @@ import pyarrow as pa
 from pyarrow.parquet import FileMetaData
 from typing_extensions import override
 
-from worker.ingest.classes import listed
+from worker.files.errors import FailureCode, RefusedFileError, RejectCode, UploadError
+from worker.files.limits import Limits, ReadMeter, SafePoint
+from worker.files.names import clean_path, listed, printable
 from worker.ingest.columns import Columns
-from worker.ingest.errors import FailureCode, IngestError, RefusedFileError, RejectCode
 from worker.ingest.layout import TRAIN, Place, split_of
-from worker.ingest.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import Candidate, FileArchive, Member, RowArchive, Selection, reject
-from worker.ingest.names import clean_path, printable
 from worker.ingest.parquet_columns import ImageColumns, find_image_columns
 from worker.ingest.spool import Spool
 from worker.ingest.tables import read_label
@@ -40,7 +39,7 @@ class ParquetRows(RowArchive):
         """Take tables whose footers were read.
 
         Raises:
-            IngestError: They hold too many rows.
+            UploadError: They hold too many rows.
         """
         self._max_file_bytes = limits.max_file_bytes
         self._safe_point = safe_point
@@ -48,7 +47,7 @@ class ParquetRows(RowArchive):
         num_rows = sum(table.num_rows for table in self._tables)
         if num_rows > limits.max_files:
             detail = f"The tables hold {num_rows:,} rows; at most {limits.max_files:,} are taken."
-            raise IngestError(FailureCode.TOO_MANY_FILES, detail)
+            raise UploadError(FailureCode.TOO_MANY_FILES, detail)
 
     @override
     def select(self) -> Selection:
@@ -95,7 +94,7 @@ class ImageTable:
         """Read the footer; `split` holds for rows that do not tell theirs.
 
         Raises:
-            IngestError: The table is damaged, or has no images with labels.
+            UploadError: The table is damaged, or has no images with labels.
         """
         self.name = printable(name)
         with _told(self.name):
@@ -199,7 +198,7 @@ def image_tables(files: FileArchive, spool: Spool, wanted: Columns) -> list[Imag
     """Return the tables of an archive that hold images.
 
     Raises:
-        IngestError: They are too much, or lack a column that the user named.
+        UploadError: They are too much, or lack a column that the user named.
     """
     tables = {}
     for member in files.members:
@@ -253,5 +252,5 @@ def _told(name: str) -> Iterator[None]:
         raise _invalid(name, printable(str(error))) from error
 
 
-def _invalid(name: str, detail: str) -> IngestError:
-    return IngestError(FailureCode.INVALID_TABLE, f"'{name}': {detail}.")
+def _invalid(name: str, detail: str) -> UploadError:
+    return UploadError(FailureCode.INVALID_TABLE, f"'{name}': {detail}.")

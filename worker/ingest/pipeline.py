@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from app.core.storage import BlobStore
+from worker.files.errors import RefusedFileError
+from worker.files.limits import Limits, SafePoint, cpu_budget_seconds
 from worker.ingest.archive import open_archive
 from worker.ingest.blob_writer import writing_blobs
 from worker.ingest.columns import Columns
 from worker.ingest.decoder_pool import decoding
 from worker.ingest.decoding import Decode, DecodedFile, Decoder
 from worker.ingest.earlier import EarlierVersion, avoid_names
-from worker.ingest.errors import RefusedFileError
 from worker.ingest.layout import looks_like_image
-from worker.ingest.limits import Limits, SafePoint, cpu_budget_seconds
 from worker.ingest.members import Candidate, Selection, Source, reject
 from worker.ingest.pixel_writer import PixelWriter, writing_pixels
 from worker.ingest.progress import Emit, ProgressMeter
@@ -67,8 +67,8 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
     """Read the archive; on return all that it held is on disk, durably.
 
     Raises:
-        IngestError: The upload cannot be taken.
-        InterruptedIngestError: `safe_point` ended the work.
+        UploadError: The upload cannot be taken.
+        InterruptedReadError: `safe_point` ended the work.
     """
     progress = ProgressMeter(emit)
     spec.out_dir.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.ingest.limits import SafePoint
+from worker.files.limits import SafePoint
 from worker.ingest.near_duplicates import Hasher, near_pairs
 from worker.ingest.pixel_file import PixelFile
 

@@ -7,6 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from worker.files.errors import FailureCode, UploadError
 from worker.ingest.advice import tell_no_samples
 from worker.ingest.classes import ClassTable
 from worker.ingest.duplicates import (
@@ -16,7 +17,6 @@ from worker.ingest.duplicates import (
     duplicate_warnings,
     group_duplicates,
 )
-from worker.ingest.errors import FailureCode, IngestError
 from worker.ingest.members import Rejection, Selection
 from worker.ingest.sample_file import SampleFile
 
@@ -45,7 +45,7 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     """Write all three files.
 
     Raises:
-        IngestError: There is nothing in it that could be audited; which files were rejected is
+        UploadError: There is nothing in it that could be audited; which files were rejected is
             written all the same.
     """
     rejections = sorted(outcome.selection.rejections, key=attrgetter("path", "code"))
@@ -64,8 +64,8 @@ def _require_samples(outcome: Outcome, rejections: Collection[Rejection]) -> Non
     if len(outcome.samples) > outcome.num_before:
         return
     if not rejections:
-        raise IngestError(FailureCode.EMPTY_ARCHIVE, "The archive holds no files.")
-    raise IngestError(FailureCode.NO_SAMPLES, tell_no_samples(rejections))
+        raise UploadError(FailureCode.EMPTY_ARCHIVE, "The archive holds no files.")
+    raise UploadError(FailureCode.NO_SAMPLES, tell_no_samples(rejections))
 
 
 def _summary(

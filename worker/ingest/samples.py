@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from worker.files.errors import RefusedFileError
+from worker.files.limits import Limits, ReadMeter
 from worker.ingest.blob_writer import BlobWriter
 from worker.ingest.decoding import DecodedFile, UnpackedFile
-from worker.ingest.errors import RefusedFileError
 from worker.ingest.images import longer_side
 from worker.ingest.layout import Place
-from worker.ingest.limits import Limits, ReadMeter
 from worker.ingest.members import Archive, Candidate
 from worker.ingest.pixel_writer import PixelWriter
 

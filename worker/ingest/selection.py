@@ -7,11 +7,12 @@ from typing import overload
 
 from typing_extensions import override
 
+from worker.files.errors import Refusal, RefusedFileError, RejectCode
+from worker.files.limits import Limits
+from worker.files.names import clean_path, is_system_file, normal_form, printable
 from worker.ingest.columns import Columns
-from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
 from worker.ingest.labelling import FolderLabels, Labelling, TableLabels
 from worker.ingest.layout import looks_like_image, recognise_layout
-from worker.ingest.limits import Limits
 from worker.ingest.members import (
     Candidate,
     FileArchive,
@@ -21,7 +22,6 @@ from worker.ingest.members import (
     Source,
     reject,
 )
-from worker.ingest.names import clean_path, is_system_file, normal_form, printable
 from worker.ingest.tables import find_tables
 from worker.ingest.twins import Twins
 
@@ -69,7 +69,7 @@ def sort_out(
     `is_part`: the upload is added to a data set.
 
     Raises:
-        IngestError: A table cannot be read.
+        UploadError: A table cannot be read.
     """
     if isinstance(archive, RowArchive):
         return archive.select()

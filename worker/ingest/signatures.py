@@ -1,7 +1,7 @@
 """What a file is that could not be read, so that its owner hears more than "not an image"."""
 
-from worker.ingest.errors import RefusedFileError, RejectCode
-from worker.ingest.names import printable
+from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.names import printable
 
 _OURS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP"}
 _ARCHIVES = {

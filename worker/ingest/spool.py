@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
-from worker.ingest.limits import ReadMeter, SafePoint
+from worker.files.limits import ReadMeter, SafePoint
 
 CHUNK_BYTES = 1024**2
 
@@ -25,7 +25,7 @@ class Spool:
         """Return a file with all that `read` gives.
 
         Raises:
-            IngestError: It was too much.
+            UploadError: It was too much.
         """
         file = cast("BinaryIO", TemporaryFile(dir=self._folder))  # noqa: SIM115 - the stack closes it
         self._stack.callback(file.close)

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.files.errors import FailureCode, Refusal, RefusedFileError, RejectCode, UploadError
+from worker.files.limits import Limits, ReadMeter
+from worker.files.names import is_printable, normal_form, printable
 from worker.ingest.annotators import Votes, read_annotator
 from worker.ingest.columns import LABEL_NAMES, Columns, told_choice, told_columns
-from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
 from worker.ingest.layout import split_of
-from worker.ingest.limits import Limits, ReadMeter
 from worker.ingest.members import FileArchive
-from worker.ingest.names import is_printable, normal_form, printable
 from worker.ingest.table_files import READERS, Record, Records, TableError
 
 _TABLE_STEMS = frozenset({"metadata", "labels", "manifest", "annotations"})
@@ -73,7 +73,7 @@ def find_tables(
     """Read all tables that have a column of paths and one of labels; `files` are paths and keys.
 
     Raises:
-        IngestError: One of these cannot be read to its end, or a column that the user named is in
+        UploadError: One of these cannot be read to its end, or a column that the user named is in
             none.
     """
     tables, used, unused = [], dict[str, list[str]](), dict[str, list[str]]()
@@ -98,7 +98,7 @@ def _require_named(
 ) -> None:
     columns.require_in(used or unused)
     if columns.named and not used:
-        raise IngestError(
+        raise UploadError(
             FailureCode.UNKNOWN_COLUMN,
             "No table has both a column of paths and one of labels whose names are known: "
             f"{told_columns(unused)}. Name both.",
@@ -138,8 +138,8 @@ def _is_surely_one(path: str, columns: Columns) -> bool:
     return stem in _TABLE_STEMS or columns != Columns()
 
 
-def _invalid(path: str, error: TableError) -> IngestError:
-    return IngestError(FailureCode.INVALID_TABLE, f"'{printable(path)}': {error}.")
+def _invalid(path: str, error: TableError) -> UploadError:
+    return UploadError(FailureCode.INVALID_TABLE, f"'{printable(path)}': {error}.")
 
 
 def _rows(records: Records, table: Table, used: Columns) -> Iterator[Row]:

@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
-from worker.ingest.limits import Limits, ReadMeter, SafePoint
+from worker.files.errors import FailureCode, Refusal, RefusedFileError, RejectCode, UploadError
+from worker.files.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import Member
 
 GZIP_SIGNATURE = b"\x1f\x8b\x08"
@@ -72,7 +72,7 @@ class TarArchive:
             if header.isdir():
                 continue
             if len(self.members) == limits.max_files:
-                raise IngestError(
+                raise UploadError(
                     FailureCode.TOO_MANY_FILES,
                     f"The archive holds more than {limits.max_files:,} files.",
                 )
@@ -137,7 +137,7 @@ def unpacked_tar(
     """Give the content of a gzip or zstd file as a file without a name that vanishes when closed.
 
     Raises:
-        IngestError: It is damaged, too much, or no tar.
+        UploadError: It is damaged, too much, or no tar.
     """
     with tempfile.TemporaryFile(dir=folder) as unpacked:
         file.seek(0)
@@ -156,7 +156,7 @@ def unpacked_tar(
         if not is_tar_header(unpacked.read(tarfile.BLOCKSIZE)):
             kind = "zstd" if is_zstd else "gzip"
             detail = f"The {kind} file does not hold a tar archive."
-            raise IngestError(FailureCode.UNKNOWN_ARCHIVE, detail)
+            raise UploadError(FailureCode.UNKNOWN_ARCHIVE, detail)
         yield unpacked
 
 
@@ -174,14 +174,14 @@ def _damage_told(kind: str) -> Iterator[None]:
         raise (_cut_off(kind) if "Truncated" in str(error) else _damaged(kind, error)) from error
 
 
-def _cut_off(kind: str) -> IngestError:
-    return IngestError(
+def _cut_off(kind: str) -> UploadError:
+    return UploadError(
         FailureCode.TRUNCATED_ARCHIVE, f"The {kind} file ends too early: part of it is missing."
     )
 
 
-def _damaged(kind: str, error: Exception) -> IngestError:
-    return IngestError(FailureCode.CORRUPT_ARCHIVE, f"The {kind} file is damaged: {error}.")
+def _damaged(kind: str, error: Exception) -> UploadError:
+    return UploadError(FailureCode.CORRUPT_ARCHIVE, f"The {kind} file is damaged: {error}.")
 
 
 def _headers(file: BinaryIO, safe_point: SafePoint) -> Iterator[tarfile.TarInfo]:
@@ -230,19 +230,19 @@ def _refuse_trailing_data(file: BinaryIO, safe_point: SafePoint) -> None:
     while chunk := file.read(_CHUNK_BYTES):
         safe_point()
         if any(chunk):
-            raise IngestError(FailureCode.SUSPICIOUS_ARCHIVE, "Data follow the end of the tar.")
+            raise UploadError(FailureCode.SUSPICIOUS_ARCHIVE, "Data follow the end of the tar.")
 
 
-def _bad_header(error: Exception, file: BinaryIO) -> IngestError:
+def _bad_header(error: Exception, file: BinaryIO) -> UploadError:
     is_at_end = not file.read(1)
     return _truncated() if is_at_end else _corrupt(error)
 
 
-def _truncated() -> IngestError:
-    return IngestError(
+def _truncated() -> UploadError:
+    return UploadError(
         FailureCode.TRUNCATED_ARCHIVE, "The tar has no end mark: part of it is missing."
     )
 
 
-def _corrupt(why: object) -> IngestError:
-    return IngestError(FailureCode.CORRUPT_ARCHIVE, f"A header of the tar is damaged: {why}.")
+def _corrupt(why: object) -> UploadError:
+    return UploadError(FailureCode.CORRUPT_ARCHIVE, f"A header of the tar is damaged: {why}.")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from worker.ingest.names import twin_key
+from worker.files.names import twin_key
 
 
 class Twins:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
-from worker.ingest.limits import Limits, ReadMeter, SafePoint
+from worker.files.errors import FailureCode, Refusal, RefusedFileError, RejectCode, UploadError
+from worker.files.limits import Limits, ReadMeter, SafePoint
 from worker.ingest.members import Member
 from worker.ingest.zip_checks import (
     FLAG_ENCRYPTED,
@@ -43,7 +43,7 @@ class ZipArchive:
             self._starts = self._data_starts(end, safe_point)
         except ValueError as error:
             detail = f"The zip's table of contents cannot be read: {error}."
-            raise IngestError(FailureCode.CORRUPT_ARCHIVE, detail) from error
+            raise UploadError(FailureCode.CORRUPT_ARCHIVE, detail) from error
 
     @property
     def members(self) -> Iterator[Member]:
@@ -112,9 +112,9 @@ class ZipArchive:
 def _end_record(file: BinaryIO, limits: Limits) -> EndRecord:
     end = find_end_record(file)
     if end is None and has_data_behind_end(file):
-        raise IngestError(FailureCode.SUSPICIOUS_ARCHIVE, "Data follow the end of the zip.")
+        raise UploadError(FailureCode.SUSPICIOUS_ARCHIVE, "Data follow the end of the zip.")
     if end is None:
-        raise IngestError(
+        raise UploadError(
             FailureCode.TRUNCATED_ARCHIVE, "The zip has no end record: part of it is missing."
         )
     check_directory_place(end)
@@ -122,7 +122,7 @@ def _end_record(file: BinaryIO, limits: Limits) -> EndRecord:
         # read in one piece by the standard library, whatever the number of entries claims
         end.directory_bytes > limits.max_files * _MAX_DIRECTORY_BYTES_PER_FILE
     ):
-        raise IngestError(
+        raise UploadError(
             FailureCode.TOO_MANY_FILES, f"The archive holds more than {limits.max_files:,} files."
         )
     return end

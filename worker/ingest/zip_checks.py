@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import BinaryIO, Protocol
 
-from worker.ingest.errors import FailureCode, IngestError
-from worker.ingest.limits import SafePoint
-from worker.ingest.names import printable
+from worker.files.errors import FailureCode, UploadError
+from worker.files.limits import SafePoint
+from worker.files.names import printable
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
 END_SIGNATURE = b"PK\x05\x06"
@@ -125,7 +125,7 @@ def _zip64_end_record(file: BinaryIO, end_position: int) -> EndRecord | None:
 def check_directory_place(end: EndRecord) -> None:
     """Refuse a table of contents that is not where every reader looks for it."""
     if end.directory_start + end.directory_bytes != end.position:
-        raise IngestError(
+        raise UploadError(
             FailureCode.SUSPICIOUS_ARCHIVE,
             "The zip's table of contents is not where its end record says; "
             "something was put before or into the archive.",
@@ -138,7 +138,7 @@ def check_entries(
     """Compare every entry with the header in front of its data.
 
     Raises:
-        IngestError: They contradict each other, or entries share data.
+        UploadError: They contradict each other, or entries share data.
     """
     in_file_order = sorted(entries, key=attrgetter("header_offset"))
     for _ in data_starts(file, in_file_order, end, safe_point):
@@ -151,13 +151,13 @@ def data_starts(
     """Yield where the packed data of each entry begin; they come in the order of the file.
 
     Raises:
-        IngestError: As `check_entries`, at the latest behind the last.
+        UploadError: As `check_entries`, at the latest behind the last.
     """
     num_entries, position = 0, 0
     for entry in entries:
         safe_point()
         if num_entries == 0 and entry.header_offset != 0:
-            raise IngestError(FailureCode.SUSPICIOUS_ARCHIVE, "Data stand before the zip.")
+            raise UploadError(FailureCode.SUSPICIOUS_ARCHIVE, "Data stand before the zip.")
         if entry.header_offset < position:
             raise _suspicious(entry, "shares its data with another file")
         start = _data_start(file, entry)
@@ -167,7 +167,7 @@ def data_starts(
             raise _suspicious(entry, "reaches beyond the end of the data")
         yield start
     if (num_entries - end.num_entries) % _COUNT_WRAPS_AT:
-        raise IngestError(
+        raise UploadError(
             FailureCode.SUSPICIOUS_ARCHIVE, "The zip holds more or fewer files than it says."
         )
 
@@ -177,7 +177,7 @@ def _data_start(file: BinaryIO, entry: ZipEntry) -> int:
     right_name = _raw_name(entry)
     header = _read_at(file, entry.header_offset, _LOCAL_HEADER.size + len(right_name))
     if len(header) < _LOCAL_HEADER.size or not header.startswith(LOCAL_SIGNATURE):
-        raise IngestError(
+        raise UploadError(
             FailureCode.CORRUPT_ARCHIVE,
             f"There is no file header where the zip says that {_shown(entry)} begins.",
         )
@@ -208,8 +208,8 @@ def _raw_name(entry: ZipEntry) -> bytes:
     return name.encode("utf-8" if is_utf8 else "cp437")
 
 
-def _suspicious(entry: ZipEntry, what: str) -> IngestError:
-    return IngestError(FailureCode.SUSPICIOUS_ARCHIVE, f"The zip's file {_shown(entry)} {what}.")
+def _suspicious(entry: ZipEntry, what: str) -> UploadError:
+    return UploadError(FailureCode.SUSPICIOUS_ARCHIVE, f"The zip's file {_shown(entry)} {what}.")
 
 
 def _shown(entry: ZipEntry) -> str:

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from worker.ingest.limits import SafePoint
+from worker.files.limits import SafePoint
 from worker.ingest.zip_checks import FLAG_UTF8, EndRecord
 
 # APPNOTE.TXT 4.3.12 and 4.5.3; `x` skips what is not needed

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec, telling_full_disk
-from worker.ingest.errors import InterruptedIngestError
+from worker.files.errors import InterruptedReadError
 from worker.scores.errors import INVALID_SCORES, InvalidScoresError
 from worker.scores.limits import MemoryWall, ScoreLimits
 from worker.scores.reading import read_scores
@@ -24,7 +24,7 @@ class _Reading:
 
     def safe_point(self) -> None:
         if self._stop.requested:
-            raise InterruptedIngestError
+            raise InterruptedReadError
 
     def on_rows(self, share: float) -> None:
         """Pass on the news at a pace that a database can follow."""
@@ -48,7 +48,7 @@ def main() -> None:
             safe_point=reading.safe_point,
             on_rows=reading.on_rows,
         ).save(Path(spec["out_dir"]))
-    except InterruptedIngestError:
+    except InterruptedReadError:
         sys.exit(EXIT_INTERRUPTED)
     except InvalidScoresError as error:
         fail(INVALID_SCORES, error.detail)

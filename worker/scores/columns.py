@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from worker.ingest.classes import listed
+from worker.files.names import listed
 from worker.scores.arrays import GIVEN_LABEL, PRED_PROBS, Block
 from worker.scores.errors import InvalidScoresError
 from worker.scores.labels import LabelRange, NamedLabels

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from worker.ingest.classes import listed
-from worker.ingest.names import printable
+from worker.files.names import listed, printable
 from worker.scores.arrays import CLASS_NAMES, GIVEN_LABEL, PRED_PROBS, Block, IntArray
 from worker.scores.errors import InvalidScoresError
 from worker.scores.limits import MAX_COLUMNS

@@ -13,10 +13,9 @@ from typing import IO, Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.ingest.classes import listed
-from worker.ingest.errors import IngestError
-from worker.ingest.limits import SafePoint
-from worker.ingest.names import printable
+from worker.files.errors import UploadError
+from worker.files.limits import SafePoint
+from worker.files.names import listed, printable
 from worker.ingest.zip_checks import (
     FLAG_ENCRYPTED,
     check_directory_place,
@@ -200,7 +199,7 @@ def _open(
     """Return the zip, whose headers agree with each other, and its members by array name."""
     try:
         archive = _checked_zip(file, safe_point)
-    except IngestError as error:
+    except UploadError as error:
         raise InvalidScoresError(error.detail) from error
     except (*_DAMAGE, struct.error, ValueError, OverflowError) as error:
         raise InvalidScoresError(f"the npz's table of contents is damaged: {error}") from error

@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from worker.ingest.classes import listed
-from worker.ingest.limits import SafePoint
-from worker.ingest.names import printable
+from worker.files.limits import SafePoint
+from worker.files.names import listed, printable
 from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 from worker.scores.arrays import (
     CLASS_NAMES,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from worker.ingest.limits import SafePoint
+from worker.files.limits import SafePoint
 from worker.scores.arrays import Scores
 from worker.scores.errors import InvalidScoresError
 from worker.scores.limits import MemoryWall, ScoreLimits

@@ -13,7 +13,7 @@ import numpy as np
 import ml
 from app.core.durable import write_json
 from worker.evidence_files import Judged, write_evidence
-from worker.ingest.classes import listed
+from worker.files.names import listed
 from worker.results import write_findings
 from worker.scores.arrays import Scores
 from worker.scores.judging import given_label_losses, judge

@@ -15,7 +15,7 @@ from tests.worker.ingest.making import (
     tar_of,
     two_classes,
 )
-from worker.ingest.errors import FailureCode
+from worker.files.errors import FailureCode
 
 MIB = 1024**2
 Make = Callable[[Path, Files], Path]

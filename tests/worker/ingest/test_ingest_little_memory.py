@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from tests.worker.ingest.making import LIMITS, edit_zip, failure, make_zip, run, two_classes
+from worker.files.errors import FailureCode, RefusedFileError, RejectCode
+from worker.files.limits import ReadMeter
 from worker.ingest import content_hash
 from worker.ingest.content_hash import ContentHash
-from worker.ingest.errors import FailureCode, RefusedFileError, RejectCode
 from worker.ingest.layout import Place
-from worker.ingest.limits import ReadMeter
 from worker.ingest.near_duplicates import Hasher
 from worker.ingest.sample_file import SampleFile
 from worker.ingest.samples import Sample

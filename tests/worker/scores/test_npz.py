@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.worker.scores.making import plant, read, refusal, small, write_members, write_npz
-from worker.ingest.errors import InterruptedIngestError
+from worker.files.errors import InterruptedReadError
 from worker.scores.errors import InvalidScoresError
 
 MIB = 1024**2
@@ -86,9 +86,9 @@ class TestGoodFiles:
 
     def test_reading_ends_on_request(self, file: Path) -> None:
         def stop() -> None:
-            raise InterruptedIngestError
+            raise InterruptedReadError
 
-        with pytest.raises(InterruptedIngestError):
+        with pytest.raises(InterruptedReadError):
             read(write_npz(file, small()), safe_point=stop)
 
 

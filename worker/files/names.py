@@ -2,14 +2,16 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
-from worker.ingest.errors import RefusedFileError, RejectCode
+from worker.files.errors import RefusedFileError, RejectCode
 
 _MAX_PART_BYTES = 255
 """What file systems allow."""
 _MAX_PATH_BYTES = 1024
 _MAX_DEPTH = 32
 _MAX_SHOWN_CHARACTERS = 300
+_MAX_LISTED = 10
 
 _UNPRINTABLE = re.compile(
     # control characters, lone surrogates (bytes that are no UTF-8), line separators, and the
@@ -90,3 +92,10 @@ def printable(name: str) -> str:
     if len(shown) <= _MAX_SHOWN_CHARACTERS:
         return shown
     return shown[:_MAX_SHOWN_CHARACTERS] + "…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a sentence, not all of them if there are many."""
+    shown = ", ".join(f"'{printable(name)}'" for name in names[:_MAX_LISTED])
+    more = len(names) - _MAX_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown

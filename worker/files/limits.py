@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.child import StopRequest
-from worker.ingest.errors import FailureCode, IngestError, InterruptedIngestError
+from worker.files.errors import FailureCode, InterruptedReadError, UploadError
 
 SafePoint = Callable[[], None]
 """Called between two steps; raises when the work has to end."""
@@ -55,16 +55,16 @@ class ReadMeter:
         """Count.
 
         Raises:
-            IngestError: It was too much.
+            UploadError: It was too much.
         """
         self.num_bytes += num_bytes
         if self.num_bytes > self._max_bytes:
-            raise IngestError(
+            raise UploadError(
                 FailureCode.ARCHIVE_TOO_LARGE,
                 f"The unpacked files take more than the allowed {self._max_bytes:,} bytes.",
             )
         if self.num_bytes > self._suspicious_from:
-            raise IngestError(
+            raise UploadError(
                 FailureCode.SUSPICIOUS_ARCHIVE,
                 f"The archive unpacks to more than {_MAX_RATIO} times its size.",
             )
@@ -80,7 +80,7 @@ def make_safe_point(stop: StopRequest, *, cpu_seconds: float) -> SafePoint:
 
     def check() -> None:
         if stop.requested:
-            raise InterruptedIngestError
+            raise InterruptedReadError
         require_time(time.process_time(), cpu_seconds)
 
     return check
@@ -90,10 +90,10 @@ def require_time(used_seconds: float, cpu_seconds: float) -> None:
     """Compare the processor time that was used with what may be.
 
     Raises:
-        IngestError: It was too much.
+        UploadError: It was too much.
     """
     if used_seconds > cpu_seconds:
-        raise IngestError(
+        raise UploadError(
             FailureCode.TOO_SLOW, f"Reading it took more than {cpu_seconds:,.0f} s of work."
         )
 

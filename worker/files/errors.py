@@ -65,7 +65,7 @@ class RejectCode(StrEnum):
     """Begins like an image that we read, and cannot be decoded."""
 
 
-class IngestError(Exception):
+class UploadError(Exception):
     """The upload cannot be taken; the user sees why."""
 
     def __init__(self, code: FailureCode, detail: str) -> None:
@@ -89,5 +89,5 @@ class RefusedFileError(Exception):
         self.refusal = Refusal(code, detail)
 
 
-class InterruptedIngestError(Exception):
+class InterruptedReadError(Exception):
     """The supervisor asked for an end; nothing was published."""
