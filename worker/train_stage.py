@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import PACE_UNKNOWN
-from worker.array_file import save_array
+from worker.files.npy import save_array
 from worker.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE, NPY_TYPE, finding_rows
 from worker.frozen_decisions import FrozenDecisions
 from worker.process import Event

@@ -89,5 +89,16 @@ class RefusedFileError(Exception):
         self.refusal = Refusal(code, detail)
 
 
+class UnreadableDataError(Exception):
+    """An array or a table cannot be read; the detail is a clause without a full stop.
+
+    Whoever asked for the data turns it into an error of its own.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
 class InterruptedReadError(Exception):
     """The supervisor asked for an end; nothing was published."""

@@ -9,28 +9,14 @@ from typing import BinaryIO
 
 from worker.files.errors import FailureCode, UploadError
 from worker.files.limits import Limits, ReadMeter, SafePoint
+from worker.files.magic_bytes import GZIP, PARQUET, ZIP_END, ZIP_ENTRY, ZSTD, archive_kind
+from worker.files.members import FileArchive, Spool
+from worker.files.tar import TarArchive, is_tar_header, unpacked_tar
+from worker.files.zip import ZipArchive, has_end_record
 from worker.ingest.array_rows import ArrayRows, holds_arrays
 from worker.ingest.columns import Columns
-from worker.ingest.members import FileArchive, RowArchive, Source
+from worker.ingest.members import RowArchive, Source
 from worker.ingest.parquet_rows import ImageTable, ParquetRows, image_tables
-from worker.ingest.spool import Spool
-from worker.ingest.tar_archive import (
-    GZIP_SIGNATURE,
-    ZSTD_SIGNATURE,
-    TarArchive,
-    is_tar_header,
-    unpacked_tar,
-)
-from worker.ingest.zip_archive import ZipArchive
-from worker.ingest.zip_checks import END_SIGNATURE, LOCAL_SIGNATURE, find_end_record
-from worker.parquet_file import MAGIC as PARQUET_SIGNATURE
-
-_OTHER_KINDS = {
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"Rar!": "RAR",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-}
 
 
 class _Kind(StrEnum):
@@ -78,11 +64,12 @@ def _open_files(
     scratch: Path,
     meter: ReadMeter,
 ) -> FileArchive:
+    bounds = {"max_files": limits.max_files, "max_file_bytes": limits.max_file_bytes}
     if kind is _Kind.ZIP:
-        return ZipArchive(file, limits, safe_point)
+        return ZipArchive(file, safe_point, **bounds)
     if kind is not _Kind.TAR:
         file = stack.enter_context(unpacked_tar(file, scratch, meter, safe_point))
-    return TarArchive(file, limits, safe_point)
+    return TarArchive(file, safe_point, **bounds)
 
 
 def _rows_inside(
@@ -98,15 +85,15 @@ def _rows_inside(
 
 def _recognise(file: BinaryIO) -> _Kind:
     head = file.read(tarfile.BLOCKSIZE)
-    is_zip = head.startswith((LOCAL_SIGNATURE, END_SIGNATURE)) or find_end_record(file) is not None
+    is_zip = head.startswith((ZIP_ENTRY, ZIP_END)) or has_end_record(file)
     kinds = [
         kind
         for kind, found in (
             (_Kind.ZIP, is_zip),
             (_Kind.TAR, is_tar_header(head)),
-            (_Kind.GZIP, head.startswith(GZIP_SIGNATURE)),
-            (_Kind.ZSTD, head.startswith(ZSTD_SIGNATURE)),
-            (_Kind.PARQUET, head.startswith(PARQUET_SIGNATURE)),
+            (_Kind.GZIP, head.startswith(GZIP)),
+            (_Kind.ZSTD, head.startswith(ZSTD)),
+            (_Kind.PARQUET, head.startswith(PARQUET)),
         )
         if found
     ]
@@ -123,7 +110,6 @@ def _unknown(head: bytes) -> str:
     wanted = "Upload a zip, tar, tar.gz or tar.zst, an npz, or a Parquet file."
     if not head:
         return f"The file is empty. {wanted}"
-    for signature, name in _OTHER_KINDS.items():
-        if head.startswith(signature):
-            return f"{name} is not supported. {wanted}"
+    if kind := archive_kind(head):
+        return f"{kind} is not supported. {wanted}"
     return f"The file is none that is read. {wanted}"

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.magic_bytes import archive_kind, image_kind, unsupported_kind
+from worker.files.names import printable
 from worker.ingest.plain_jpeg import decode_plain_jpeg
-from worker.ingest.signatures import refusal_of_broken, refusal_of_unknown
 
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -90,7 +91,7 @@ def decode_image(data: bytes, *, image_size: int, max_pixels: int) -> DecodedIma
             if turn is not None:
                 picture = picture.transpose(turn)
         except Exception as error:
-            raise refusal_of_broken(data, error) from error
+            raise _refusal_of_broken(data, error) from error
         size = size[::-1] if turn in _SWAPS_SIDES else size
         return _finished(data, picture, media_type, size, image_size, with_thumbnail=with_thumbnail)
 
@@ -116,12 +117,12 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:
-        raise refusal_of_unknown(data) from error
+        raise _refusal_of_unknown(data) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(max_pixels) from error
     except Exception as error:
         # Hostile bytes make Pillow's parsers raise nearly anything; none of it may end the ingest.
-        raise refusal_of_broken(data, error) from error
+        raise _refusal_of_broken(data, error) from error
     if image.width * image.height > max_pixels or max(image.size) > _MAX_SIDE:
         raise _too_large(max_pixels)
     return image
@@ -180,7 +181,7 @@ def _finished(
         row = _row(picture, image_size)
         thumbnail = _thumbnail(picture) if with_thumbnail else None
     except Exception as error:
-        raise refusal_of_broken(data, error) from error
+        raise _refusal_of_broken(data, error) from error
     return DecodedImage(media_type, *size, row, thumbnail)
 
 
@@ -204,3 +205,38 @@ def _too_large(max_pixels: int) -> RefusedFileError:
     return RefusedFileError(
         RejectCode.IMAGE_TOO_LARGE, f"The image has more than {max_pixels:,} pixels."
     )
+
+
+def _refusal_of_unknown(data: bytes) -> RefusedFileError:
+    """Name what a file is that Pillow does not take for an image."""
+    if archive := archive_kind(data):
+        detail = f"A {archive} archive; archives inside the archive are not opened."
+        return RefusedFileError(RejectCode.NESTED_ARCHIVE, detail)
+    if other := unsupported_kind(data):
+        detail = f"{other} is not supported; use JPEG, PNG, WebP or BMP."
+        return RefusedFileError(RejectCode.UNSUPPORTED_FORMAT, detail)
+    if image_kind(data):
+        return _refusal_of_broken(data, ValueError("its header is damaged"))
+    detail = "The file is no image." if data else "The file is empty."
+    return RefusedFileError(RejectCode.NOT_AN_IMAGE, detail)
+
+
+def _refusal_of_broken(data: bytes, error: Exception) -> RefusedFileError:
+    """Name what is wrong with a file that begins like an image that we read."""
+    if isinstance(error, MemoryError):
+        detail = "Decoding the image takes more memory than allowed."
+        return RefusedFileError(RejectCode.IMAGE_TOO_LARGE, detail)
+    if "truncated" in str(error).lower() or _is_cut_off(data):
+        return RefusedFileError(RejectCode.TRUNCATED_IMAGE, "The end of the image is missing.")
+    reason = printable(str(error)).rstrip(". ") or type(error).__name__
+    return RefusedFileError(RejectCode.BROKEN_IMAGE, f"The image cannot be decoded: {reason}.")
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Tell by the length that a WebP states, or by the end mark of a PNG or JPEG."""
+    kind = image_kind(data)
+    if kind == "WebP":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if kind == "PNG":
+        return b"IEND" not in data[-64:]
+    return kind == "JPEG" and b"\xff\xd9" not in data[-64:]

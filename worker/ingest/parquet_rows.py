@@ -8,19 +8,24 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-from pyarrow.parquet import FileMetaData
 from typing_extensions import override
 
-from worker.files.errors import FailureCode, RefusedFileError, RejectCode, UploadError
+from worker.files.errors import (
+    FailureCode,
+    RefusedFileError,
+    RejectCode,
+    UnreadableDataError,
+    UploadError,
+)
 from worker.files.limits import Limits, ReadMeter, SafePoint
+from worker.files.members import FileArchive, Member, Spool
 from worker.files.names import clean_path, listed, printable
+from worker.files.parquet import ParquetTable, naming_damage
 from worker.ingest.columns import Columns
 from worker.ingest.layout import TRAIN, Place, split_of
-from worker.ingest.members import Candidate, FileArchive, Member, RowArchive, Selection, reject
+from worker.ingest.members import Candidate, RowArchive, Selection, reject
 from worker.ingest.parquet_columns import ImageColumns, find_image_columns
-from worker.ingest.spool import Spool
 from worker.ingest.tables import read_label
-from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 
 _MAX_GROUP_BYTES = 1024**3
 """A row group is unpacked page by page, but its pages may be as large as it is."""
@@ -97,12 +102,12 @@ class ImageTable:
             UploadError: The table is damaged, or has no images with labels.
         """
         self.name = printable(name)
-        with _told(self.name):
-            self._file = open_parquet(file)
-            self.num_rows: int = self._file.metadata.num_rows
-            columns = find_image_columns(self._file.schema_arrow, wanted, self.name)
+        with _naming(self.name):
+            self._table = ParquetTable(file)
+            columns = find_image_columns(self._table.schema, wanted, self.name)
+        self.num_rows = self._table.num_rows
         if columns is None:
-            found = listed(self._file.schema_arrow.names) or "none"
+            found = listed(self._table.schema.names) or "none"
             raise _invalid(self.name, f"no column of images and one of labels; found: {found}")
         self._columns = columns
         self.warnings = columns.warnings
@@ -115,10 +120,8 @@ class ImageTable:
     def names(self, safe_point: SafePoint) -> Iterator[dict[str, Any]]:
         """Yield all but the images."""
         leaves = self._columns.other_leaves
-        with _told(self.name):
-            for batch in self._file.iter_batches(
-                batch_size=_NAME_BATCH_ROWS, columns=leaves, use_threads=False
-            ):
+        with _naming(self.name):
+            for batch in self._table.batches(_NAME_BATCH_ROWS, leaves):
                 safe_point()
                 yield from batch.to_pylist()
 
@@ -151,20 +154,17 @@ class ImageTable:
         group = max(g for g, start in enumerate(self._starts) if start <= row)
         if group != self._group or row < self._first:
             self._group, self._batches = group, self._read_group(group)
-        with _told(self.name):
-            while True:
-                self._first, self._batch = next(self._batches)
-                if row < self._first + len(self._batch):
+        with _naming(self.name):
+            for first, batch in self._batches:
+                self._first, self._batch = first, batch
+                if row < first + len(batch):
                     return
+        raise _invalid(self.name, f"row {row} is missing")
 
     def _read_group(self, group: int) -> Iterator[tuple[int, list[bytes | None]]]:
         first = self._starts[group]
-        for batch in self._file.iter_batches(
-            batch_size=_BATCH_ROWS,
-            row_groups=[group],
-            columns=[self._columns.bytes_leaf],
-            use_threads=False,
-        ):
+        leaf = self._columns.bytes_leaf
+        for batch in self._table.batches(_BATCH_ROWS, [leaf], row_group=group):
             column = batch.column(0)
             cells = column.field("bytes") if pa.types.is_struct(column.type) else column
             yield first, cells.to_pylist()
@@ -183,7 +183,7 @@ class ImageTable:
     def _checked_groups(self) -> list[int]:
         """Return where each row group starts; none may unpack to more than we would hold."""
         starts, first = [], 0
-        for group in map(self._file.metadata.row_group, range(self._file.num_row_groups)):
+        for group in self._table.row_groups():
             if group.total_byte_size > _MAX_GROUP_BYTES:
                 raise _invalid(
                     self.name,
@@ -207,19 +207,18 @@ def image_tables(files: FileArchive, spool: Spool, wanted: Columns) -> list[Imag
                 name = clean_path(member.name)
                 with files.open(member) as read:
                     file = spool.fill(read)
-                with damage_told():
-                    opened = open_parquet(file)
-            except (RefusedFileError, DamagedParquetError):
+                table = ParquetTable(file)
+            except (RefusedFileError, UnreadableDataError):
                 continue  # reported as a file that is no image
-            columns = find_image_columns(opened.schema_arrow, wanted, printable(name))
-            if columns is not None and _has_bytes(opened.metadata, columns):
+            columns = find_image_columns(table.schema, wanted, printable(name))
+            if columns is not None and _has_bytes(table, columns):
                 tables[name] = ImageTable(name, file, wanted, split=_split_of_file(name))
     return [table for _, table in sorted(tables.items())]
 
 
-def _has_bytes(metadata: FileMetaData, columns: ImageColumns) -> bool:
+def _has_bytes(table: ParquetTable, columns: ImageColumns) -> bool:
     """Tell, from the footer alone, whether there is an image, not only the path of its file."""
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+    for group in table.row_groups():
         for leaf in map(group.column, range(group.num_columns)):
             if leaf.path_in_schema == columns.bytes_leaf:
                 counts = leaf.statistics
@@ -244,12 +243,13 @@ def _once(texts: Iterable[Sequence[str]]) -> list[str]:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _naming(name: str) -> Iterator[None]:
+    """Say of which table it is that something is damaged."""
     try:
-        with damage_told():
+        with naming_damage():
             yield
-    except DamagedParquetError as error:
-        raise _invalid(name, printable(str(error))) from error
+    except UnreadableDataError as error:
+        raise _invalid(name, error.detail) from error
 
 
 def _invalid(name: str, detail: str) -> UploadError:

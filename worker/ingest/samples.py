@@ -11,7 +11,7 @@ from worker.ingest.blob_writer import BlobWriter
 from worker.ingest.decoding import DecodedFile, UnpackedFile
 from worker.ingest.images import longer_side
 from worker.ingest.layout import Place
-from worker.ingest.members import Archive, Candidate
+from worker.ingest.members import Candidate, Source
 from worker.ingest.pixel_writer import PixelWriter
 
 MIN_IMAGE_SIZE = 8
@@ -40,7 +40,7 @@ class SampleReader:
     """Reads one file at a time: into the blob store, and into the cache of decoded images."""
 
     def __init__(
-        self, archive: Archive, store: BlobWriter, limits: Limits, *, archive_bytes: int
+        self, archive: Source, store: BlobWriter, limits: Limits, *, archive_bytes: int
     ) -> None:
         self._archive = archive
         self._store = store

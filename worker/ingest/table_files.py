@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from worker.files.errors import UnreadableDataError
+from worker.files.parquet import ParquetTable, naming_damage
 from worker.ingest.columns import LABEL_NAMES, means_other_than_label
 from worker.ingest.label_studio import is_export, questions, tasks_as_records
 from worker.ingest.parquet_columns import class_names_of, features_of
-from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 
 _MAX_COLUMNS = 1000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")
@@ -151,28 +152,29 @@ def _tasks(tasks: list[Mapping[str, Any]]) -> Records:
 def read_parquet(data: bytes) -> Records | None:
     """Read a table without images; None where it is larger than labels can be."""
     try:
-        table = open_parquet(io.BytesIO(data))
-    except DamagedParquetError as error:
-        raise TableError(str(error)) from error
-    groups = map(table.metadata.row_group, range(table.metadata.num_row_groups))
-    if sum(group.total_byte_size for group in groups) > _MAX_PARQUET_BYTES:
+        with naming_damage():
+            table = ParquetTable(io.BytesIO(data))
+            num_bytes = sum(group.total_byte_size for group in table.row_groups())
+    except UnreadableDataError as error:
+        raise TableError(error.detail) from error
+    if num_bytes > _MAX_PARQUET_BYTES:
         return None
-    return Records(list(table.schema_arrow.names), _parquet_rows(table))
+    return Records(list(table.schema.names), _parquet_rows(table))
 
 
-def _parquet_rows(table: Any) -> Iterator[tuple[int, Record]]:
+def _parquet_rows(table: ParquetTable) -> Iterator[tuple[int, Record]]:
     number = 0
-    features = features_of(table.schema_arrow)
+    features = features_of(table.schema)
     names = {column: class_names_of(features, column) for column in features}
     named = {column: of for column, of in names.items() if of is not None}
     try:
-        with damage_told():
-            for batch in table.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+        with naming_damage():
+            for batch in table.batches(_BATCH_ROWS):
                 for record in batch.to_pylist():
                     number += 1
                     yield number, record | _class_names(record, named)
-    except DamagedParquetError as error:
-        raise TableError(f"row {number + 1}: {error}") from error
+    except UnreadableDataError as error:
+        raise TableError(f"row {number + 1}: {error.detail}") from error
 
 
 def _class_names(record: Record, named: Mapping[str, list[str]]) -> dict[str, str | None]:

@@ -6,11 +6,11 @@ from typing import Any
 
 from worker.files.errors import FailureCode, Refusal, RefusedFileError, RejectCode, UploadError
 from worker.files.limits import Limits, ReadMeter
+from worker.files.members import FileArchive
 from worker.files.names import is_printable, normal_form, printable
 from worker.ingest.annotators import Votes, read_annotator
 from worker.ingest.columns import LABEL_NAMES, Columns, told_choice, told_columns
 from worker.ingest.layout import split_of
-from worker.ingest.members import FileArchive
 from worker.ingest.table_files import READERS, Record, Records, TableError
 
 _TABLE_STEMS = frozenset({"metadata", "labels", "manifest", "annotations"})

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.array_file import save_array
+from worker.files.npy import save_array
 from worker.scores.errors import InvalidScoresError
 from worker.scores.outputs import LABELS
 

@@ -1,27 +1,17 @@
-"""Scores from an npz: a zip of npy arrays, of which only the known ones are unpacked."""
+"""Scores from an npz, of which only the known arrays are unpacked."""
 
 import math
-import struct
 import sys
-import zipfile
-import zlib
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO, Any, BinaryIO, Literal
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.files.errors import UploadError
 from worker.files.limits import SafePoint
-from worker.files.names import listed, printable
-from worker.ingest.zip_checks import (
-    FLAG_ENCRYPTED,
-    check_directory_place,
-    check_entries,
-    find_end_record,
-)
+from worker.files.npy import texts_of
+from worker.files.npz import Npz
+from worker.files.zip import ZipArchive
 from worker.scores.arrays import (
     CLASS_NAMES,
     FEATURES,
@@ -37,16 +27,11 @@ from worker.scores.arrays import (
 from worker.scores.errors import InvalidScoresError
 from worker.scores.labels import LabelRange, checked_names, numbered_names
 from worker.scores.limits import MemoryWall, ScoreLimits
-from worker.scores.npy import NUM_HEAD, NpyHeader, read_header
 
 _NEEDED = (PRED_PROBS, GIVEN_LABEL)
 _OPTIONAL = (FEATURES, CLASS_NAMES)
-_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_MAX_MEMBERS = 1000
-_MAX_DIRECTORY_BYTES = 1024**2
+_MAX_ARRAYS = 1000
 _MAX_NAME_BYTES = 4096
-_PIECE_BYTES = 1024**2
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 
 class NpzReader:
@@ -58,21 +43,24 @@ class NpzReader:
         """Check the table of contents and the headers of the arrays.
 
         Raises:
-            InvalidScoresError: The file is no npz with the arrays that are needed.
+            UploadError: The zip is damaged, or not what it seems.
+            UnreadableDataError: An array is missing, or its header is damaged.
         """
         self._limits = limits
         self._wall = wall
         self._safe_point = safe_point
-        self._zip, self._members = _open(file, safe_point)
-        self._headers = {
-            name: self._header(name) for name in (*_NEEDED, *_OPTIONAL) if name in self._members
-        }
+        # The arrays may have any size here: their shapes are checked before any is unpacked.
+        files = ZipArchive(file, safe_point, max_files=_MAX_ARRAYS, max_file_bytes=sys.maxsize)
+        self._npz = Npz(files)
+        optional = [name for name in _OPTIONAL if name in self._npz.names]
+        self._headers = {name: self._npz.header(name) for name in (*_NEEDED, *optional)}
 
     def read(self, on_rows: Callable[[float], None]) -> Scores:
         """Read and check all arrays; `on_rows` hears the share of the probabilities done.
 
         Raises:
             InvalidScoresError: A row is wrong.
+            UnreadableDataError: The packed data are damaged.
         """
         num_classes = self._check_shapes()
         label = self._gather(GIVEN_LABEL, np.int64, LabelRange(num_classes).checked)
@@ -86,19 +74,8 @@ class NpzReader:
             label=label,
             feature=feature,
             class_names=self._class_names(num_classes),
-            ignored=sorted(name for name in self._members if name not in known),
+            ignored=sorted(name for name in self._npz.names if name not in known),
         )
-
-    def _header(self, name: str) -> NpyHeader:
-        entry = self._members[name]
-        with _damage_told(name), self._zip.open(entry) as member:
-            header = read_header(member.read(NUM_HEAD), name)
-        if header.num_bytes != entry.file_size:
-            raise InvalidScoresError(
-                f"the header of {name}.npy announces {header.num_bytes:,} bytes, but it has "
-                f"{entry.file_size:,}"
-            )
-        return header
 
     def _check_shapes(self) -> int:
         """Refuse by shape and type what need not be unpacked, and make room for the rest.
@@ -150,29 +127,13 @@ class NpzReader:
         header = self._headers[name]
         gathering = Gathering(header.shape, dtype, check)
         num_done = 0
-        for block in self._blocks(name):
+        rows_at_once = rows_per_block(max(1, math.prod(header.shape[1:])))
+        for block in self._npz.blocks(name, rows_at_once):
             self._safe_point()
             gathering.add(block)
             num_done += len(block)
             on_rows(num_done / header.shape[0])
         return gathering.finish()
-
-    def _blocks(self, name: str) -> Iterator[Block]:
-        """Yield an array in blocks of rows; one in Fortran order is unpacked whole for that."""
-        header = self._headers[name]
-        num_rows, row_shape = header.shape[0], header.shape[1:]
-        step = rows_per_block(max(1, math.prod(row_shape)))
-        with _damage_told(name), self._zip.open(self._members[name]) as member:
-            member.read(header.num_header_bytes)
-            if header.is_fortran:
-                whole = _read_block(member, header.shape, header.dtype, order="F")
-                yield from (whole[start : start + step] for start in range(0, num_rows, step))
-            else:
-                for start in range(0, num_rows, step):
-                    shape = (min(step, num_rows - start), *row_shape)
-                    yield _read_block(member, shape, header.dtype, order="C")
-            if member.read(1):  # and so to the end, where the checksum is compared
-                raise InvalidScoresError(f"{name}.npy goes on after its last row")
 
     def _class_names(self, num_classes: int) -> list[str]:
         header = self._headers.get(CLASS_NAMES)
@@ -185,83 +146,5 @@ class NpzReader:
             )
         if not 0 < header.dtype.itemsize <= _MAX_NAME_BYTES:
             raise InvalidScoresError(f"{CLASS_NAMES} is made for names of another length")
-        (block,) = self._blocks(CLASS_NAMES)
-        # Looked at before numpy makes strings of it: for what is no character it has no error.
-        points = block.view(np.dtype(np.uint32).newbyteorder(block.dtype.byteorder))
-        if (points > sys.maxunicode).any():
-            raise InvalidScoresError(f"{CLASS_NAMES} is no Unicode text")
-        return checked_names(block.tolist(), num_classes)
-
-
-def _open(
-    file: BinaryIO, safe_point: SafePoint
-) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
-    """Return the zip, whose headers agree with each other, and its members by array name."""
-    try:
-        archive = _checked_zip(file, safe_point)
-    except UploadError as error:
-        raise InvalidScoresError(error.detail) from error
-    except (*_DAMAGE, struct.error, ValueError, OverflowError) as error:
-        raise InvalidScoresError(f"the npz's table of contents is damaged: {error}") from error
-    entries = archive.infolist()
-    names = [printable(entry.filename.removesuffix(".npy")) for entry in entries]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise InvalidScoresError(f"the npz holds more than one array of a name: {listed(twice)}")
-    members = dict(zip(names, entries, strict=True))
-    for name in _NEEDED:
-        if name not in members:
-            raise InvalidScoresError(f"there is no array {name}; found: {listed(names) or 'none'}")
-    for name in (*_NEEDED, *_OPTIONAL):
-        _check_packing(name, members.get(name))
-    return archive, members
-
-
-def _checked_zip(file: BinaryIO, safe_point: SafePoint) -> zipfile.ZipFile:
-    end = find_end_record(file)
-    if end is None:
-        raise InvalidScoresError(
-            "the npz has no end record: part of it is missing, or more follows"
-        )
-    if end.num_entries > _MAX_MEMBERS or end.directory_bytes > _MAX_DIRECTORY_BYTES:
-        raise InvalidScoresError(f"the npz holds more than {_MAX_MEMBERS:,} arrays")
-    check_directory_place(end)
-    file.seek(0)
-    archive = zipfile.ZipFile(file)
-    check_entries(file, archive.infolist(), end, safe_point)
-    return archive
-
-
-def _check_packing(name: str, entry: zipfile.ZipInfo | None) -> None:
-    if entry is None:
-        return
-    if entry.flag_bits & FLAG_ENCRYPTED:
-        raise InvalidScoresError(f"{name}.npy is protected by a password")
-    if entry.compress_type not in _METHODS:
-        raise InvalidScoresError(
-            f"{name}.npy is packed by the unknown method {entry.compress_type}"
-        )
-
-
-def _read_block(
-    member: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], *, order: Literal["C", "F"]
-) -> Block:
-    """Fill an array of this shape from what comes next."""
-    flat = np.empty(math.prod(shape), dtype=dtype)
-    view = flat.view(np.uint8).data
-    num_done = 0
-    while num_done < len(view):
-        piece = member.read(min(_PIECE_BYTES, len(view) - num_done))
-        if not piece:
-            raise EOFError("it ends too early")
-        view[num_done : num_done + len(piece)] = piece
-        num_done += len(piece)
-    return flat.reshape(shape, order=order)
-
-
-@contextmanager
-def _damage_told(name: str) -> Iterator[None]:
-    try:
-        yield
-    except _DAMAGE as error:
-        raise InvalidScoresError(f"{name}.npy is damaged: {error}") from error
+        (block,) = self._npz.blocks(CLASS_NAMES, num_classes)
+        return checked_names(texts_of(block, CLASS_NAMES), num_classes)

@@ -2,8 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from worker.files.limits import SafePoint
 from worker.files.names import listed, printable
-from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
+from worker.files.parquet import ParquetTable, naming_damage
 from worker.scores.arrays import (
     CLASS_NAMES,
     FEATURES,
@@ -44,15 +43,14 @@ class ParquetReader:
         """Check the footer and the types of the columns.
 
         Raises:
-            InvalidScoresError: The file is no Parquet file with the columns that are needed.
+            UnreadableDataError: The file is no Parquet file.
+            InvalidScoresError: It lacks a column, or has one of another type.
         """
         self._limits = limits
         self._wall = wall
         self._safe_point = safe_point
-        with _damage_told():
-            self._file = open_parquet(file)
-            self._schema = self._file.schema_arrow
-            self._num_rows: int = self._file.metadata.num_rows
+        self._table = ParquetTable(file)
+        self._schema, self._num_rows = self._table.schema, self._table.num_rows
         _check_columns(self._schema)
         self._prob = probability_columns(self._schema)
         has_features = FEATURES in self._schema.names
@@ -64,9 +62,10 @@ class ParquetReader:
 
         Raises:
             InvalidScoresError: A row is wrong.
+            UnreadableDataError: The file is damaged.
         """
         self._limits.check("the file", self._num_rows, 1)
-        with _damage_told():
+        with naming_damage():
             self._check_announced()
             num_classes, num_features = self._check_shapes()
             label = LabelColumn(self._schema, num_classes)
@@ -85,9 +84,8 @@ class ParquetReader:
 
     def _check_announced(self) -> None:
         """Refuse columns that would unpack to far more than scores can be."""
-        metadata = self._file.metadata
         num_values = num_bytes = 0
-        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for group in self._table.row_groups():
             self._safe_point()
             for column in map(group.column, range(group.num_columns)):
                 if column.path_in_schema.split(".")[0] in self._used:
@@ -126,7 +124,7 @@ class ParquetReader:
         labels = Gathering((num_rows,), np.int64, lambda block, _first: block)
         probs = Gathering((num_rows, num_classes), np.float64, checked_probabilities)
         features = Gathering((num_rows, num_features), np.float32, checked_features)
-        for batch in self._batches(rows_per_block(num_classes + num_features), self._used):
+        for batch in self._table.batches(rows_per_block(num_classes + num_features), self._used):
             self._safe_point()
             labels.add(label.block(batch, first))
             probs.add(self._prob.block(batch, first))
@@ -137,16 +135,10 @@ class ParquetReader:
         return labels.finish(), probs.finish(), features.finish() if self._feature else None
 
     def _first_row(self, name: str) -> pa.RecordBatch:
-        batch = next(self._batches(1, [name]), None)
+        batch = next(self._table.batches(1, [name]), None)
         if batch is None:
             raise InvalidScoresError(f"{name} has no rows")
         return batch
-
-    def _batches(self, batch_size: int, names: list[str]) -> Iterator[pa.RecordBatch]:
-        batches: Iterator[pa.RecordBatch] = self._file.iter_batches(
-            batch_size=batch_size, columns=names, use_threads=False
-        )
-        return batches
 
     def _class_names(self, num_classes: int) -> list[str] | None:
         text = (self._schema.metadata or {}).get(CLASS_NAMES.encode())
@@ -168,12 +160,3 @@ def _check_columns(schema: pa.Schema) -> None:
     if GIVEN_LABEL not in schema.names:
         found = listed(schema.names) or "none"
         raise InvalidScoresError(f"there is no column {GIVEN_LABEL}; found: {found}")
-
-
-@contextmanager
-def _damage_told() -> Iterator[None]:
-    try:
-        with damage_told():
-            yield
-    except DamagedParquetError as error:
-        raise InvalidScoresError(printable(str(error))) from error

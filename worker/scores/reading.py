@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from worker.files.errors import UnreadableDataError, UploadError
 from worker.files.limits import SafePoint
+from worker.files.magic_bytes import PARQUET
 from worker.scores.arrays import Scores
 from worker.scores.errors import InvalidScoresError
 from worker.scores.limits import MemoryWall, ScoreLimits
 from worker.scores.npz import NpzReader
-
-_PARQUET = b"PAR1"
 
 
 def read_scores(
@@ -36,12 +36,14 @@ def read_scores(
         InvalidScoresError: Something is wrong in the file.
     """
     with path.open("rb") as file:
-        is_parquet = file.read(len(_PARQUET)) == _PARQUET
+        is_parquet = file.read(len(PARQUET)) == PARQUET
         try:
             if is_parquet:
                 from worker.scores.parquet import ParquetReader  # noqa: PLC0415 - brings pyarrow
 
                 return ParquetReader(file, limits, wall, safe_point).read(on_rows)
             return NpzReader(file, limits, wall, safe_point).read(on_rows)
+        except (UploadError, UnreadableDataError) as error:
+            raise InvalidScoresError(error.detail.removesuffix(".")) from error
         except MemoryError as error:
             raise InvalidScoresError("reading the file takes more memory than allowed") from error

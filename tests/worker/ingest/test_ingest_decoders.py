@@ -12,11 +12,12 @@ import pytest
 
 from tests.worker.ingest.making import LIMITS, Result, encoded, make_zip, pattern, png, run
 from worker.files.errors import FailureCode, InterruptedReadError, UploadError
+from worker.files.members import Member
 from worker.ingest import decoder_pool
 from worker.ingest.decoder_pool import decoding, num_decoders
 from worker.ingest.decoding import Decoder, UnpackedFile
 from worker.ingest.layout import Place
-from worker.ingest.members import Candidate, Member
+from worker.ingest.members import Candidate
 
 NUM_DECODERS = 2
 MANY_BYTES = 1024**3

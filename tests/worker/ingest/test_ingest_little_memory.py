@@ -13,6 +13,7 @@ import pytest
 from tests.worker.ingest.making import LIMITS, edit_zip, failure, make_zip, run, two_classes
 from worker.files.errors import FailureCode, RefusedFileError, RejectCode
 from worker.files.limits import ReadMeter
+from worker.files.zip import ZipArchive
 from worker.ingest import content_hash
 from worker.ingest.content_hash import ContentHash
 from worker.ingest.layout import Place
@@ -20,7 +21,8 @@ from worker.ingest.near_duplicates import Hasher
 from worker.ingest.sample_file import SampleFile
 from worker.ingest.samples import Sample
 from worker.ingest.twins import Twins
-from worker.ingest.zip_archive import ZipArchive
+
+MIB = 1024**2
 
 
 def sha256_of(number: int) -> str:
@@ -102,7 +104,7 @@ def test_hashes_do_not_depend_on_the_pieces() -> None:
 class TestMembersOfAZip:
     def content(self, archive: Path, name: str) -> bytes:
         with archive.open("rb") as file:
-            opened = ZipArchive(file, LIMITS, lambda: None)
+            opened = ZipArchive(file, lambda: None, max_files=9, max_file_bytes=MIB)
             (member,) = (member for member in opened.members if member.name == name)
             assert opened.member(member.key) == member
             whole = opened.read(member, ReadMeter(LIMITS, archive_bytes=10**6))

@@ -18,13 +18,11 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from worker.files.errors import FailureCode, Refusal, RefusedFileError, RejectCode, UploadError
-from worker.files.limits import Limits, ReadMeter, SafePoint
-from worker.ingest.members import Member
+from worker.files.errors import FailureCode, Refusal, RejectCode, UploadError
+from worker.files.limits import ReadMeter, SafePoint
+from worker.files.magic_bytes import ZSTD
+from worker.files.members import CHUNK_BYTES, Member
 
-GZIP_SIGNATURE = b"\x1f\x8b\x08"
-ZSTD_SIGNATURE = b"\x28\xb5\x2f\xfd"
-_CHUNK_BYTES = 1024**2
 _MAX_HEADER_BYTES = 64 * 1024
 """One extended header; tarfile's own parsing is quadratic in it (CVE-2024-6232)."""
 _DAMAGE = (tarfile.TarError, ValueError, LookupError, ArithmeticError, RecursionError)
@@ -63,18 +61,24 @@ class _HeaderReader:
 class TarArchive:
     """An uncompressed tar file."""
 
-    def __init__(self, file: BinaryIO, limits: Limits, safe_point: SafePoint) -> None:
-        """Visit all headers."""
+    def __init__(
+        self, file: BinaryIO, safe_point: SafePoint, *, max_files: int, max_file_bytes: int
+    ) -> None:
+        """Visit all headers.
+
+        Raises:
+            UploadError: One is damaged, or there are too many.
+        """
         self._file = file
-        self._max_file_bytes = limits.max_file_bytes
+        self._max_file_bytes = max_file_bytes
         self.members: list[Member] = []
         for header in _headers(file, safe_point):
             if header.isdir():
                 continue
-            if len(self.members) == limits.max_files:
+            if len(self.members) == max_files:
                 raise UploadError(
                     FailureCode.TOO_MANY_FILES,
-                    f"The archive holds more than {limits.max_files:,} files.",
+                    f"The archive holds more than {max_files:,} files.",
                 )
             self.members.append(
                 Member(header.name, header.offset_data, header.size, self._refusal(header))
@@ -94,8 +98,7 @@ class TarArchive:
     @contextmanager
     def open(self, member: Member) -> Iterator[Callable[[int], bytes]]:
         """Give what reads a member of any size, piece by piece."""
-        if member.refusal is not None and member.refusal.code is not RejectCode.FILE_TOO_LARGE:
-            raise RefusedFileError(*member.refusal)
+        member.require_readable(of_any_size=True)
         position, end = member.key, member.key + member.num_bytes
 
         def read(num_bytes: int) -> bytes:
@@ -141,14 +144,14 @@ def unpacked_tar(
     """
     with tempfile.TemporaryFile(dir=folder) as unpacked:
         file.seek(0)
-        is_zstd = file.read(len(ZSTD_SIGNATURE)) == ZSTD_SIGNATURE
+        is_zstd = file.read(len(ZSTD)) == ZSTD
         file.seek(0)
         with _damage_told("zstd" if is_zstd else "gzip"):
             packed = (
                 pa.CompressedInputStream(file, "zstd") if is_zstd else gzip.GzipFile(fileobj=file)
             )
             with packed:
-                while chunk := packed.read(_CHUNK_BYTES):
+                while chunk := packed.read(CHUNK_BYTES):
                     safe_point()
                     meter.add(len(chunk))
                     unpacked.write(chunk)
@@ -227,7 +230,7 @@ def _next_header(tar: tarfile.TarFile, file: BinaryIO, file_bytes: int) -> tarfi
 
 
 def _refuse_trailing_data(file: BinaryIO, safe_point: SafePoint) -> None:
-    while chunk := file.read(_CHUNK_BYTES):
+    while chunk := file.read(CHUNK_BYTES):
         safe_point()
         if any(chunk):
             raise UploadError(FailureCode.SUSPICIOUS_ARCHIVE, "Data follow the end of the tar.")
