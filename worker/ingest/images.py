@@ -8,7 +8,6 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from worker.files.errors import RefusedFileError, RejectCode
 from worker.files.magic_bytes import archive_kind, image_kind, unsupported_kind
 from worker.files.names import printable
-from worker.ingest.plain_jpeg import decode_plain_jpeg
 
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -23,6 +22,7 @@ _MAX_SIDE = 65_500
 """The most that a JPEG can have."""
 _MAX_JPEG_SCANS = 500
 """libjpeg-turbo advises this against progressive images that take hours to decode."""
+_JPEG_START = b"\xff\xd8"
 _SCAN_MARKER = b"\xff\xda"  # cannot occur inside entropy-coded data
 
 _THUMBNAIL_SIDE = 256
@@ -73,27 +73,11 @@ def decode_image(data: bytes, *, image_size: int, max_pixels: int) -> DecodedIma
     Raises:
         RefusedFileError: It is no image that we take.
     """
-    _refuse_many_scans(data)
-    plain = decode_plain_jpeg(data, max_side=_DRAFT_SIDE, max_pixels=max_pixels)
-    if plain is not None:
-        is_large = max(plain.size) > _THUMBNAIL_SIDE
-        return _finished(
-            data, plain, _MEDIA_TYPES["JPEG"], plain.size, image_size, with_thumbnail=is_large
-        )
     with _opened(data, max_pixels) as image:
-        size, media_type = image.size, _MEDIA_TYPES[image.format or ""]
         try:
-            picture = _load(image)
-            turn = _turn(image)
-            with_thumbnail = (
-                max(size) > _THUMBNAIL_SIDE or turn is not None or not _stores_what_is_seen(image)
-            )
-            if turn is not None:
-                picture = picture.transpose(turn)
+            return _decoded(image, image_size)
         except Exception as error:
             raise _refusal_of_broken(data, error) from error
-        size = size[::-1] if turn in _SWAPS_SIDES else size
-        return _finished(data, picture, media_type, size, image_size, with_thumbnail=with_thumbnail)
 
 
 def longer_side(data: bytes, *, max_pixels: int) -> int:
@@ -102,39 +86,51 @@ def longer_side(data: bytes, *, max_pixels: int) -> int:
     Raises:
         RefusedFileError: It is no image that we take.
     """
-    _refuse_many_scans(data)
     with _opened(data, max_pixels) as image:
         return max(image.size)
 
 
-def _refuse_many_scans(data: bytes) -> None:
-    if data.startswith(b"\xff\xd8") and data.count(_SCAN_MARKER) > _MAX_JPEG_SCANS:
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    """Read the header of an image that is within our limits."""
+    if data.startswith(_JPEG_START) and data.count(_SCAN_MARKER) > _MAX_JPEG_SCANS:
         detail = f"A JPEG of more than {_MAX_JPEG_SCANS} scans."
         raise RefusedFileError(RejectCode.BROKEN_IMAGE, detail)
-
-
-def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    too_large = RefusedFileError(
+        RejectCode.IMAGE_TOO_LARGE, f"The image has more than {max_pixels:,} pixels."
+    )
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise _refusal_of_unknown(data) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(max_pixels) from error
+        raise too_large from error
     except Exception as error:
         # Hostile bytes make Pillow's parsers raise nearly anything; none of it may end the ingest.
         raise _refusal_of_broken(data, error) from error
     if image.width * image.height > max_pixels or max(image.size) > _MAX_SIDE:
-        raise _too_large(max_pixels)
+        raise too_large
     return image
 
 
-def _load(image: Image.Image) -> Image.Image:
+def _decoded(image: Image.Image, image_size: int) -> DecodedImage:
+    """Decode the pixels once; the cache's row and the thumbnail are made from them."""
     width, height = image.size
     scale = max(width, height) / _DRAFT_SIDE
     if scale > 1:
         image.draft(None, (max(1, int(width / scale)), max(1, int(height / scale))))
     image.load()
-    return _as_rgb(image)
+    picture = _as_rgb(image)
+    turn = _turn(image)
+    if turn is not None:
+        picture = picture.transpose(turn)
+        if turn in _SWAPS_SIDES:
+            width, height = height, width
+    row = _row(picture, image_size)
+    needs_thumbnail = (
+        max(width, height) > _THUMBNAIL_SIDE or turn is not None or not _stores_what_is_seen(image)
+    )
+    thumbnail = _thumbnail(picture) if needs_thumbnail else None
+    return DecodedImage(_MEDIA_TYPES[image.format or ""], width, height, row, thumbnail)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
@@ -168,23 +164,6 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")  # converting would copy it
 
 
-def _finished(
-    data: bytes,
-    picture: Image.Image,
-    media_type: str,
-    size: tuple[int, int],
-    image_size: int,
-    *,
-    with_thumbnail: bool,
-) -> DecodedImage:
-    try:
-        row = _row(picture, image_size)
-        thumbnail = _thumbnail(picture) if with_thumbnail else None
-    except Exception as error:
-        raise _refusal_of_broken(data, error) from error
-    return DecodedImage(media_type, *size, row, thumbnail)
-
-
 def _row(picture: Image.Image, image_size: int) -> bytes:
     target = (image_size, image_size)
     if picture.size != target:
@@ -199,12 +178,6 @@ def _thumbnail(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "WEBP", lossless=is_small, **_THUMBNAIL_OPTIONS)
     return file.getvalue()
-
-
-def _too_large(max_pixels: int) -> RefusedFileError:
-    return RefusedFileError(
-        RejectCode.IMAGE_TOO_LARGE, f"The image has more than {max_pixels:,} pixels."
-    )
 
 
 def _refusal_of_unknown(data: bytes) -> RefusedFileError:
