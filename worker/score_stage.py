@@ -16,7 +16,7 @@ from app.models import DatasetState, Split
 from worker.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows
 from worker.process import Event
 from worker.publisher import Publisher
-from worker.scores.outputs import LABELS, REPORT, SUMMARY
+from worker.scores.arrays import LABELS, REPORT, SUMMARY
 from worker.stage import Stage, StageContext
 from worker.supervisor import Lease, RowUpdate
 

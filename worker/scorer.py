@@ -5,7 +5,7 @@ from pathlib import Path
 
 from worker.apart import Reader, crash_of
 from worker.child import EXIT_DONE, StopRequest, fail, read_spec, telling_full_disk
-from worker.scores.errors import INVALID_SCORES
+from worker.scores.arrays import INVALID_SCORES
 
 READER = "worker.scores"
 

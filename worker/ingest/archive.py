@@ -15,7 +15,7 @@ from worker.files.tar import TarArchive, is_tar_header, unpacked_tar
 from worker.files.zip import ZipArchive, has_end_record
 from worker.ingest.array_rows import ArrayRows, holds_arrays
 from worker.ingest.columns import Columns
-from worker.ingest.members import RowArchive, Source
+from worker.ingest.layout import RowArchive, Source
 from worker.ingest.parquet_rows import ImageTable, ParquetRows, image_tables
 
 

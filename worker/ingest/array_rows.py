@@ -20,8 +20,7 @@ from worker.files.members import FileArchive, Member, Spool
 from worker.files.names import is_printable
 from worker.files.npy import ArrayFile, texts_of
 from worker.files.npz import Npz
-from worker.ingest.layout import TEST, TRAIN, Place
-from worker.ingest.members import Candidate, RowArchive, Selection, reject
+from worker.ingest.layout import TEST, TRAIN, Candidate, Place, RowArchive, Selection, reject
 
 _SPLITS = {"": TRAIN, "train_": TRAIN, "val_": TEST, "test_": TEST}
 """Before `images` and `labels`; MedMNIST names its splits so."""

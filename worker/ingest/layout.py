@@ -1,10 +1,16 @@
-"""Where in a path the split and the class are: `[wrapper/][train|test/]<class>/…/<image>`."""
+"""What files of an upload are, and how their folders tell it.
+
+A path is `[wrapper/][train|test/]<class>/…/<image>`.
+"""
 
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.limits import ReadMeter
+from worker.files.members import FileArchive, Member
 from worker.files.names import normal_form, printable
 from worker.ingest.annotators import Annotation
 
@@ -20,7 +26,6 @@ _SPLITS = {
     "validation": TEST,
 }
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
-
 _Folders = tuple[str, ...]
 
 
@@ -33,6 +38,61 @@ class Place(NamedTuple):
     """Path below the class folder."""
     annotation: Annotation | None = None
     """What the annotators said, where a table tells their labels apart."""
+
+
+class Candidate(NamedTuple):
+    """A file that is a sample if it is an image."""
+
+    member: Member
+    path: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One file that becomes no sample."""
+
+    path: str
+    code: RejectCode
+    detail: str
+
+
+def reject(name: str, error: RefusedFileError) -> Rejection:
+    """Note a refused file under a name that can be shown."""
+    return Rejection(printable(name), *error.refusal)
+
+
+@dataclass(slots=True)
+class Selection:
+    """The table of contents, sorted out."""
+
+    warnings: list[str] = field(default_factory=list)
+    candidates: Sequence[Candidate] = ()
+    """Files in order of path, which does not depend on the packing; rows as they come."""
+    num_bytes: int = 0
+    """Of all candidates, as the archive claims; not known of rows."""
+    rejections: list[Rejection] = field(default_factory=list)
+    num_ignored: int = 0
+    """Hidden and system files."""
+
+
+@runtime_checkable
+class RowArchive(Protocol):
+    """Rows of a table or of arrays: each comes with its label, so no name has to tell it."""
+
+    def read(self, member: Member, meter: ReadMeter) -> bytes:
+        """Return the image of one row.
+
+        Raises:
+            RefusedFileError: The row holds none.
+            UploadError: The upload as a whole turns out to be too much.
+        """
+
+    def select(self) -> Selection:
+        """Return what the rows are."""
+
+
+Source: TypeAlias = FileArchive | RowArchive
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +148,6 @@ def recognise_layout(paths: Iterable[str], *, is_part: bool = False) -> Layout:
     )
 
 
-def split_of(name: str) -> str | None:
-    """Return the split that a folder or a table means by this name."""
-    return _SPLITS.get(name.strip().casefold())
-
-
-def looks_like_image(path: str) -> bool:
-    """Tell whether a file is named as an image that we read."""
-    return path.lower().endswith(_IMAGE_SUFFIXES)
-
-
 def _image_folders(paths: Iterable[str]) -> set[_Folders]:
     """Return the folders of the files named as images; of all files if none is."""
     every, of_images = set(), set()
@@ -118,3 +168,13 @@ def _mixed_warning(splits: set[str], others: set[str]) -> str:
 
 def _listed(names: set[str]) -> str:
     return ", ".join(f"'{printable(name)}'" for name in sorted(names)[:5])
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a folder or a table means by this name."""
+    return _SPLITS.get(name.strip().casefold())
+
+
+def looks_like_image(path: str) -> bool:
+    """Tell whether a file is named as an image that we read."""
+    return path.lower().endswith(_IMAGE_SUFFIXES)

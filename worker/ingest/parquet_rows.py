@@ -21,11 +21,9 @@ from worker.files.limits import Limits, ReadMeter, SafePoint
 from worker.files.members import FileArchive, Member, Spool
 from worker.files.names import clean_path, listed, printable
 from worker.files.parquet import ParquetTable, naming_damage
-from worker.ingest.columns import Columns
-from worker.ingest.layout import TRAIN, Place, split_of
-from worker.ingest.members import Candidate, RowArchive, Selection, reject
-from worker.ingest.parquet_columns import ImageColumns, find_image_columns
-from worker.ingest.tables import read_label
+from worker.ingest.columns import Columns, ImageColumns, find_image_columns
+from worker.ingest.labelling import read_label
+from worker.ingest.layout import TRAIN, Candidate, Place, RowArchive, Selection, reject, split_of
 
 _MAX_GROUP_BYTES = 1024**3
 """A row group is unpacked page by page, but its pages may be as large as it is."""

@@ -1,28 +1,106 @@
 """The ingest itself: table of contents, then one pass over the files, then the report."""
 
+import json
 import warnings
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.core.storage import BlobStore
-from worker.files.errors import RefusedFileError
+from worker.files.errors import RefusedFileError, RejectCode
 from worker.files.limits import Limits, SafePoint, cpu_budget_seconds
+from worker.files.names import twin_key
+from worker.ingest.annotators import Annotation
 from worker.ingest.archive import open_archive
-from worker.ingest.blob_writer import writing_blobs
 from worker.ingest.columns import Columns
-from worker.ingest.decoder_pool import decoding
-from worker.ingest.decoding import Decode, DecodedFile, Decoder
-from worker.ingest.earlier import EarlierVersion, avoid_names
-from worker.ingest.layout import looks_like_image
-from worker.ingest.members import Candidate, Selection, Source, reject
-from worker.ingest.pixel_writer import PixelWriter, writing_pixels
-from worker.ingest.progress import Emit, ProgressMeter
-from worker.ingest.report import Outcome, write_report
+from worker.ingest.decoding import Decode, DecodedFile, Decoder, decoding
+from worker.ingest.images import decode_image
+from worker.ingest.layout import (
+    Candidate,
+    Place,
+    RowArchive,
+    Selection,
+    Source,
+    looks_like_image,
+    reject,
+)
+from worker.ingest.pixel_cache import PixelWriter, writing_pixels
+from worker.ingest.report import Emit, Outcome, ProgressMeter, write_report
 from worker.ingest.sample_file import SampleFile
-from worker.ingest.samples import SampleReader
+from worker.ingest.samples import Sample, SampleReader, writing_blobs
 from worker.ingest.selection import sort_out
+
+_COPY_BYTES = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierVersion:
+    """All that an ingest needs to know of it."""
+
+    number: int
+    image_size: int
+    samples_file: Path
+    """One JSON object a line, by position."""
+    cache: Path | None
+    """Its decoded images, where they are still there."""
+    blob_dir: Path
+    """Its image files: read where the cache is gone."""
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any] | None) -> "EarlierVersion | None":
+        """Read the spec's `earlier`."""
+        if values is None:
+            return None
+        cache = values["cache"]
+        return cls(
+            number=values["number"],
+            image_size=values["image_size"],
+            samples_file=Path(values["samples"]),
+            cache=None if cache is None else Path(cache),
+            blob_dir=Path(values["blob_dir"]),
+        )
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield them by position."""
+        with self.samples_file.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield _sample(json.loads(line))
+
+    def write_cache(self, target: PixelWriter, *, max_pixels: int, safe_point: SafePoint) -> None:
+        """Write their decoded images, in order."""
+        if self.cache is not None:
+            with self.cache.open("rb") as source:
+                while chunk := source.read(_COPY_BYTES):
+                    safe_point()
+                    target.write(chunk)
+            return
+        blobs = BlobStore(self.blob_dir)
+        for sample in self.samples():
+            safe_point()
+            data = blobs.load(sample.sha256)
+            target.write(decode_image(data, image_size=self.image_size, max_pixels=max_pixels).row)
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    return Sample(
+        path=row["path"],
+        place=Place(row["split"], row["class_name"], row["path"], _annotation(row)),
+        sha256=row["sha256"],
+        num_bytes=None,
+        thumb_sha256=row["thumb_sha256"],
+        thumb_num_bytes=None,
+        media_type=row["media_type"],
+        width=row["width"],
+        height=row["height"],
+    )
+
+
+def _annotation(row: dict[str, Any]) -> Annotation | None:
+    if row["annotations"] is None:
+        return None
+    return Annotation(row["annotations"], tied=row["tied"], agreement=row["agreement"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +210,56 @@ def _num_bytes(spec: Spec) -> int:
     return spec.archive.stat().st_size
 
 
+def _select(archive: Source, spec: Spec) -> Selection:
+    is_part = spec.earlier is not None
+    selection = sort_out(archive, spec.limits, spec.columns, is_part=is_part)
+    if spec.earlier is not None:
+        avoid_names(selection, archive, spec.earlier)
+    return selection
+
+
+def avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) -> None:
+    """Settle names that the earlier version has too.
+
+    A file keeps its name, so the new one is refused. A row has none of its own: it gets another.
+    """
+    taken = {twin_key(sample.path) for sample in earlier.samples()}
+    kept = []
+    for candidate in selection.candidates:
+        if twin_key(candidate.path) not in taken:
+            kept.append(candidate)
+        elif isinstance(archive, RowArchive):
+            kept.append(candidate._replace(path=f"part-{earlier.number + 1}/{candidate.path}"))
+        else:
+            detail = "An earlier part of the data set has a file of this name."
+            error = RefusedFileError(RejectCode.DUPLICATE_NAME, detail)
+            selection.rejections.append(reject(candidate.path, error))
+    selection.candidates = kept
+
+
 def _add_earlier(spec: Spec, samples: SampleFile) -> int:
     """Add the samples of the version that this upload adds to; return how many these are."""
     for sample in () if spec.earlier is None else spec.earlier.samples():
         samples.add(sample)
     return len(samples)
+
+
+def _write_earlier(spec: Spec, pixels: PixelWriter, safe_point: SafePoint) -> None:
+    if spec.earlier is not None:
+        spec.earlier.write_cache(
+            pixels, max_pixels=spec.limits.max_image_pixels, safe_point=safe_point
+        )
+
+
+def _decoding(
+    spec: Spec, image_size: int, selection: Selection, safe_point: SafePoint
+) -> AbstractContextManager[Decode]:
+    return decoding(
+        Decoder(image_size=image_size, max_pixels=spec.limits.max_image_pixels),
+        num_bytes=selection.num_bytes,
+        cpu_seconds=cpu_budget_seconds(_num_bytes(spec)),
+        safe_point=safe_point,
+    )
 
 
 def _note_class(candidate: Candidate, found: set[str]) -> None:
@@ -157,29 +280,3 @@ def _store(
         samples.add(reader.store(file, pixels))
     except RefusedFileError as error:
         selection.rejections.append(reject(file.candidate.path, error))
-
-
-def _decoding(
-    spec: Spec, image_size: int, selection: Selection, safe_point: SafePoint
-) -> AbstractContextManager[Decode]:
-    return decoding(
-        Decoder(image_size=image_size, max_pixels=spec.limits.max_image_pixels),
-        num_bytes=selection.num_bytes,
-        cpu_seconds=cpu_budget_seconds(_num_bytes(spec)),
-        safe_point=safe_point,
-    )
-
-
-def _select(archive: Source, spec: Spec) -> Selection:
-    is_part = spec.earlier is not None
-    selection = sort_out(archive, spec.limits, spec.columns, is_part=is_part)
-    if spec.earlier is not None:
-        avoid_names(selection, archive, spec.earlier)
-    return selection
-
-
-def _write_earlier(spec: Spec, pixels: PixelWriter, safe_point: SafePoint) -> None:
-    if spec.earlier is not None:
-        spec.earlier.write_cache(
-            pixels, max_pixels=spec.limits.max_image_pixels, safe_point=safe_point
-        )

@@ -12,10 +12,16 @@ from worker.files.limits import Limits
 from worker.files.members import FileArchive, Member
 from worker.files.names import clean_path, is_system_file, normal_form, printable
 from worker.ingest.columns import Columns
-from worker.ingest.labelling import FolderLabels, Labelling, TableLabels
-from worker.ingest.layout import looks_like_image, recognise_layout
-from worker.ingest.members import Candidate, RowArchive, Selection, Source, reject
-from worker.ingest.tables import find_tables
+from worker.ingest.labelling import FolderLabels, Labelling, TableLabels, find_tables
+from worker.ingest.layout import (
+    Candidate,
+    RowArchive,
+    Selection,
+    Source,
+    looks_like_image,
+    recognise_layout,
+    reject,
+)
 from worker.ingest.twins import Twins
 
 _Named = tuple[str, str, int, int]

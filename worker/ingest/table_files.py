@@ -10,9 +10,8 @@ from typing import Any
 
 from worker.files.errors import UnreadableDataError
 from worker.files.parquet import ParquetTable, naming_damage
-from worker.ingest.columns import LABEL_NAMES, means_other_than_label
+from worker.ingest.columns import LABEL_NAMES, class_names_of, features_of, means_other_than_label
 from worker.ingest.label_studio import is_export, questions, tasks_as_records
-from worker.ingest.parquet_columns import class_names_of, features_of
 
 _MAX_COLUMNS = 1000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec, telling_full_disk
 from worker.files.errors import InterruptedReadError
-from worker.scores.errors import INVALID_SCORES, InvalidScoresError
-from worker.scores.limits import MemoryWall, ScoreLimits
+from worker.scores.arrays import INVALID_SCORES, InvalidScoresError, MemoryWall, ScoreLimits
 from worker.scores.reading import read_scores
 
 READING_SHARE = 0.5

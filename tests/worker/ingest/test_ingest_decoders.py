@@ -13,11 +13,9 @@ import pytest
 from tests.worker.ingest.making import LIMITS, Result, encoded, make_zip, pattern, png, run
 from worker.files.errors import FailureCode, InterruptedReadError, UploadError
 from worker.files.members import Member
-from worker.ingest import decoder_pool
-from worker.ingest.decoder_pool import decoding, num_decoders
-from worker.ingest.decoding import Decoder, UnpackedFile
-from worker.ingest.layout import Place
-from worker.ingest.members import Candidate
+from worker.ingest import decoding as decoding_module
+from worker.ingest.decoding import Decoder, UnpackedFile, decoding, num_decoders
+from worker.ingest.layout import Candidate, Place
 
 NUM_DECODERS = 2
 MANY_BYTES = 1024**3
@@ -26,9 +24,9 @@ MANY_BYTES = 1024**3
 @pytest.fixture
 def decoders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also for a few small files, whatever the machine."""
-    monkeypatch.setattr(decoder_pool, "num_decoders", lambda _: NUM_DECODERS)
-    monkeypatch.setattr(decoder_pool, "_BATCH_FILES", 3)
-    monkeypatch.setattr(decoder_pool, "_MAX_PIXELS", 300 * 300)
+    monkeypatch.setattr(decoding_module, "num_decoders", lambda _: NUM_DECODERS)
+    monkeypatch.setattr(decoding_module, "_BATCH_FILES", 3)
+    monkeypatch.setattr(decoding_module, "_MAX_PIXELS", 300 * 300)
 
 
 @pytest.fixture

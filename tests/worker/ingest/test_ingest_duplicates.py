@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from tests.worker.ingest.making import Result, below, encoded, make_zip, run
-from worker.ingest.near_duplicates import Hasher, near_pairs
+from worker.ingest.pixel_cache import Hasher, near_pairs
 
 
 def scene(number: int, *, side: int = 64) -> Image.Image:

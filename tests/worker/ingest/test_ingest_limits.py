@@ -12,7 +12,7 @@ from worker.child import StopRequest
 from worker.files.errors import FailureCode, InterruptedReadError, UploadError
 from worker.files.limits import Limits, ReadMeter, cpu_budget_seconds, make_safe_point
 from worker.ingest.pipeline import Spec, ingest
-from worker.ingest.progress import ProgressMeter
+from worker.ingest.report import ProgressMeter
 
 MIB = 1024**2
 

@@ -14,11 +14,10 @@ from tests.worker.ingest.making import LIMITS, edit_zip, failure, make_zip, run,
 from worker.files.errors import FailureCode, RefusedFileError, RejectCode
 from worker.files.limits import ReadMeter
 from worker.files.zip import ZipArchive
-from worker.ingest import content_hash
-from worker.ingest.content_hash import ContentHash
+from worker.ingest import sample_file
 from worker.ingest.layout import Place
-from worker.ingest.near_duplicates import Hasher
-from worker.ingest.sample_file import SampleFile
+from worker.ingest.pixel_cache import Hasher
+from worker.ingest.sample_file import ContentHash, SampleFile
 from worker.ingest.samples import Sample
 from worker.ingest.twins import Twins
 
@@ -48,8 +47,8 @@ class TestContentHash:
     def test_does_not_depend_on_how_much_is_sorted_at_once(
         self, at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(content_hash, "_LINES_AT_ONCE", at_once)
-        monkeypatch.setattr(content_hash, "_CHUNK_BYTES", 50)
+        monkeypatch.setattr(sample_file, "_LINES_AT_ONCE", at_once)
+        monkeypatch.setattr(sample_file, "_CHUNK_BYTES", 50)
         names = [f'Kätze "{number}".png' for number in range(20)] * 2
         with closing(ContentHash(tmp_path)) as found:
             for number, name in enumerate(names):

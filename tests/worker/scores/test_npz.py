@@ -13,7 +13,7 @@ import pytest
 
 from tests.worker.scores.making import plant, read, refusal, small, write_members, write_npz
 from worker.files.errors import InterruptedReadError
-from worker.scores.errors import InvalidScoresError
+from worker.scores.arrays import InvalidScoresError
 
 MIB = 1024**2
 Order = Literal["C", "F"]
@@ -208,7 +208,7 @@ class TestBadShapes:
     def test_features_that_take_days_to_compare_are_refused(
         self, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("worker.scores.limits.MAX_NEIGHBOUR_COST", 71)
+        monkeypatch.setattr("worker.scores.arrays.MAX_NEIGHBOUR_COST", 71)
         detail = refusal(write_npz(file, small() | {"features": np.zeros((6, 2))}))
         assert detail.startswith("features of 6 rows and 2 columns take too long")
 

@@ -73,7 +73,7 @@ class TestReader:
     def test_finds_no_more_memory_than_the_headers_ask_for(self) -> None:
         program = (
             "import numpy as np\n"
-            "from worker.scores.limits import MemoryWall\n"
+            "from worker.scores.arrays import MemoryWall\n"
             "wall = MemoryWall()\n"
             "try:\n"
             "    np.ones(300_000_000)\n"

@@ -1,20 +1,23 @@
-"""Pairs of different files that show the same picture, found in the cache of decoded images.
+"""The cache of decoded images, and the pairs of different files in it that show the same picture.
 
-A perceptual hash tells which pictures may be copies that were resized or compressed again. Hashes
-that nearly agree are found by bands: of 64 bits in six bands, at most five changed ones leave a
-band unchanged, and more do more often than not. Simple pictures, such as digits, have close hashes
-without being copies of each other, so the pixels decide.
+A perceptual hash, computed while the cache is written, tells which pictures may be copies that
+were resized or compressed again. Hashes that nearly agree are found by bands: of 64 bits in six
+bands, at most five changed ones leave a band unchanged, and more do more often than not. Simple
+pictures, such as digits, have close hashes without being copies, so the pixels decide.
 """
 
+import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from worker.files.limits import SafePoint
-from worker.ingest.pixel_file import PixelFile
 
+_BUFFER_BYTES = 1024**2
 _NUM_FREQUENCIES = 8
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _BAND_BITS = (11, 11, 11, 11, 10, 10)
@@ -28,37 +31,82 @@ _MIN_CONTRAST = 4.0
 """Standard deviation in grey levels: nothing can be said of what is flatter."""
 _BLOCK_PIXELS = 64 * 1024
 """Looked at together, some 2 MB as floating point: more would only leave the caches."""
-
 Hashes = npt.NDArray[np.uint64]
-Pixels = npt.NDArray[np.uint8] | PixelFile
-"""One decoded picture a row, (N, side * side * 3); may lie on disk."""
 Pairs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-class _Rows(NamedTuple):
-    """Some pictures as numbers."""
+class PixelFile:
+    """Rows of a file of uint8 (N, side * side * 3).
 
-    values: Floats
-    """(N, side * side * 3)"""
-    sums: Floats
-    """Of each colour, (N, 3)."""
-
-    @classmethod
-    def of(cls, rows: npt.NDArray[np.uint8], one_colour: Floats) -> "_Rows":
-        values = rows.astype(np.float64)
-        return cls(values, values @ one_colour)
-
-
-def near_pairs(hashes: Hashes, pixels: Pixels, side: int, safe_point: SafePoint) -> Pairs:
-    """Return the pairs of rows (M, 2), the lower first, that show the same picture.
-
-    `hashes` are those of a `Hasher`.
+    They are read, not mapped: of a mapping, the neighbours of every page that is looked at count as
+    memory of this process too.
     """
-    found = [np.empty((0, 2), np.int64), *_close_hashes(hashes, safe_point)]
-    candidates = np.unique(np.concatenate(found), axis=0)
-    alike = [candidates[:0], *_alike(candidates, pixels, side, safe_point)]
-    return np.concatenate(alike)
+
+    def __init__(self, file: Path, side: int) -> None:
+        """Look at a file that is complete."""
+        self._descriptor = -1
+        self._descriptor = os.open(file, os.O_RDONLY)
+        self.row_bytes = side * side * 3
+        self._num_rows = file.stat().st_size // self.row_bytes
+
+    def __del__(self) -> None:
+        """Close the file, if it could be opened."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return self._num_rows
+
+    def __getitem__(self, rows: "slice | npt.NDArray[np.int64]") -> npt.NDArray[np.uint8]:
+        """Return a copy of some rows that follow each other, or of any."""
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(self._num_rows)
+            return self._as_rows(self._read(start, stop - start))
+        return self._as_rows(b"".join(self._read(row, 1) for row in rows.tolist()))
+
+    def _read(self, start: int, num_rows: int) -> bytes:
+        return os.pread(self._descriptor, num_rows * self.row_bytes, start * self.row_bytes)
+
+    def _as_rows(self, data: bytes) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(data, np.uint8).reshape(-1, self.row_bytes)
+
+
+Pixels = npt.NDArray[np.uint8] | PixelFile
+"""One decoded picture a row, (N, side * side * 3); may lie on disk."""
+
+
+class PixelWriter:
+    """Appends rows of RGB pixels, each `side * side * 3` bytes."""
+
+    def __init__(self, path: Path, file: BinaryIO, side: int) -> None:
+        """Write into `file`, opened at `path`."""
+        self._path = path
+        self._file = file
+        self._side = side
+        self._hasher = Hasher(side)
+
+    def write(self, pixels: bytes) -> None:
+        """Append a row, or many."""
+        self._file.write(pixels)
+        self._hasher.add(pixels)
+
+    def near_pairs(self, safe_point: SafePoint) -> list[tuple[int, int]]:
+        """Return the rows that show the same picture, when all are in the file."""
+        hashes = self._hasher.hashes()
+        if not len(hashes):
+            return []
+        rows = PixelFile(self._path, self._side)
+        pairs: list[tuple[int, int]] = near_pairs(hashes, rows, self._side, safe_point).tolist()
+        return pairs
+
+
+@contextmanager
+def writing_pixels(path: Path, side: int) -> Iterator[PixelWriter]:
+    """Make the file; it is whole when the block ends."""
+    with path.open("wb", buffering=_BUFFER_BYTES) as file:
+        yield PixelWriter(path, file, side)
 
 
 class Hasher:
@@ -111,6 +159,17 @@ def _cosines(side: int) -> npt.NDArray[np.float32]:
     return np.cos(np.pi * rows * (2 * columns + 1) / (2 * side)).astype(np.float32)
 
 
+def near_pairs(hashes: Hashes, pixels: Pixels, side: int, safe_point: SafePoint) -> Pairs:
+    """Return the pairs of rows (M, 2), the lower first, that show the same picture.
+
+    `hashes` are those of a `Hasher`.
+    """
+    found = [np.empty((0, 2), np.int64), *_close_hashes(hashes, safe_point)]
+    candidates = np.unique(np.concatenate(found), axis=0)
+    alike = [candidates[:0], *_alike(candidates, pixels, side, safe_point)]
+    return np.concatenate(alike)
+
+
 def _close_hashes(hashes: Hashes, safe_point: SafePoint) -> Iterator[Pairs]:
     low = 0
     for num_bits in _BAND_BITS:
@@ -126,6 +185,20 @@ def _close_hashes(hashes: Hashes, safe_point: SafePoint) -> Iterator[Pairs]:
             changed = np.bitwise_count(sorted_hashes[:-shift] ^ sorted_hashes[shift:])
             (at,) = np.nonzero(same_band & (changed <= _MAX_CHANGED_BITS))
             yield np.sort(np.stack([order[at], order[at + shift]], axis=1), axis=1)
+
+
+class _Rows(NamedTuple):
+    """Some pictures as numbers."""
+
+    values: Floats
+    """(N, side * side * 3)"""
+    sums: Floats
+    """Of each colour, (N, 3)."""
+
+    @classmethod
+    def of(cls, rows: npt.NDArray[np.uint8], one_colour: Floats) -> "_Rows":
+        values = rows.astype(np.float64)
+        return cls(values, values @ one_colour)
 
 
 def _alike(candidates: Pairs, pixels: Pixels, side: int, safe_point: SafePoint) -> Iterator[Pairs]:
