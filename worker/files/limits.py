@@ -20,7 +20,7 @@ _MEMORY_BYTES = 2048 * _MIB
 """Room for the interpreter and for decoding the largest allowed picture several times over."""
 _MEMORY_BYTES_PER_FILE = 4096
 """Entry in the table of contents and sample record, with long names."""
-_OPEN_FILES = 128
+OPEN_FILES = 128
 _CPU_SECONDS = 600.0
 _CPU_SECONDS_PER_MIB = 4.0
 """Small JPEGs, the most work per byte, need 0.25."""
@@ -106,11 +106,16 @@ def confine_process(limits: Limits, *, cpu_seconds: float) -> None:
     """
     walls = {
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
         resource.RLIMIT_CPU: int(cpu_seconds) + _CPU_GRACE_SECONDS,
         resource.RLIMIT_AS: _MEMORY_BYTES + limits.max_files * _MEMORY_BYTES_PER_FILE,
     }
     for kind, value in walls.items():
-        _, hard = resource.getrlimit(kind)
-        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (allowed, allowed))
+        lower_limit(kind, value)
+
+
+def lower_limit(kind: int, value: int) -> None:
+    """Bound what this process may use of one resource; never above the bound that it has."""
+    _, hard = resource.getrlimit(kind)
+    allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (allowed, allowed))

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.files.limits import OPEN_FILES, lower_limit
 from worker.files.npy import save_array
 
 INVALID_SCORES = "invalid_scores"
@@ -23,7 +24,6 @@ _SLACK_BYTES = 1024**3
 _BYTES_PER_CELL = 24
 """A column-major array as it lies in the file, and the same in double precision."""
 _MAX_ARRAYS = 3
-_OPEN_FILES = 128
 _CPU_SECONDS = 3600
 """A gigabyte takes seconds."""
 _UNKNOWN_BYTES = 8 * 1024**3
@@ -96,10 +96,10 @@ class MemoryWall:
     def __init__(self) -> None:
         """Put up the wall for headers alone; the other limits are for good."""
         self._start_bytes = _address_space_bytes()
-        _set_limit(resource.RLIMIT_CORE, 0)
-        _set_limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
-        _set_limit(resource.RLIMIT_CPU, _CPU_SECONDS)
-        _set_limit(resource.RLIMIT_AS, self._bytes_for(_MAX_ARRAYS * MAX_CELLS))
+        lower_limit(resource.RLIMIT_CORE, 0)
+        lower_limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+        lower_limit(resource.RLIMIT_CPU, _CPU_SECONDS)
+        lower_limit(resource.RLIMIT_AS, self._bytes_for(_MAX_ARRAYS * MAX_CELLS))
         self.make_room(0)
 
     def make_room(self, num_cells: int) -> None:
@@ -109,12 +109,6 @@ class MemoryWall:
 
     def _bytes_for(self, num_cells: int) -> int:
         return self._start_bytes + _SLACK_BYTES + _BYTES_PER_CELL * num_cells
-
-
-def _set_limit(kind: int, value: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (allowed, allowed))
 
 
 def _address_space_bytes() -> int:
