@@ -10,7 +10,7 @@ from typing import Any
 
 from app.core.storage import BlobStore
 from worker.files.errors import RefusedFileError, RejectCode
-from worker.files.limits import Limits, SafePoint, cpu_budget_seconds
+from worker.files.limits import Limits, ReadMeter, SafePoint, cpu_budget_seconds
 from worker.files.names import twin_key
 from worker.ingest.annotators import Annotation
 from worker.ingest.archive import open_archive
@@ -181,6 +181,8 @@ def _read_all(
 ) -> Outcome:
     selection = _select(archive, spec)
     candidates = selection.candidates
+    # By what the archive claims, a bomb ends here; what it does not claim is counted as it is read.
+    ReadMeter(spec.limits, archive_bytes=_num_bytes(spec)).add(selection.num_bytes)
     image_size = spec.wanted_image_size or reader.choose_image_size(candidates)
     class_folders = set[str]()
     num_before = _add_earlier(spec, samples)

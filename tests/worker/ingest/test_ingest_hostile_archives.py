@@ -105,6 +105,14 @@ class TestKinds:
         limits = replace(LIMITS, max_unpacked_bytes=200)
         assert failure(archive, limits) is FailureCode.ARCHIVE_TOO_LARGE
 
+    @pytest.mark.parametrize("make", [make_zip, make_tar])
+    def test_what_claims_to_be_too_much_is_not_read(self, archive: Path, make: Make) -> None:
+        num_bytes = sum(map(len, two_classes().values()))
+        make(archive, two_classes())
+        limits = replace(LIMITS, max_unpacked_bytes=num_bytes - 1)
+        assert failure(archive, limits) is FailureCode.ARCHIVE_TOO_LARGE
+        assert list(archive.with_name("upload-out").glob("images-*")) == []
+
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 @hypothesis_settings(
