@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from worker.files.names import twin_key
 from worker.ingest.annotators import Annotation
 from worker.ingest.archive import open_archive
 from worker.ingest.columns import Columns
-from worker.ingest.decoding import Decode, DecodedFile, Decoder, decoding
+from worker.ingest.decoding import Decoder, decoding
 from worker.ingest.images import decode_image
 from worker.ingest.layout import (
-    Candidate,
     Place,
     RowArchive,
     Selection,
@@ -29,7 +28,7 @@ from worker.ingest.layout import (
 from worker.ingest.pixel_cache import PixelWriter, writing_pixels
 from worker.ingest.report import Emit, Outcome, ProgressMeter, write_report
 from worker.ingest.sample_file import SampleFile
-from worker.ingest.samples import Sample, SampleReader, writing_blobs
+from worker.ingest.samples import BlobWriter, Sample, SampleReader, writing_blobs
 from worker.ingest.selection import sort_out
 
 _COPY_BYTES = 1024**2
@@ -162,38 +161,51 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
     with blobs_of as blobs, closing(samples_of) as samples:
         with warnings.catch_warnings(), archive_of as archive:
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
-            reader = SampleReader(archive, blobs, spec.limits, archive_bytes=_num_bytes(spec))
-            outcome = _read_all(
-                archive, spec, reader, samples, safe_point=safe_point, progress=progress
-            )
+            outcome = _read_all(spec, archive, blobs, samples, safe_point, progress)
         write_report(spec.out_dir, outcome)
         blobs.finish()
 
 
 def _read_all(
-    archive: Source,
     spec: Spec,
-    reader: SampleReader,
+    archive: Source,
+    blobs: BlobWriter,
     samples: SampleFile,
-    *,
     safe_point: SafePoint,
     progress: ProgressMeter,
 ) -> Outcome:
-    selection = _select(archive, spec)
-    candidates = selection.candidates
+    limits, earlier, archive_bytes = spec.limits, spec.earlier, spec.archive.stat().st_size
+    selection = sort_out(archive, limits, spec.columns, is_part=earlier is not None)
+    if earlier is not None:
+        _avoid_names(selection, archive, earlier)
+        for sample in earlier.samples():
+            samples.add(sample)
+    num_before = len(samples)
     # By what the archive claims, a bomb ends here; what it does not claim is counted as it is read.
-    ReadMeter(spec.limits, archive_bytes=_num_bytes(spec)).add(selection.num_bytes)
+    ReadMeter(limits, archive_bytes=archive_bytes).add(selection.num_bytes)
+
+    reader = SampleReader(archive, blobs, limits, archive_bytes=archive_bytes)
+    candidates = selection.candidates
     image_size = spec.wanted_image_size or reader.choose_image_size(candidates)
+    decode_of = decoding(
+        Decoder(image_size=image_size, max_pixels=limits.max_image_pixels),
+        num_bytes=selection.num_bytes,
+        cpu_seconds=cpu_budget_seconds(archive_bytes),
+        safe_point=safe_point,
+    )
     class_folders = set[str]()
-    num_before = _add_earlier(spec, samples)
-    cache_file = spec.out_dir / f"images-{image_size}.u8"
-    decoded = _decoding(spec, image_size, selection, safe_point)
-    with writing_pixels(cache_file, image_size) as pixels, decoded as decode:
-        _write_earlier(spec, pixels, safe_point)
+    pixels_of = writing_pixels(spec.out_dir / f"images-{image_size}.u8", image_size)
+    with pixels_of as pixels, decode_of as decode:
+        if earlier is not None:
+            earlier.write_cache(pixels, max_pixels=limits.max_image_pixels, safe_point=safe_point)
         for num_done, file in enumerate(decode(reader.unpack(candidates)), start=1):
             safe_point()
-            _note_class(file.candidate, class_folders)
-            _store(file, reader, pixels, samples, selection)
+            if looks_like_image(file.candidate.path):
+                class_folders.add(file.candidate.place.class_name)
+            try:
+                samples.add(reader.store(file, pixels))
+            except RefusedFileError as error:
+                selection.rejections.append(reject(file.candidate.path, error))
             num_images = len(samples) - num_before
             progress.update(num_done=num_done, num_total=len(candidates), num_images=num_images)
     return Outcome(
@@ -208,22 +220,10 @@ def _read_all(
     )
 
 
-def _num_bytes(spec: Spec) -> int:
-    return spec.archive.stat().st_size
-
-
-def _select(archive: Source, spec: Spec) -> Selection:
-    is_part = spec.earlier is not None
-    selection = sort_out(archive, spec.limits, spec.columns, is_part=is_part)
-    if spec.earlier is not None:
-        avoid_names(selection, archive, spec.earlier)
-    return selection
-
-
-def avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) -> None:
+def _avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) -> None:
     """Settle names that the earlier version has too.
 
-    A file keeps its name, so the new one is refused. A row has none of its own: it gets another.
+    A file keeps its name, so the new one is refused. A row has no name of its own: it gets another.
     """
     taken = {twin_key(sample.path) for sample in earlier.samples()}
     kept = []
@@ -237,48 +237,3 @@ def avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) 
             error = RefusedFileError(RejectCode.DUPLICATE_NAME, detail)
             selection.rejections.append(reject(candidate.path, error))
     selection.candidates = kept
-
-
-def _add_earlier(spec: Spec, samples: SampleFile) -> int:
-    """Add the samples of the version that this upload adds to; return how many these are."""
-    for sample in () if spec.earlier is None else spec.earlier.samples():
-        samples.add(sample)
-    return len(samples)
-
-
-def _write_earlier(spec: Spec, pixels: PixelWriter, safe_point: SafePoint) -> None:
-    if spec.earlier is not None:
-        spec.earlier.write_cache(
-            pixels, max_pixels=spec.limits.max_image_pixels, safe_point=safe_point
-        )
-
-
-def _decoding(
-    spec: Spec, image_size: int, selection: Selection, safe_point: SafePoint
-) -> AbstractContextManager[Decode]:
-    return decoding(
-        Decoder(image_size=image_size, max_pixels=spec.limits.max_image_pixels),
-        num_bytes=selection.num_bytes,
-        cpu_seconds=cpu_budget_seconds(_num_bytes(spec)),
-        safe_point=safe_point,
-    )
-
-
-def _note_class(candidate: Candidate, found: set[str]) -> None:
-    name = candidate.place.class_name
-    if name not in found and looks_like_image(candidate.path):
-        found.add(name)
-
-
-def _store(
-    file: DecodedFile,
-    reader: SampleReader,
-    pixels: PixelWriter,
-    samples: SampleFile,
-    selection: Selection,
-) -> None:
-    """Make a sample of a file, if it was not refused."""
-    try:
-        samples.add(reader.store(file, pixels))
-    except RefusedFileError as error:
-        selection.rejections.append(reject(file.candidate.path, error))
