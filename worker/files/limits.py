@@ -10,7 +10,7 @@ from worker.child import StopRequest
 from worker.files.errors import FailureCode, InterruptedReadError, UploadError
 
 SafePoint = Callable[[], None]
-"""Called between two steps; raises when the work has to end."""
+"""Called between two steps; raises an error when the work has to stop."""
 
 _MIB = 1024**2
 _RATIO_CHECKED_FROM_BYTES = 64 * _MIB
@@ -19,11 +19,11 @@ _MAX_RATIO = 200
 _MEMORY_BYTES = 2048 * _MIB
 """Room for the interpreter and for decoding the largest allowed picture several times over."""
 _MEMORY_BYTES_PER_FILE = 4096
-"""Entry in the table of contents and sample record, with long names."""
+"""Room for an entry of the table of contents and for a sample, with long names."""
 OPEN_FILES = 128
 _CPU_SECONDS = 600.0
 _CPU_SECONDS_PER_MIB = 4.0
-"""Small JPEGs, the most work per byte, need 0.25."""
+"""Small JPEGs need most time per byte: 0.25 s per MiB."""
 _CPU_GRACE_SECONDS = 120
 
 
@@ -43,19 +43,19 @@ class Limits:
 
 
 class ReadMeter:
-    """Counts bytes as they come out of the archive; what headers claim counts for nothing."""
+    """Counts the bytes that an archive unpacks to, against the limits and its packed size."""
 
     def __init__(self, limits: Limits, *, archive_bytes: int) -> None:
-        """Measure against the size of the upload."""
+        """Start at zero, for an upload of this size."""
         self.num_bytes = 0
         self._max_bytes = limits.max_unpacked_bytes
         self._suspicious_from = max(_RATIO_CHECKED_FROM_BYTES, _MAX_RATIO * archive_bytes)
 
     def add(self, num_bytes: int) -> None:
-        """Count.
+        """Count bytes.
 
         Raises:
-            UploadError: It was too much.
+            UploadError: The limit is exceeded.
         """
         self.num_bytes += num_bytes
         if self.num_bytes > self._max_bytes:
@@ -87,7 +87,7 @@ def make_safe_point(stop: StopRequest, *, cpu_seconds: float) -> SafePoint:
 
 
 def require_time(used_seconds: float, cpu_seconds: float) -> None:
-    """Compare the processor time that was used with what may be.
+    """Compare the processor time that was used with the budget.
 
     Raises:
         UploadError: It was too much.
@@ -99,7 +99,7 @@ def require_time(used_seconds: float, cpu_seconds: float) -> None:
 
 
 def confine_process(limits: Limits, *, cpu_seconds: float) -> None:
-    """Put walls around this process, behind the checks that name what is wrong.
+    """Set the limits of the operating system for this process; our own checks act before them.
 
     A hostile image that gets hold of a decoder still finds no memory to fill, no time to
     burn and no core file with other people's pictures.
@@ -115,7 +115,7 @@ def confine_process(limits: Limits, *, cpu_seconds: float) -> None:
 
 
 def lower_limit(kind: int, value: int) -> None:
-    """Bound what this process may use of one resource; never above the bound that it has."""
+    """Lower one limit of this process to `value`; a limit that is lower already stays."""
     _, hard = resource.getrlimit(kind)
     allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (allowed, allowed))

@@ -1,4 +1,4 @@
-"""What a file is by its content, whatever its name says."""
+"""The format of a file, told from its content and not from its name."""
 
 ZIP_ENTRY = b"PK\x03\x04"
 ZIP_END = b"PK\x05\x06"
@@ -35,19 +35,19 @@ _TEXT_START_BYTES = 1024
 
 
 def archive_kind(data: bytes) -> str | None:
-    """Return the name of the archive's format; None where a file is no archive."""
+    """Return the format of an archive; None for any other file."""
     is_tar = data[_TAR_MAGIC_AT : _TAR_MAGIC_AT + len(_TAR_MAGIC)] == _TAR_MAGIC
     return _kind_in(_ARCHIVES, data) or ("tar" if is_tar else None)
 
 
 def image_kind(data: bytes) -> str | None:
-    """Return the name of the image's format; None where it is none that we read."""
+    """Return the format of an image; None for a format that is not read."""
     is_webp = data.startswith(b"RIFF") and data[8:12] == b"WEBP"
     return "WebP" if is_webp else _kind_in(_IMAGES, data)
 
 
 def unsupported_kind(data: bytes) -> str | None:
-    """Return the name of a format of images or documents that we do not read."""
+    """Return the format of an image or a document that is known but not read."""
     start = data[:_TEXT_START_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith((b"<svg", b"<?xml", b"<!DOCTYPE svg")) and b"<svg" in start:
         return "SVG"

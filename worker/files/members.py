@@ -1,4 +1,4 @@
-"""The one interface behind which all archives of files look alike."""
+"""The interface that all archives of files share."""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
@@ -17,7 +17,7 @@ class Member(NamedTuple):
 
     name: str
     key: int
-    """Where the archive finds it again. Grows in archive order."""
+    """Position in the archive, for `FileArchive.member`."""
     num_bytes: int
     """As the archive claims."""
     refusal: Refusal | None = None
@@ -27,7 +27,7 @@ class Member(NamedTuple):
         """Raise the refusal, if there is one; `of_any_size` overlooks that a file is too large.
 
         Raises:
-            RefusedFileError: This member cannot be had.
+            RefusedFileError: The member cannot be read.
         """
         if self.refusal is None:
             return
@@ -40,25 +40,25 @@ class FileArchive(Protocol):
 
     @property
     def members(self) -> Iterable[Member]:
-        """All that are no folders, in the order of the archive; can be asked for again."""
+        """All members but folders, in the order of the archive; can be iterated again."""
 
     def member(self, key: int) -> Member:
-        """Return the one of this key."""
+        """Return the member with this key."""
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
         """Return the whole content.
 
         Raises:
-            RefusedFileError: This member cannot be had.
-            UploadError: The archive as a whole turns out to be too much.
+            RefusedFileError: The member cannot be read.
+            UploadError: The archive unpacks to too much.
         """
 
     def open(self, member: Member) -> AbstractContextManager[Callable[[int], bytes]]:
-        """Give what reads the content of a member of any size, piece by piece."""
+        """Open a member of any size; the context gives a function that reads the next bytes."""
 
 
 class Spool:
-    """Files without a name for members that are read in any order; their bytes are counted."""
+    """Temporary files for members that are read in any order; their bytes are counted."""
 
     def __init__(
         self, stack: ExitStack, folder: Path, meter: ReadMeter, safe_point: SafePoint
@@ -70,10 +70,10 @@ class Spool:
         self.safe_point = safe_point
 
     def fill(self, read: Callable[[int], bytes]) -> BinaryIO:
-        """Return a file with all that `read` gives.
+        """Copy everything that `read` returns into a temporary file.
 
         Raises:
-            UploadError: It was too much.
+            UploadError: The limit is exceeded.
         """
         file = cast("BinaryIO", TemporaryFile(dir=self._folder))  # noqa: SIM115 - the stack closes it
         self._stack.callback(file.close)

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 _MAX_HEADER_BYTES = 10_000
 HEAD_BYTES = 12 + _MAX_HEADER_BYTES
-"""Magic, version, length and header: reading more, the format allows 4 GB, is never needed."""
+"""Magic number, version, length and header. The format allows 4 GB; this much is always enough."""
 _READERS = {
     (1, 0): npy_format.read_array_header_1_0,
     (2, 0): npy_format.read_array_header_2_0,
@@ -38,7 +38,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class NpyHeader:
-    """What an array says of itself."""
+    """The header of an array."""
 
     shape: tuple[int, ...]
     is_fortran: bool
@@ -47,7 +47,7 @@ class NpyHeader:
 
     @property
     def num_bytes(self) -> int:
-        """Size of header and array; a number of Python's, so that it cannot overflow."""
+        """Size of header and array, as an integer of Python, which cannot overflow."""
         return self.num_header_bytes + math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -55,7 +55,7 @@ def read_header(head: bytes, name: str) -> NpyHeader:
     """Read the first `HEAD_BYTES` bytes of an array.
 
     Raises:
-        UnreadableDataError: They are no header, or that of an array of Python objects.
+        UnreadableDataError: The header is damaged, or announces Python objects.
     """
     file = io.BytesIO(head)
     try:
@@ -76,13 +76,13 @@ def read_header(head: bytes, name: str) -> NpyHeader:
 
 @dataclass(frozen=True, slots=True)
 class ArrayFile:
-    """An array in a file of its own, of which any rows can be read."""
+    """An array in a file of its own; any rows can be read."""
 
     file: BinaryIO
     header: NpyHeader
 
     def rows(self, start: int, count: int) -> Array:
-        """Return some rows; the caller asks for no more than there are."""
+        """Return `count` rows from `start` on; the array must have them."""
         shape = self.header.shape[1:]
         row_bytes = math.prod(shape) * self.header.dtype.itemsize
         self.file.seek(self.header.num_header_bytes + start * row_bytes)
@@ -91,10 +91,10 @@ class ArrayFile:
 
 
 def texts_of(array: Array, name: str) -> list[str]:
-    """Return the texts of an array of them.
+    """Return the strings of an array of strings.
 
     Raises:
-        UnreadableDataError: They are no Unicode, for which NumPy has no error.
+        UnreadableDataError: A character is no Unicode; NumPy itself does not check that.
     """
     points = array.view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
     if (points > sys.maxunicode).any():

@@ -15,7 +15,7 @@ from worker.files.npy import HEAD_BYTES, Array, ArrayFile, NpyHeader, read_heade
 
 
 class Npz:
-    """The arrays of an archive; none is unpacked before it is asked for."""
+    """The arrays of an archive; an array is unpacked only on request."""
 
     def __init__(self, files: FileArchive) -> None:
         """Look at the names.
@@ -36,7 +36,7 @@ class Npz:
         return list(self._members)
 
     def header(self, name: str) -> NpyHeader:
-        """Return what an array says of itself.
+        """Return the header of an array.
 
         Raises:
             UnreadableDataError: There is no such array, or its header does not fit its size.
@@ -45,7 +45,7 @@ class Npz:
             return self._checked_header(read(HEAD_BYTES), name)
 
     def blocks(self, name: str, rows_at_once: int) -> Iterator[Array]:
-        """Yield an array in blocks of rows; one in Fortran order is unpacked whole for that.
+        """Yield an array in blocks of rows; an array in Fortran order is unpacked whole first.
 
         Raises:
             UnreadableDataError: It is damaged.
@@ -64,10 +64,10 @@ class Npz:
                     yield _read_array(read, shape, header.dtype, order="C")
 
     def unpack(self, name: str, spool: Spool) -> ArrayFile:
-        """Unpack an array to a file, of which any row can be read then.
+        """Unpack an array to a temporary file, of which any row can be read.
 
         Raises:
-            UnreadableDataError: It is damaged, or stored column by column.
+            UnreadableDataError: The array is damaged, or stored in Fortran order.
         """
         header = self.header(name)
         if header.is_fortran and len(header.shape) > 1:
@@ -106,7 +106,7 @@ def _read_array(
     *,
     order: Literal["C", "F"],
 ) -> Array:
-    """Fill an array of this shape from what comes next."""
+    """Read the next bytes into an array of this shape."""
     flat = np.empty(math.prod(shape), dtype=dtype)
     view = flat.view(np.uint8).data
     num_done = 0

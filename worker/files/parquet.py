@@ -1,4 +1,4 @@
-"""Parquet files that are hostile until shown otherwise: footers within bounds, batch by batch."""
+"""Parquet files that may be hostile: the footer is bounded, rows are read in batches."""
 
 import struct
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _BUFFER_BYTES = 1024**2
 
 
 class ParquetTable:
-    """One file, of which the footer is in memory; it is read inside `naming_damage`."""
+    """One Parquet file. Callers read it inside `naming_damage`."""
 
     def __init__(self, file: BinaryIO) -> None:
         """Check the end of the file and read its footer.
@@ -70,10 +70,10 @@ class ParquetTable:
 
 @contextmanager
 def naming_damage() -> Iterator[None]:
-    """Tell damage, also of texts that turn out to be no UTF-8, from the disk's numbered errors.
+    """Turn errors of damaged files into ours; errors of the disk, which have a number, pass.
 
     Raises:
-        UnreadableDataError: What was read inside was damaged.
+        UnreadableDataError: The file is damaged, or a text in it is no UTF-8.
     """
     try:
         yield
@@ -88,7 +88,7 @@ def naming_damage() -> Iterator[None]:
 
 
 def _check_tail(file: BinaryIO) -> None:
-    """Refuse a file that is cut off, or whose footer alone would fill the memory."""
+    """Refuse a file that is cut off, or whose footer is too large for the memory."""
     num_bytes = file.seek(0, 2)
     file.seek(max(0, num_bytes - _TAIL.size))
     tail = file.read(_TAIL.size)

@@ -1,4 +1,4 @@
-"""Reading members of a tar. The standard library reads headers; the data we read ourselves.
+"""Tar archives: the standard library reads the headers, the data are read here.
 
 A tar has no table of contents, so its headers are visited once. A compressed one is unpacked
 to an unnamed file first: its members can then be taken in any order, like those of a zip.
@@ -26,12 +26,12 @@ from worker.files.members import CHUNK_BYTES, Member
 _MAX_HEADER_BYTES = 64 * 1024
 """One extended header; tarfile's own parsing is quadratic in it (CVE-2024-6232)."""
 _DAMAGE = (tarfile.TarError, ValueError, LookupError, ArithmeticError, RecursionError)
-"""What tarfile lets through on hostile headers."""
+"""What `tarfile` raises on hostile headers."""
 _REGULAR = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
 
 
 class _HeaderReader:
-    """All that tarfile may do with the file: read forward, a bounded piece at a time.
+    """The file as `tarfile` sees it: each read is bounded.
 
     tarfile takes sizes from the archive on trust, also negative ones, which on older Pythons
     make it read everything at once or go round for ever (CVE-2025-8194).
@@ -85,7 +85,7 @@ class TarArchive:
             )
 
     def member(self, key: int) -> Member:
-        """Return the one of this key."""
+        """Return the member with this key."""
         return self.members[bisect_left(self.members, key, key=attrgetter("key"))]
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
@@ -97,7 +97,7 @@ class TarArchive:
 
     @contextmanager
     def open(self, member: Member) -> Iterator[Callable[[int], bytes]]:
-        """Give what reads a member of any size, piece by piece."""
+        """Open a member of any size; the context gives a function that reads the next bytes."""
         member.require_readable(of_any_size=True)
         position, end = member.key, member.key + member.num_bytes
 
@@ -137,10 +137,10 @@ def is_tar_header(block: bytes) -> bool:
 def unpacked_tar(
     file: BinaryIO, folder: Path, meter: ReadMeter, safe_point: SafePoint
 ) -> Iterator[BinaryIO]:
-    """Give the content of a gzip or zstd file as a file without a name that vanishes when closed.
+    """Unpack a gzip or zstd file into a temporary file.
 
     Raises:
-        UploadError: It is damaged, too much, or no tar.
+        UploadError: The file is damaged, unpacks to too much, or holds no tar.
     """
     with tempfile.TemporaryFile(dir=folder) as unpacked:
         file.seek(0)

@@ -1,4 +1,4 @@
-"""Zip archives: read by the standard library, after checks that let a zip mean only one thing.
+"""Zip archives: read by the standard library, after checks that every reader sees the same files.
 
 The standard library trusts the table of contents at the file's end. Entries that share one block
 of data make a small file unpack to terabytes (CVE-2024-0450), and headers that contradict each
@@ -66,7 +66,7 @@ class ZipArchive:
         """Read and check the table of contents.
 
         Raises:
-            UploadError: It is damaged, too long, or not the only one that a reader could see.
+            UploadError: The table is damaged, too long or ambiguous.
         """
         self._max_file_bytes = max_file_bytes
         end = _require_end_record(file)
@@ -80,13 +80,13 @@ class ZipArchive:
 
     @property
     def members(self) -> Iterator[Member]:
-        """All that are no folders, made anew each time."""
+        """All members but folders, in the order of the archive."""
         for key, entry in enumerate(self._entries):
             if not entry.orig_filename.endswith("/"):
                 yield self._member(key, entry)
 
     def member(self, key: int) -> Member:
-        """Return the one of this key."""
+        """Return the member with this key."""
         return self._member(key, self._entries[key])
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
@@ -99,7 +99,7 @@ class ZipArchive:
 
     @contextmanager
     def open(self, member: Member) -> Iterator[Callable[[int], bytes]]:
-        """Give what unpacks a member of any size, piece by piece."""
+        """Open a member of any size; the context gives a function that reads the next bytes."""
         member.require_readable(of_any_size=True)
         try:
             with self._zip.open(self._entries[member.key]) as file:
@@ -132,12 +132,12 @@ class ZipArchive:
 
 
 def has_end_record(file: BinaryIO) -> bool:
-    """Tell whether a file ends as a zip does."""
+    """Tell whether a file ends with the end record of a zip."""
     return _find_end_record(file) is not None
 
 
 def _exactly(file: IO[bytes], num_bytes: int) -> Callable[[int], bytes]:
-    """Return a reader that fails where a member is shorter than it claims.
+    """Return a function that reads, and fails when a member is shorter than it claims.
 
     `zipfile` compares the checksum with the last byte, and never gives more than claimed.
     """
@@ -229,7 +229,7 @@ def _zip64_end_record(file: BinaryIO, end_position: int) -> _EndRecord | None:
 def _check_directory(
     file: BinaryIO, end: _EndRecord, safe_point: SafePoint, *, max_files: int
 ) -> None:
-    """Refuse a table of contents that is too long, misplaced, or does not fit its end record."""
+    """Refuse a table of contents that is too long, misplaced or not as the end record says."""
     if end.directory_start + end.directory_bytes != end.position:
         raise UploadError(
             FailureCode.SUSPICIOUS_ARCHIVE,

@@ -1,4 +1,4 @@
-"""Telling the kinds of upload apart, by what is in the file and not by its name."""
+"""Opening an upload of any kind; the kind is told from the content, not from the name."""
 
 import tarfile
 from collections.abc import Iterator
@@ -39,10 +39,10 @@ def open_archive(
 ) -> Iterator[Source]:
     """Open an archive, an npz or a Parquet file; what has to be unpacked first goes to `scratch`.
 
-    `name` is what the user calls it.
+    `name` is the upload's name in messages.
 
     Raises:
-        UploadError: It is none of these, damaged, or too much.
+        UploadError: The format is not read, the file is damaged, or a limit is exceeded.
     """
     meter = ReadMeter(limits, archive_bytes=path.stat().st_size)
     with path.open("rb") as file, ExitStack() as stack:
@@ -75,7 +75,7 @@ def _open_files(
 def _rows_inside(
     files: FileArchive, limits: Limits, spool: Spool, columns: Columns
 ) -> RowArchive | None:
-    """Return the rows of arrays or tables where the archive only carries these."""
+    """Return the rows of an archive of arrays or of tables with images; None for any other."""
     if holds_arrays(files.members):
         columns.require_in({})
         return ArrayRows(files, limits, spool)
@@ -112,4 +112,4 @@ def _unknown(head: bytes) -> str:
         return f"The file is empty. {wanted}"
     if kind := archive_kind(head):
         return f"{kind} is not supported. {wanted}"
-    return f"The file is none that is read. {wanted}"
+    return f"Its format is not known. {wanted}"

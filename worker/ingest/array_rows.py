@@ -1,4 +1,4 @@
-"""An npz with `images` and `labels`: every row becomes a PNG, and so a sample like others."""
+"""An npz with `images` and `labels`: every row becomes a PNG file, and so a sample."""
 
 import io
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ _SPLITS = {"": TRAIN, "train_": TRAIN, "val_": TEST, "test_": TEST}
 _IMAGES, _LABELS, _CLASS_NAMES = "images", "labels", "class_names"
 _CHANNELS = (1, 3, 4)
 _SHIFT = 40
-"""A member's key is its part of the data set above this bit, and its row below."""
+"""The bits of a member's key from this one on are its part, the lower ones its row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class ArrayRows(RowArchive):
 
     @override
     def select(self) -> Selection:
-        """Return one candidate a row; its label is a number, or the name that belongs to it."""
+        """Return one candidate per row; its class is the number, or the name with that number."""
         selection, candidates = Selection(), []
         for number, part in enumerate(self._parts):
             for row, label in enumerate(part.labels):

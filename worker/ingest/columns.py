@@ -34,15 +34,15 @@ _SPLIT_NAME = "split"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the user calls the columns; by default well-known names are looked for."""
+    """The names of columns that the user gave; None: well-known names are looked for."""
 
     path: str | None = None
     label: str | None = None
     split: str | None = None
     annotator: str | None = None
-    """Tells whose label a row holds; a file then has a row for each."""
+    """Column of annotators; a file then has one row per annotator."""
     labels: tuple[str, ...] = ()
-    """Several columns of labels, each of one annotator."""
+    """Columns of labels, one per annotator."""
 
     @classmethod
     def from_spec(cls, values: Mapping[str, Any]) -> "Columns":
@@ -52,17 +52,17 @@ class Columns:
 
     @property
     def named(self) -> list[str]:
-        """All that the user named."""
+        """All names that the user gave."""
         one_each = (self.path, self.label, self.split, self.annotator)
         return [*filter(None, one_each), *self.labels]
 
     def require_in(self, tables: Mapping[str, Sequence[str]]) -> None:
-        """Go on only with tables that have each column that the user named.
+        """Require that each column that the user named is in a table.
 
-        `tables` are their columns by their names.
+        `tables` maps names of tables to their columns.
 
         Raises:
-            UploadError: One is in none of them.
+            UploadError: A column is in no table.
         """
         for name in self.named:
             if not any(find_column(found, [name]) for found in tables.values()):
@@ -98,7 +98,7 @@ class Columns:
 
 
 def told_columns(tables: Mapping[str, Sequence[str]]) -> str:
-    """Say which columns there are."""
+    """List the columns of the first tables, for a sentence."""
     if not tables:
         return "the upload has no table"
     shown = [
@@ -115,7 +115,7 @@ def means_other_than_label(name: str) -> bool:
 
 
 def told_choice(what: str, found: Sequence[str], sure: Sequence[str] = ()) -> list[str]:
-    """Say which of several columns was taken, if its name is not reason enough."""
+    """Warn which of several columns was taken, unless its name makes that clear."""
     if len(found) < 2 or found[0] in sure:
         return []
     taken, *others = found
@@ -129,7 +129,7 @@ def _is_label_of_annotator(name: str) -> bool:
 
 
 def find_column(found: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """Return the first of the wanted columns that is there, as the table writes it."""
+    """Return the first wanted column that the table has, in the table's spelling."""
     by_folded = {name.strip().casefold(): name for name in reversed(found)}
     return next(
         (by_folded[name.casefold()] for name in wanted if name.casefold() in by_folded), None
@@ -142,9 +142,9 @@ class ImageColumns:
 
     image: str
     image_fields: frozenset[str]
-    """Parts of the image's column; none where it holds the bytes themselves."""
+    """Fields of the image column; empty where the column holds the bytes directly."""
     name: str | None
-    """The column of the files' names, where the user named one."""
+    """The column of file names, where the user named one."""
     label: str
     class_names: list[str] | None
     split: str | None
@@ -152,17 +152,17 @@ class ImageColumns:
 
     @property
     def bytes_leaf(self) -> str:
-        """Where the bytes of the images are."""
+        """Path of the column with the bytes of the images."""
         return f"{self.image}.bytes" if self.image_fields else self.image
 
     @property
     def other_leaves(self) -> list[str]:
-        """Where the rest is."""
+        """Paths of all other columns that are read."""
         path = f"{self.image}.path" if "path" in self.image_fields else None
         return [*filter(None, (self.label, self.split, self.name or path))]
 
     def file_name(self, record: Mapping[str, Any]) -> str | None:
-        """Return what a row calls its file."""
+        """Return the file name of a row."""
         value = record.get(self.name or self.image)
         if isinstance(value, dict):
             value = value.get("path")
@@ -201,7 +201,7 @@ def find_image_columns(schema: pa.Schema, wanted: Columns, table: str) -> ImageC
 
 
 def features_of(schema: pa.Schema) -> dict[str, dict[str, Any]]:
-    """Return what Hugging Face says of the columns, beside the schema."""
+    """Return the description of the columns that Hugging Face adds to the schema."""
     try:
         told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = told["info"]["features"]

@@ -57,13 +57,13 @@ def _decode_all(
 
 
 def _refused(error: RefusedFileError) -> list[str] | None:
-    """Say why; nothing where the picture is only too large for a decoder beside others."""
+    """Return the reason; None for a large picture, which the ingest decodes itself."""
     code, detail = error.refusal
     return None if code is RejectCode.IMAGE_TOO_LARGE else [code, detail]
 
 
 def send(file: BinaryIO, message: Any, pieces: Iterable[bytes] = ()) -> None:
-    """Write one message; on return all of it is in the pipe."""
+    """Write one message and flush it."""
     head, body = json.dumps(message).encode(), b"".join(pieces)
     file.write(_HEAD.pack(len(head), len(body)) + head)
     file.write(body)
@@ -71,10 +71,10 @@ def send(file: BinaryIO, message: Any, pieces: Iterable[bytes] = ()) -> None:
 
 
 def receive(file: BinaryIO) -> tuple[Any, bytes]:
-    """Return the next message and its bytes.
+    """Read one message.
 
     Raises:
-        EOFError: The other side has ended.
+        EOFError: The other process has ended.
     """
     num_head_bytes, num_body_bytes = _HEAD.unpack(_read(file, _HEAD.size))
     message = json.loads(_read(file, num_head_bytes))

@@ -23,7 +23,7 @@ from worker.ingest.layout import Candidate
 
 _MAX_DECODERS = 8
 _MIN_BYTES = 4 * 1024**2
-"""Of packed files: less is decoded before a process has started."""
+"""Smaller uploads are decoded sooner than a process starts."""
 _BATCH_FILES = 128
 _BATCH_BYTES = 1024**2
 _MAX_PIXELS = 16_000_000
@@ -32,16 +32,16 @@ _POLL_SECONDS = 0.2
 
 
 class UnpackedFile(NamedTuple):
-    """What came out of the archive for one candidate."""
+    """The content of one candidate."""
 
     candidate: Candidate
     data: bytes
     refusal: RefusedFileError | None = None
-    """Why there are no data."""
+    """The reason why there is no content."""
 
 
 class DecodedFile(NamedTuple):
-    """What became of it."""
+    """The content of one candidate, and the image or the reason for refusing it."""
 
     candidate: Candidate
     data: bytes
@@ -49,12 +49,12 @@ class DecodedFile(NamedTuple):
 
 
 Decode: TypeAlias = Callable[[Iterable[UnpackedFile]], Iterator[DecodedFile]]
-"""Tells what became of each file, in order."""
+"""Decodes files, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
-    """What is wanted of all images of an upload."""
+    """Decodes files one after the other, all with the same options."""
 
     image_size: int
     max_pixels: int
@@ -65,7 +65,7 @@ class Decoder:
         return self.image_size**2 * 3
 
     def decode(self, files: Iterable[UnpackedFile]) -> Iterator[DecodedFile]:
-        """Tell what became of each file, in order."""
+        """Decode files, in order."""
         for file in files:
             yield DecodedFile(file.candidate, file.data, self.outcome(file))
 
@@ -83,9 +83,9 @@ class Decoder:
 def decoding(
     decoder: Decoder, *, num_bytes: int, cpu_seconds: float, safe_point: SafePoint
 ) -> Iterator[Decode]:
-    """Give what decodes files in order; they are `num_bytes` altogether, or so they say.
+    """Give a function that decodes files; `num_bytes` is their claimed size.
 
-    All of the processes together may take `cpu_seconds`.
+    All processes together may use `cpu_seconds` of processor time.
     """
     number = num_decoders(num_bytes)
     if not number:
@@ -100,16 +100,16 @@ def decoding(
 
 
 def num_decoders(num_bytes: int) -> int:
-    """Return how many processes should decode so much; none where this one does it alone."""
+    """Return the number of processes for so many bytes; 0: this process decodes."""
     num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     return min(num_cores, _MAX_DECODERS) if num_cores > 1 and num_bytes >= _MIN_BYTES else 0
 
 
 class _Process:
-    """One decoder; it is given a batch only when it has answered the last."""
+    """One decoder process; it gets a batch only after it has answered the previous one."""
 
     def __init__(self) -> None:
-        """Start it, within the limits of this process; it is to be `end`ed."""
+        """Start the process, which inherits the limits of this one; `end` must be called."""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "worker.ingest.decoder"],
             stdin=subprocess.PIPE,
@@ -121,17 +121,17 @@ class _Process:
         self.processor_seconds = 0.0
 
     def begin(self, options: dict[str, int]) -> None:
-        """Say how all files are to be decoded."""
+        """Send the options for all files."""
         send(self._to, options)
 
     def give(self, batch: list[UnpackedFile]) -> None:
-        """Let it decode those that were not refused before."""
+        """Send a batch, without files that are refused already."""
         self._batch = batch
         contents = [file.data for file in batch if file.refusal is None]
         send(self._to, [len(content) for content in contents], contents)
 
     def answer(self, decoder: Decoder, safe_point: SafePoint) -> list[DecodedFile]:
-        """Wait for what became of them."""
+        """Wait for the answer to the batch."""
         while not select.select([self._from], [], [], _POLL_SECONDS)[0]:
             safe_point()
         try:
@@ -142,14 +142,14 @@ class _Process:
         return list(_decoded(self._batch, message["files"], pixels, decoder))
 
     def end(self) -> None:
-        """End it at once: it holds nothing that is not in its answers."""
+        """Kill the process, which holds no state."""
         self._process.kill()
         with suppress(BrokenPipeError), self._process:
             pass
 
 
 class _Pool:
-    """Decoders, each with a batch; the oldest batch is waited for first."""
+    """Several decoder processes; the oldest batch is waited for first."""
 
     def __init__(self, decoder: Decoder, cpu_seconds: float, safe_point: SafePoint) -> None:
         self._decoder = decoder
@@ -158,7 +158,7 @@ class _Pool:
         self._processes: list[_Process] = []
 
     def start(self, number: int) -> None:
-        """Start as many decoders."""
+        """Start the decoders."""
         max_pixels = min(self._decoder.max_pixels, _MAX_PIXELS)
         options = {"image_size": self._decoder.image_size, "max_pixels": max_pixels}
         for _ in range(number):
@@ -166,7 +166,7 @@ class _Pool:
             self._processes[-1].begin(options)
 
     def decode(self, files: Iterable[UnpackedFile]) -> Iterator[DecodedFile]:
-        """Tell what became of each file, in order."""
+        """Decode files, in order."""
         idle = list(self._processes)
         busy: deque[_Process] = deque()
         for batch in _batches(files):
@@ -175,7 +175,7 @@ class _Pool:
                 answer = self._answer(busy[0])
                 idle.append(busy.popleft())
             busy.append(idle.pop())
-            busy[-1].give(batch)  # before the answer is worked on
+            busy[-1].give(batch)  # gives the decoder work while the answer is stored
             yield from answer
         for process in busy:
             yield from self._answer(process)
@@ -207,7 +207,7 @@ def _batches(files: Iterable[UnpackedFile]) -> Iterator[list[UnpackedFile]]:
 def _decoded(
     batch: list[UnpackedFile], answers: list[Any], pixels: bytes, decoder: Decoder
 ) -> Iterator[DecodedFile]:
-    """Put answers and files together; those without an answer are decoded here."""
+    """Join files with their answers; decode the files without an answer here."""
     body, left = io.BytesIO(pixels), iter(answers)
     for file in batch:
         answer = next(left) if file.refusal is None else None

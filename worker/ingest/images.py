@@ -1,4 +1,4 @@
-"""One image: decoded once, for its check, its row in the cache and its thumbnail."""
+"""Decoding one image: its check, its row in the cache and its thumbnail."""
 
 import io
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ _MEDIA_TYPES = {
     "BMP": "image/bmp",
 }
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-"""What Pillow may try: no format that has ever run a program (EPS) or opened another file."""
+"""The formats that Pillow may try; others can run programs (EPS) or open other files."""
 _MAX_SIDE = 65_500
 """The most that a JPEG can have."""
 _MAX_JPEG_SCANS = 500
@@ -32,7 +32,7 @@ _THUMBNAIL_OPTIONS: dict[str, Any] = {
     "icc_profile": b"",  # some releases of Pillow carry it over from the source
 }
 _DRAFT_SIDE = 2 * _THUMBNAIL_SIDE
-"""Large JPEGs are decoded at this reduced size at least: all data are read, fewer are computed."""
+"""Large JPEGs are decoded at a reduced size, at least this one, which is faster."""
 _REDUCING_GAP = 2.0
 _OPAQUE = 255
 
@@ -56,7 +56,7 @@ _SWAPS_SIDES = frozenset(
 
 
 class DecodedImage(NamedTuple):
-    """An image as a viewer shows it: upright, first frame, on white where it is transparent."""
+    """An image as a viewer shows it: upright, its first frame, on white."""
 
     media_type: str
     width: int
@@ -64,14 +64,14 @@ class DecodedImage(NamedTuple):
     row: bytes
     """RGB pixels, squashed to the square of the cache."""
     thumbnail: bytes | None
-    """WebP without metadata; None where the file is small and stores the pixels that are seen."""
+    """WebP without metadata; None where the file itself serves as thumbnail."""
 
 
 def decode_image(data: bytes, *, image_size: int, max_pixels: int) -> DecodedImage:
-    """Decode everything that is needed of one file.
+    """Decode one file.
 
     Raises:
-        RefusedFileError: It is no image that we take.
+        RefusedFileError: The file is no image that is taken.
     """
     with _opened(data, max_pixels) as image:
         try:
@@ -84,14 +84,14 @@ def longer_side(data: bytes, *, max_pixels: int) -> int:
     """Return the longer side, from the image's header alone.
 
     Raises:
-        RefusedFileError: It is no image that we take.
+        RefusedFileError: The file is no image that is taken.
     """
     with _opened(data, max_pixels) as image:
         return max(image.size)
 
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:
-    """Read the header of an image that is within our limits."""
+    """Read the header of an image and check it against the limits."""
     if data.startswith(_JPEG_START) and data.count(_SCAN_MARKER) > _MAX_JPEG_SCANS:
         detail = f"A JPEG of more than {_MAX_JPEG_SCANS} scans."
         raise RefusedFileError(RejectCode.BROKEN_IMAGE, detail)
@@ -134,9 +134,9 @@ def _decoded(image: Image.Image, image_size: int) -> DecodedImage:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return what makes the picture upright; damaged EXIF data say nothing.
+    """Return the transposition that makes the picture upright; None for damaged EXIF data.
 
-    Only for loaded images: Pillow may load one here, and its faults would be lost.
+    The image must be loaded: else Pillow loads it here, and its errors would be lost.
     """
     try:
         return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -145,7 +145,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _stores_what_is_seen(image: Image.Image) -> bool:
-    """Whether a program sees the same that knows no transparency and 8 bits only."""
+    """Tell whether a viewer without transparency and 16 bits shows the same picture."""
     if image.mode.startswith("I"):
         return False
     if not image.has_transparency_data:
@@ -172,7 +172,7 @@ def _row(picture: Image.Image, image_size: int) -> bytes:
 
 
 def _thumbnail(picture: Image.Image) -> bytes:
-    """Shrink the picture, which is not used again, and encode it; a small one loses nothing."""
+    """Shrink the picture in place and encode it; a small picture is encoded without loss."""
     is_small = max(picture.size) <= _THUMBNAIL_SIDE
     picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), reducing_gap=_REDUCING_GAP)
     file = io.BytesIO()
@@ -181,7 +181,7 @@ def _thumbnail(picture: Image.Image) -> bytes:
 
 
 def _refusal_of_unknown(data: bytes) -> RefusedFileError:
-    """Name what a file is that Pillow does not take for an image."""
+    """Return why a file is refused that Pillow does not recognise."""
     if archive := archive_kind(data):
         detail = f"A {archive} archive; archives inside the archive are not opened."
         return RefusedFileError(RejectCode.NESTED_ARCHIVE, detail)
@@ -195,7 +195,7 @@ def _refusal_of_unknown(data: bytes) -> RefusedFileError:
 
 
 def _refusal_of_broken(data: bytes, error: Exception) -> RefusedFileError:
-    """Name what is wrong with a file that begins like an image that we read."""
+    """Return why a file is refused that begins like an image but cannot be decoded."""
     if isinstance(error, MemoryError):
         detail = "Decoding the image takes more memory than allowed."
         return RefusedFileError(RejectCode.IMAGE_TOO_LARGE, detail)
@@ -206,7 +206,7 @@ def _refusal_of_broken(data: bytes, error: Exception) -> RefusedFileError:
 
 
 def _is_cut_off(data: bytes) -> bool:
-    """Tell by the length that a WebP states, or by the end mark of a PNG or JPEG."""
+    """Tell whether the end of an image is missing, by its stated length or its end mark."""
     kind = image_kind(data)
     if kind == "WebP":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)

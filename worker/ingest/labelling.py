@@ -18,7 +18,7 @@ from worker.ingest.layout import TRAIN, Layout, Place, Rejection, reject, split_
 from worker.ingest.table_files import READERS, Record, Records, TableError
 
 _TABLE_STEMS = frozenset({"metadata", "labels", "manifest", "annotations"})
-"""Any other file that cannot be read may be something else; these may not."""
+"""Files of these names must be readable tables; other files may be anything."""
 _MAX_TABLE_BYTES = 64 * 1024**2
 _MAX_LABEL_BYTES = 255
 _MAX_FOLDERS_KNOWN = 10_000
@@ -26,14 +26,14 @@ _MAX_FOLDERS_KNOWN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one row says of one file."""
+    """One row: a file and its label."""
 
     where: str
     """Table and row number, for people."""
     file: str
     label: str = ""
     votes: Votes | None = None
-    """In place of a label, where the table tells annotators apart."""
+    """Labels by annotator, in place of one label."""
     split: str | None = None
     fault: Refusal | None = None
 
@@ -44,7 +44,7 @@ class Table:
 
     path: str
     names_are_enough: bool = False
-    """Whether its paths are those of another system, of which only the file's name is left."""
+    """Whether its paths are those of another system; only the file names count then."""
     rows: list[Row] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -113,7 +113,7 @@ def _require_named(
 def _open(
     archive: FileArchive, path: str, key: int, limits: Limits, columns: Columns
 ) -> Records | None:
-    """Return the rows of a file that is a table, whatever it tells."""
+    """Return the rows of a file; None for a file that is no table."""
     open_records = READERS.get(path.rpartition(".")[2].lower())
     if open_records is None or archive.member(key).num_bytes > _MAX_TABLE_BYTES:
         return None
@@ -166,7 +166,7 @@ def _rows(records: Records, table: Table, used: Columns) -> Iterator[Row]:
 
 
 def _read_labels(record: Record, used: Columns) -> tuple[str, Votes | None, Refusal | None]:
-    """Return the label, or in its place those of the annotators, or why there is none."""
+    """Return the label, or the labels of the annotators, or the reason why there is none."""
     if used.labels:
         return _read_votes({name: record.get(name) for name in used.labels})
     value = record.get(used.label or "")
@@ -180,7 +180,7 @@ def _read_labels(record: Record, used: Columns) -> tuple[str, Votes | None, Refu
 
 
 def _read_votes(said: Mapping[Any, Any]) -> tuple[str, Votes | None, Refusal | None]:
-    """Read one row's labels by annotator; who said nothing does not count."""
+    """Read one row's labels by annotator; empty labels are left out."""
     votes: dict[str, str] = {}
     for name, value in said.items():
         if value is None or value == "":
@@ -194,7 +194,7 @@ def _read_votes(said: Mapping[Any, Any]) -> tuple[str, Votes | None, Refusal | N
 
 
 def read_label(value: Any) -> tuple[str, Refusal | None]:
-    """Return a class name, or why it is none."""
+    """Return a class name, or the reason why there is none."""
     if value is None or value == "":
         return "", Refusal(RejectCode.NO_LABEL, "has no label")
     if isinstance(value, float) and value.is_integer():
@@ -222,26 +222,26 @@ def _located(fault: Refusal | None, where: str) -> Refusal | None:
 
 
 class Labelling(Protocol):
-    """Tells what each file is."""
+    """Maps files to their split and class."""
 
     warnings: Sequence[str]
 
     def is_table(self, path: str) -> bool:
-        """Tell whether a file is where the labels come from, and so no sample itself."""
+        """Tell whether a file is one of the tables, and so no sample."""
 
     def place(self, path: str) -> Place:
         """Return split and class of a file.
 
         Raises:
-            RefusedFileError: It has none.
+            RefusedFileError: The file has no label.
         """
 
     def unused(self) -> list[Rejection]:
-        """Return what was said of files that are not there."""
+        """Return the rows that could not be used."""
 
 
 class FolderLabels(Labelling):
-    """Each class is a folder."""
+    """Labels from class folders."""
 
     def __init__(self, layout: Layout) -> None:
         """Read labels by this layout."""
@@ -262,7 +262,7 @@ class FolderLabels(Labelling):
         return Place(place.split, place.class_name, place.file + name)
 
     def _of_folder(self, folder: str) -> Place | None:
-        """Return what all files of a folder have in common; most have many."""
+        """Return the place that the files of a folder share."""
         if folder not in self._of_folders:
             if len(self._of_folders) == _MAX_FOLDERS_KNOWN:
                 self._of_folders.clear()
@@ -275,7 +275,7 @@ class FolderLabels(Labelling):
 
 
 class TableLabels(Labelling):
-    """Each file is a row of a table; folders only tell the split where it does not."""
+    """Labels from tables; folders tell the split where the table does not."""
 
     def __init__(self, tables: Sequence[Table], paths: Iterable[str]) -> None:
         """Find the file that each row means."""
@@ -321,7 +321,7 @@ class TableLabels(Labelling):
             self._add_votes(row, path)
 
     def _add_votes(self, row: Row, path: str) -> None:
-        """Join another annotator's row for a file with the earlier ones."""
+        """Add another annotator's row to the earlier ones of the file."""
         earlier = self._rows[path]
         if not row.votes or not earlier.votes:
             self._refuse(row, RejectCode.DUPLICATE_ROW, "names a file that an earlier row names")
@@ -338,7 +338,7 @@ class TableLabels(Labelling):
 
 
 class _Finder:
-    """Finds files by what tables call them."""
+    """Finds the file that a table means."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._by_path = {normal_form(path): path for path in paths}
@@ -348,7 +348,7 @@ class _Finder:
             self._by_name[name] = None if name in self._by_name else path
 
     def find(self, file: str, table: Table) -> str | None:
-        """Return the path: from the table's folder, from the root, or by a name met only once."""
+        """Return the path, found from the table's folder, from the root, or by a unique name."""
         name = normal_form(file).removeprefix("./")
         for candidate in (f"{table.folder}{name}", name):
             if candidate in self._by_path:
@@ -366,5 +366,5 @@ def _split_of_folders(path: str) -> str:
 
 
 def shown(path: str) -> str:
-    """Return a table's path for a sentence."""
+    """Return a table's path, quoted."""
     return f"'{printable(path)}'"

@@ -1,4 +1,4 @@
-"""What files of an upload are, and how their folders tell it.
+"""Candidates and rejected files of an upload, and the class folders that label them.
 
 A path is `[wrapper/][train|test/]<class>/…/<image>`.
 """
@@ -30,18 +30,18 @@ _Folders = tuple[str, ...]
 
 
 class Place(NamedTuple):
-    """What folders or a table say of one file."""
+    """Split and class of one file, told by folders or a table."""
 
     split: str
     class_name: str
     file: str
     """Path below the class folder."""
     annotation: Annotation | None = None
-    """What the annotators said, where a table tells their labels apart."""
+    """The labels of the annotators, where a table has several."""
 
 
 class Candidate(NamedTuple):
-    """A file that is a sample if it is an image."""
+    """A file or row that becomes a sample if it is an image."""
 
     member: Member
     path: str
@@ -58,19 +58,19 @@ class Rejection:
 
 
 def reject(name: str, error: RefusedFileError) -> Rejection:
-    """Note a refused file under a name that can be shown."""
+    """Return a rejection under a printable name."""
     return Rejection(printable(name), *error.refusal)
 
 
 @dataclass(slots=True)
 class Selection:
-    """The table of contents, sorted out."""
+    """Candidates and rejected files, by the table of contents alone."""
 
     warnings: list[str] = field(default_factory=list)
     candidates: Sequence[Candidate] = ()
-    """Files in order of path, which does not depend on the packing; rows as they come."""
+    """Files sorted by path, independent of the archive's order; rows in their order."""
     num_bytes: int = 0
-    """Of all candidates, as the archive claims; not known of rows."""
+    """Claimed size of all candidates; 0 for rows, whose size is unknown."""
     rejections: list[Rejection] = field(default_factory=list)
     num_ignored: int = 0
     """Hidden and system files."""
@@ -78,7 +78,7 @@ class Selection:
 
 @runtime_checkable
 class RowArchive(Protocol):
-    """Rows of a table or of arrays: each comes with its label, so no name has to tell it."""
+    """Rows of a table or of arrays, each with its label."""
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
         """Return the image of one row.
@@ -89,7 +89,7 @@ class RowArchive(Protocol):
         """
 
     def select(self) -> Selection:
-        """Return what the rows are."""
+        """Return the rows as candidates."""
 
 
 Source: TypeAlias = FileArchive | RowArchive
@@ -97,12 +97,12 @@ Source: TypeAlias = FileArchive | RowArchive
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The folders around the class folders."""
+    """The folders above the class folders."""
 
     wrapper: _Folders
     has_splits: bool
     split: str = TRAIN
-    """Of all files, where there are no folders for the splits."""
+    """Split of all files where there are no split folders."""
     warnings: tuple[str, ...] = ()
 
     def place(self, path: str) -> Place | None:
@@ -149,7 +149,7 @@ def recognise_layout(paths: Iterable[str], *, is_part: bool = False) -> Layout:
 
 
 def _image_folders(paths: Iterable[str]) -> set[_Folders]:
-    """Return the folders of the files named as images; of all files if none is."""
+    """Return the folders of files named as images, or of all files if there are none."""
     every, of_images = set(), set()
     for path in paths:
         folder = path.rpartition("/")[0]
@@ -176,5 +176,5 @@ def split_of(name: str) -> str | None:
 
 
 def looks_like_image(path: str) -> bool:
-    """Tell whether a file is named as an image that we read."""
+    """Tell whether a file name has the ending of an image that is read."""
     return path.lower().endswith(_IMAGE_SUFFIXES)

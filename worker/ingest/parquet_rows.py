@@ -1,4 +1,4 @@
-"""Parquet with the images inside, as Hugging Face writes it: each row is a sample."""
+"""Parquet files with images, as Hugging Face writes them: each row is a sample."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,11 +26,11 @@ from worker.ingest.labelling import read_label
 from worker.ingest.layout import TRAIN, Candidate, Place, RowArchive, Selection, reject, split_of
 
 _MAX_GROUP_BYTES = 1024**3
-"""A row group is unpacked page by page, but its pages may be as large as it is."""
+"""A page of a row group may be as large as the group, and is unpacked whole."""
 _BATCH_ROWS = 32
 _NAME_BATCH_ROWS = 10_000
 _SHIFT = 40
-"""A member's key is its table above this bit, and its row below."""
+"""The bits of a member's key from this one on are its table, the lower ones its row."""
 
 
 class ParquetRows(RowArchive):
@@ -54,7 +54,7 @@ class ParquetRows(RowArchive):
 
     @override
     def select(self) -> Selection:
-        """Return one candidate a row, named as class folders would name it."""
+        """Return one candidate per row, with the path that class folders would give it."""
         selection, seen, candidates = Selection(), Counter[str](), []
         selection.warnings = _once(table.warnings for table in self._tables)
         for number, table in enumerate(self._tables):
@@ -94,7 +94,7 @@ class ImageTable:
     """One file."""
 
     def __init__(self, name: str, file: BinaryIO, wanted: Columns, *, split: str = TRAIN) -> None:
-        """Read the footer; `split` holds for rows that do not tell theirs.
+        """Read the footer; `split` is the split of rows that name none.
 
         Raises:
             UploadError: The table is damaged, or has no images with labels.
@@ -116,7 +116,7 @@ class ImageTable:
         self._group = -1
 
     def names(self, safe_point: SafePoint) -> Iterator[dict[str, Any]]:
-        """Yield all but the images."""
+        """Yield the rows without the images."""
         leaves = self._columns.other_leaves
         with _naming(self.name):
             for batch in self._table.batches(_NAME_BATCH_ROWS, leaves):
@@ -127,7 +127,7 @@ class ImageTable:
         """Return split, class and file name of a row.
 
         Raises:
-            RefusedFileError: It has none of these.
+            RefusedFileError: The row has no usable label or split.
         """
         columns = self._columns
         label, fault = read_label(self._named(record.get(columns.label)))
@@ -169,7 +169,7 @@ class ImageTable:
             first += batch.num_rows
 
     def _named(self, value: Any) -> Any:
-        """Return the class name of a number, where the table knows names."""
+        """Return the class name for a number, where the table has class names."""
         names = self._columns.class_names
         if names is None or not isinstance(value, int):
             return value
@@ -179,7 +179,7 @@ class ImageTable:
         return names[value]
 
     def _checked_groups(self) -> list[int]:
-        """Return where each row group starts; none may unpack to more than we would hold."""
+        """Return the first row of each row group; refuse a group that is too large."""
         starts, first = [], 0
         for group in self._table.row_groups():
             if group.total_byte_size > _MAX_GROUP_BYTES:
@@ -196,7 +196,7 @@ def image_tables(files: FileArchive, spool: Spool, wanted: Columns) -> list[Imag
     """Return the tables of an archive that hold images.
 
     Raises:
-        UploadError: They are too much, or lack a column that the user named.
+        UploadError: A limit is exceeded, or a table lacks a column that the user named.
     """
     tables = {}
     for member in files.members:
@@ -215,7 +215,7 @@ def image_tables(files: FileArchive, spool: Spool, wanted: Columns) -> list[Imag
 
 
 def _has_bytes(table: ParquetTable, columns: ImageColumns) -> bool:
-    """Tell, from the footer alone, whether there is an image, not only the path of its file."""
+    """Tell from the footer whether the table holds images, not only paths of files."""
     for group in table.row_groups():
         for leaf in map(group.column, range(group.num_columns)):
             if leaf.path_in_schema == columns.bytes_leaf:
@@ -236,13 +236,13 @@ def _split_of_file(name: str) -> str:
 
 
 def _once(texts: Iterable[Sequence[str]]) -> list[str]:
-    """Return texts without those that an earlier table, another shard, has too."""
+    """Return the different texts; shards of one table have the same."""
     return list(dict.fromkeys(chain.from_iterable(texts)))
 
 
 @contextmanager
 def _naming(name: str) -> Iterator[None]:
-    """Say of which table it is that something is damaged."""
+    """Add the table's name to errors of damaged files."""
     try:
         with naming_damage():
             yield

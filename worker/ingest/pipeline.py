@@ -36,16 +36,16 @@ _COPY_BYTES = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class EarlierVersion:
-    """All that an ingest needs to know of it."""
+    """The version of the data set that an upload adds to."""
 
     number: int
     image_size: int
     samples_file: Path
     """One JSON object a line, by position."""
     cache: Path | None
-    """Its decoded images, where they are still there."""
+    """The cache of decoded images, if it still exists."""
     blob_dir: Path
-    """Its image files: read where the cache is gone."""
+    """The image files, read if the cache is gone."""
 
     @classmethod
     def from_json(cls, values: dict[str, Any] | None) -> "EarlierVersion | None":
@@ -104,7 +104,7 @@ def _annotation(row: dict[str, Any]) -> Annotation | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What the supervisor asks for."""
+    """The options of one ingest, from the supervisor."""
 
     archive: Path
     out_dir: Path
@@ -116,9 +116,9 @@ class Spec:
     columns: Columns = field(default_factory=Columns)
     """Names that the user gave for the columns of tables of labels."""
     name: str = "upload"
-    """What the user calls the archive."""
+    """Name of the archive in messages."""
     earlier: EarlierVersion | None = None
-    """The version that the archive adds to."""
+    """The version of the data set that the archive adds to."""
 
     @property
     def wanted_image_size(self) -> int | None:
@@ -141,7 +141,7 @@ class Spec:
 
 
 def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
-    """Read the archive; on return all that it held is on disk, durably.
+    """Read the archive; on return all samples are durably on disk.
 
     Raises:
         UploadError: The upload cannot be taken.
@@ -181,7 +181,7 @@ def _read_all(
         for sample in earlier.samples():
             samples.add(sample)
     num_before = len(samples)
-    # By what the archive claims, a bomb ends here; what it does not claim is counted as it is read.
+    # A bomb that states its size ends here; one that does not is stopped while it is read.
     ReadMeter(limits, archive_bytes=archive_bytes).add(selection.num_bytes)
 
     reader = SampleReader(archive, blobs, limits, archive_bytes=archive_bytes)
@@ -221,9 +221,9 @@ def _read_all(
 
 
 def _avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) -> None:
-    """Settle names that the earlier version has too.
+    """Resolve names that the earlier version has already.
 
-    A file keeps its name, so the new one is refused. A row has no name of its own: it gets another.
+    A new file of such a name is refused. A row, whose name is made up, gets another name.
     """
     taken = {twin_key(sample.path) for sample in earlier.samples()}
     kept = []

@@ -23,14 +23,14 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _BAND_BITS = (11, 11, 11, 11, 10, 10)
 _MAX_CHANGED_BITS = 12
 _WINDOW = 100
-"""Neighbours that one picture is compared with in each band: bounds the time on data sets where all
+"""Number of neighbours that a picture is compared with in each band: bounds the time where all
 pictures look alike."""
 _MIN_CORRELATION = 0.97
 """Of 10,000 CIFAR-10 images 2 pairs reach it; of their JPEG copies at quality 75 all do."""
 _MIN_CONTRAST = 4.0
-"""Standard deviation in grey levels: nothing can be said of what is flatter."""
+"""Standard deviation in grey levels; flatter pictures are not compared."""
 _BLOCK_PIXELS = 64 * 1024
-"""Looked at together, some 2 MB as floating point: more would only leave the caches."""
+"""Pixels per block: some 2 MB in floating point, which stay in the processor's cache."""
 Hashes = npt.NDArray[np.uint64]
 Pairs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -39,12 +39,12 @@ Floats = npt.NDArray[np.float64]
 class PixelFile:
     """Rows of a file of uint8 (N, side * side * 3).
 
-    They are read, not mapped: of a mapping, the neighbours of every page that is looked at count as
-    memory of this process too.
+    Rows are read, not mapped: the kernel would map the neighbours of each page too, and count them
+    as memory of this process.
     """
 
     def __init__(self, file: Path, side: int) -> None:
-        """Look at a file that is complete."""
+        """Open a complete file."""
         self._descriptor = -1
         self._descriptor = os.open(file, os.O_RDONLY)
         self.row_bytes = side * side * 3
@@ -60,7 +60,7 @@ class PixelFile:
         return self._num_rows
 
     def __getitem__(self, rows: "slice | npt.NDArray[np.int64]") -> npt.NDArray[np.uint8]:
-        """Return a copy of some rows that follow each other, or of any."""
+        """Return a copy of a slice of rows, or of any rows."""
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(self._num_rows)
             return self._as_rows(self._read(start, stop - start))
@@ -88,12 +88,12 @@ class PixelWriter:
         self._hasher = Hasher(side)
 
     def write(self, pixels: bytes) -> None:
-        """Append a row, or many."""
+        """Append one or many rows."""
         self._file.write(pixels)
         self._hasher.add(pixels)
 
     def near_pairs(self, safe_point: SafePoint) -> list[tuple[int, int]]:
-        """Return the rows that show the same picture, when all are in the file."""
+        """Return pairs of rows that show the same picture; call it after the last `write`."""
         hashes = self._hasher.hashes()
         if not len(hashes):
             return []
@@ -104,15 +104,15 @@ class PixelWriter:
 
 @contextmanager
 def writing_pixels(path: Path, side: int) -> Iterator[PixelWriter]:
-    """Make the file; it is whole when the block ends."""
+    """Create the file; it is complete after the block."""
     with path.open("wb", buffering=_BUFFER_BYTES) as file:
         yield PixelWriter(path, file, side)
 
 
 class Hasher:
-    """Computes perceptual hashes (pHash) while the pictures come by.
+    """Computes perceptual hashes (pHash) of pictures as they are written.
 
-    64 bits a picture: which of its lowest frequencies are above their median.
+    Each of the 64 bits says whether one of the lowest frequencies is above their median.
     """
 
     def __init__(self, side: int) -> None:
@@ -120,20 +120,20 @@ class Hasher:
         self._side = side
         self._cosines = _cosines(side)
         self._grey_cosines = np.kron(self._cosines.T, _GREY[:, None])
-        """From the colours of a line of pixels to its frequencies in grey."""
+        """Maps the colours of a line of pixels to frequencies of its grey values."""
         self._block_bytes = _block_rows(side) * side * side * 3
         self._waiting = bytearray()
         self._found: list[Hashes] = []
 
     def add(self, pixels: bytes) -> None:
-        """Take in some bytes of the cache, which follow those before."""
+        """Add the next bytes of the cache."""
         self._waiting += pixels
         while len(self._waiting) >= self._block_bytes:
             self._hash(self._waiting[: self._block_bytes])
             del self._waiting[: self._block_bytes]
 
     def hashes(self) -> Hashes:
-        """Return those of all pictures."""
+        """Return the hashes of all pictures."""
         if self._waiting:
             self._hash(self._waiting)
             self._waiting = bytearray()

@@ -1,4 +1,4 @@
-"""What the ingest tells: how far it is, then samples, rejected files and a summary."""
+"""What the ingest reports: progress, samples, rejected files and a summary."""
 
 import json
 import time
@@ -40,7 +40,7 @@ _WAYS_OUT = {
 _MIN_CLASSES = 2
 _MIN_TRAIN_SAMPLES = 2
 Emit = Callable[[float, float], None]
-"""Takes the fraction that is done and the images per second so far."""
+"""Called with the fraction that is done and the images per second so far."""
 _SECONDS_BETWEEN = 0.5
 
 
@@ -54,7 +54,7 @@ class ProgressMeter:
         self._last = self._started
 
     def update(self, *, num_done: int, num_total: int, num_images: int) -> None:
-        """Pass on the news, if the last are old enough or these are the last."""
+        """Report the progress twice a second at most, and at the end."""
         now = self._clock()
         if now - self._last >= _SECONDS_BETWEEN or num_done == num_total:
             self._last = now
@@ -77,10 +77,10 @@ class ClassTable:
         self.splits[TEST] = sum(counts.values()) - self.splits[TRAIN]
 
     def require_enough(self) -> None:
-        """Refuse what nobody could audit.
+        """Require two classes with enough training samples.
 
         Raises:
-            UploadError: There is nothing to tell apart.
+            UploadError: There are fewer.
         """
         usable = [name for name in self.names if self.num_train[name] >= _MIN_TRAIN_SAMPLES]
         if len(usable) < _MIN_CLASSES:
@@ -92,7 +92,7 @@ class ClassTable:
             )
 
     def warnings(self, *, named: Collection[str]) -> list[str]:
-        """Return what a user should know; `named` are all class folders that were found."""
+        """Return warnings about classes; `named` are all class folders that were found."""
         rare = [name for name, n in self.num_train.items() if 0 < n < _MIN_TRAIN_SAMPLES]
         unseen = [name for name, n in self.num_train.items() if n == 0]
         empty = sorted(set(named) - set(self.names))
@@ -115,9 +115,9 @@ class Outcome:
     """Its rejections are complete: by name and by content."""
     samples: SampleFile
     num_before: int
-    """As many of them, the first, are those of the version that this one adds to."""
+    """Number of samples of the earlier version, which come first."""
     class_folders: Collection[str]
-    """Classes that a file named as an image lies in, whatever became of it."""
+    """Classes that have a file named as an image, readable or not."""
     image_size: int
     num_unpacked_bytes: int
     images_per_second: float
@@ -129,7 +129,7 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     """Write all three files.
 
     Raises:
-        UploadError: There is nothing in it that could be audited; which files were rejected is
+        UploadError: The upload has nothing that could be audited; `rejected.jsonl` is
             written all the same.
     """
     rejections = sorted(outcome.selection.rejections, key=attrgetter("path", "code"))
@@ -187,7 +187,7 @@ def _rejection_warnings(outcome: Outcome) -> list[str]:
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write all or nothing: the file is read even if this process fails later."""
+    """Write the whole file or none: the supervisor reads it even if this process fails later."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("w") as file:
         for row in rows:

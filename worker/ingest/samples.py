@@ -22,7 +22,7 @@ from worker.ingest.pixel_cache import PixelWriter
 
 MIN_IMAGE_SIZE = 8
 MAX_IMAGE_SIZE = 192
-"""What the largest network of the presets sees; others get smaller copies."""
+"""Side of the images that the largest network of the presets takes."""
 _SIZE_STEP = 8
 _NUM_PROBES = 64
 _PREFIX_BYTES = 8
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
     place: Place
     sha256: str
     num_bytes: int | None
-    """None where an earlier version brought the file."""
+    """None for a sample of an earlier version."""
     thumb_sha256: str | None
     thumb_num_bytes: int | None
     media_type: str
@@ -44,17 +44,17 @@ class Sample(NamedTuple):
 
 
 class BlobWriter:
-    """Puts what the store does not have yet; a row may point to it after `finish`."""
+    """Stores new blobs, small ones in packs; rows may refer to them after `finish`."""
 
     def __init__(self, store: BlobStore) -> None:
-        """Look at what the packs of the store hold, eight bytes a blob."""
+        """Read the names in the packs of the store; eight bytes of each are kept."""
         self._store = store
         self._folders = {folder.name for folder in store.root.glob("??")}
-        """Of blobs with a file of their own; asking for each costs as much as its hash."""
+        """Folders of blobs that are single files; a look-up in the file system is slow."""
         self._known = _sorted_prefixes(store.packs.paths())
         self._pack: PackWriter | None = None
         self._in_pack: set[bytes] = set()
-        """What the open pack holds."""
+        """Digests of the blobs in the open pack."""
         self._has_files = False
 
     def put(self, data: bytes) -> str:
@@ -69,7 +69,7 @@ class BlobWriter:
         return sha256
 
     def finish(self) -> None:
-        """Return when all that was put is on disk."""
+        """Write all blobs durably to disk."""
         self._publish()
         if self._has_files:
             self._store.sync()
@@ -102,7 +102,7 @@ class BlobWriter:
             self._publish()
 
     def _publish(self) -> None:
-        """Finish the open pack, and know its blobs as those of the others."""
+        """Publish the open pack and remember its blobs."""
         if self._pack is None:
             return
         path = self._pack.publish()
@@ -113,7 +113,7 @@ class BlobWriter:
 
 @contextmanager
 def writing_blobs(store: BlobStore) -> Iterator[BlobWriter]:
-    """Give a writer; what is not finished at the end leaves nothing."""
+    """Give a writer; what is not finished at the end is removed."""
     writer = BlobWriter(store)
     try:
         yield writer
@@ -122,7 +122,7 @@ def writing_blobs(store: BlobStore) -> Iterator[BlobWriter]:
 
 
 def _sorted_prefixes(packs: list[Path]) -> npt.NDArray[np.uint64]:
-    """Return the first bytes of every name: whether a blob may be there, in little memory."""
+    """Return the first bytes of the name of every packed blob, sorted."""
     prefixes = [np.empty(0, np.uint64)]
     for path in packs:
         with suppress(FileNotFoundError), closing(Pack(path)) as pack:
@@ -132,7 +132,7 @@ def _sorted_prefixes(packs: list[Path]) -> npt.NDArray[np.uint64]:
 
 
 class SampleReader:
-    """Reads one file at a time: into the blob store, and into the cache of decoded images."""
+    """Reads candidates from the archive, and stores images and their decoded pixels."""
 
     def __init__(
         self, archive: Source, store: BlobWriter, limits: Limits, *, archive_bytes: int
@@ -145,13 +145,13 @@ class SampleReader:
 
     @property
     def num_unpacked_bytes(self) -> int:
-        """What came out of the archive so far."""
+        """Number of bytes unpacked so far."""
         return self._meter.num_bytes
 
     def choose_image_size(self, candidates: Sequence[Candidate]) -> int:
-        """Return a side for the cache that suits the images.
+        """Return the side of the cached images.
 
-        That is the median of the longer sides of some images spread over the whole set.
+        It is the median of the longer sides of some images, rounded up.
         """
         step = max(1, len(candidates) // _NUM_PROBES)
         sides = islice(filter(None, map(self._longer_side, candidates[::step])), _NUM_PROBES)
@@ -160,7 +160,7 @@ class SampleReader:
         return min(max(rounded_up, MIN_IMAGE_SIZE), MAX_IMAGE_SIZE)
 
     def unpack(self, candidates: Iterable[Candidate]) -> Iterator[UnpackedFile]:
-        """Yield the files as they are in the archive."""
+        """Yield the content of the candidates."""
         for candidate in candidates:
             try:
                 yield UnpackedFile(candidate, self._archive.read(candidate.member, self._meter))
@@ -171,7 +171,7 @@ class SampleReader:
         """Store an image and append its pixels to the cache.
 
         Raises:
-            RefusedFileError: The file is no image that can be taken; nothing was stored.
+            RefusedFileError: The file was refused; nothing was stored.
         """
         candidate, data, image = file
         if isinstance(image, RefusedFileError):
@@ -191,7 +191,7 @@ class SampleReader:
         )
 
     def _longer_side(self, candidate: Candidate) -> int | None:
-        # A meter of its own: these files are read again.
+        # A meter of its own: these files are read and counted again later.
         meter = ReadMeter(self._limits, archive_bytes=self._archive_bytes)
         try:
             data = self._archive.read(candidate.member, meter)

@@ -29,10 +29,10 @@ _Named = tuple[str, str, int, int]
 
 
 class FileCandidates(Sequence[Candidate]):
-    """Candidates that are made when they are looked at: of each, eight bytes are kept."""
+    """Candidates that are made on access; eight bytes of each are kept."""
 
     def __init__(self, archive: FileArchive, labelling: Labelling, keys: Sequence[int]) -> None:
-        """Take these members, which the labelling has a place for."""
+        """Take the members with these keys, which `labelling` places."""
         self._archive = archive
         self._labelling = labelling
         self._keys = keys
@@ -63,7 +63,7 @@ class FileCandidates(Sequence[Candidate]):
 def sort_out(
     archive: Source, limits: Limits, columns: Columns, *, is_part: bool = False
 ) -> Selection:
-    """Decide by tables of labels where there are any, else by class folders.
+    """Find the candidates by tables of labels where there are any, else by class folders.
 
     `is_part`: the upload is added to a data set.
 
@@ -94,13 +94,13 @@ class _Survey:
     named: list[_Named] = field(default_factory=list)
     """In order of path."""
     refused: dict[int, Refusal] = field(default_factory=dict)
-    """Why some cannot be read, by key."""
+    """Reasons why members cannot be read, by key."""
     _images: dict[str, str] = field(default_factory=dict)
     _others: dict[str, str] = field(default_factory=dict)
-    """By folder, one path in it."""
+    """One path of each folder."""
 
     def add(self, path: str, member: Member) -> None:
-        """Take in one."""
+        """Add a member."""
         self.named.append((normal_form(path), path, member.key, member.num_bytes))
         if member.refusal is not None:
             self.refused[member.key] = member.refusal
@@ -111,7 +111,7 @@ class _Survey:
             found.setdefault(folder, path)
 
     def examples(self) -> Iterable[str]:
-        """Return one path of each folder, that of an image where it holds one."""
+        """Return one path of each folder, of an image if the folder has one."""
         return {**self._others, **self._images}.values()
 
 
@@ -132,7 +132,7 @@ def _survey(members: Iterable[Member], selection: Selection) -> _Survey:
 
 
 def _place(survey: _Survey, labelling: Labelling, selection: Selection) -> Sequence[int]:
-    """Return the keys of what is a sample if it is an image; of one name the first is taken."""
+    """Return the keys of the candidates; of several files of one name the first is taken."""
     twins = Twins(path for _, path, _, _ in survey.named)
     keys = array("q")
     for _, path, key, num_bytes in survey.named:

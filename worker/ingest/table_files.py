@@ -1,4 +1,4 @@
-"""Reading the files of tables, each within bounds. Nothing is taken on trust but their sizes."""
+"""Reading tables from CSV, JSON lines, JSON and Parquet files, within bounds."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ _MAX_HEADER_CHARACTERS = 256 * 1024
 _MAX_PARQUET_BYTES = 512 * 1024**2
 _BATCH_ROWS = 10_000
 _HEAD_ROWS = 1000
-"""Of JSON, in which columns are looked for."""
+"""Rows of JSON in which columns are looked for."""
 _LAST = len(LABEL_NAMES)
 _DELIMITERS = ",;\t"
 
@@ -34,14 +34,14 @@ class TableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A table that is read as it is walked through."""
+    """A table whose rows are read on iteration."""
 
     columns: list[str]
     rows: Iterable[tuple[int, Record]]
     """Row numbers as an editor shows them, and the cells by column."""
     names_are_enough: bool = False
     questions: Sequence[str] = ()
-    """Columns of which each holds labels; the first is taken where none is named."""
+    """Columns of labels; the first is taken if the user names none."""
 
 
 def read_csv(data: bytes) -> Records:
@@ -92,7 +92,7 @@ def read_json_lines(data: bytes) -> Records:
 
 
 def _split_head(records: _Rows) -> tuple[list[tuple[int, Record]], _Rows]:
-    """Return the first rows and the others; a fault comes where its row would."""
+    """Return the first rows and the others; an error is raised in the place of its row."""
     head: list[tuple[int, Record]] = []
     try:
         for record in islice(records, _HEAD_ROWS):
@@ -110,7 +110,7 @@ def _raising(error: TableError) -> _Rows:
 
 
 def _columns_of(records: Iterable[Record]) -> list[str]:
-    """Return the columns of all these rows: a row need not have what is empty."""
+    """Return the columns of all rows; a row may lack empty cells."""
     return list(dict.fromkeys(chain.from_iterable(records)))
 
 

@@ -10,12 +10,12 @@ from worker.scores.arrays import INVALID_SCORES, InvalidScoresError, MemoryWall,
 from worker.scores.reading import read_scores
 
 READING_SHARE = 0.5
-"""Part of the job's progress."""
+"""Share of the job's progress."""
 _PROGRESS_SECONDS = 0.5
 
 
 class _Reading:
-    """What the reader is asked between two blocks, and what it tells."""
+    """Answers requests to stop, and reports progress."""
 
     def __init__(self, stop: StopRequest) -> None:
         self._stop = stop
@@ -26,7 +26,7 @@ class _Reading:
             raise InterruptedReadError
 
     def on_rows(self, share: float) -> None:
-        """Pass on the news at a pace that a database can follow."""
+        """Report progress twice a second at most."""
         now = time.monotonic()
         if share == 1.0 or now - self._told >= _PROGRESS_SECONDS:
             self._told = now
@@ -35,7 +35,7 @@ class _Reading:
 
 @telling_full_disk()
 def main() -> None:
-    """Leave the checked arrays in the folder of the spec, or say why not."""
+    """Read the file and save the checked arrays, or report why the file is refused."""
     spec = read_spec()
     reading = _Reading(StopRequest())
     wall = MemoryWall()

@@ -14,7 +14,7 @@ from worker.files.limits import OPEN_FILES, lower_limit
 from worker.files.npy import save_array
 
 INVALID_SCORES = "invalid_scores"
-"""The code of all that can be wrong inside a file; part of the API."""
+"""The code of all errors in a file; part of the API."""
 MAX_COLUMNS = 10_000
 MAX_CELLS = 100_000_000
 """Rows times columns of one array: judging keeps several copies of 8 bytes a cell."""
@@ -36,7 +36,7 @@ FEATURES, CLASS_NAMES = "features", "class_names"
 _PROB, _FEATURE, _NAMES = "prob.npy", "feature.npy", "names.json"
 BLOCK_CELLS = 1_000_000
 SUM_TOLERANCE = 5e-3
-"""More than rounding to half precision makes of a sum of one."""
+"""Larger than the error of rounding to half precision."""
 LABELS = "labels.npy"
 """What the reader leaves for the supervisor, besides the other arrays."""
 SUMMARY = "summary.json"
@@ -91,10 +91,10 @@ class ScoreLimits:
 
 
 class MemoryWall:
-    """Keeps what this process may allocate to what the announced arrays need."""
+    """Limits the memory of this process to the need of the announced arrays."""
 
     def __init__(self) -> None:
-        """Put up the wall for headers alone; the other limits are for good."""
+        """Set all limits; that on memory is for reading headers only."""
         self._start_bytes = _address_space_bytes()
         lower_limit(resource.RLIMIT_CORE, 0)
         lower_limit(resource.RLIMIT_NOFILE, OPEN_FILES)
@@ -103,7 +103,7 @@ class MemoryWall:
         self.make_room(0)
 
     def make_room(self, num_cells: int) -> None:
-        """Move the wall for arrays of this size that passed their checks."""
+        """Raise the limit for arrays of this size, whose headers were checked."""
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (min(self._bytes_for(num_cells), hard), hard))
 
@@ -122,7 +122,7 @@ def _address_space_bytes() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Scores:
-    """What a file holds, checked."""
+    """The checked content of a file."""
 
     prob: FloatArray
     """Predicted probabilities, shape (N, C), at least 0; rows sum to 1."""
@@ -132,10 +132,10 @@ class Scores:
     """Shape (N, D), finite; None where the file has none."""
     class_names: list[str]
     ignored: list[str]
-    """Names of what else the file holds."""
+    """Names of arrays or columns that are not used."""
 
     def save(self, folder: Path) -> None:
-        """Leave everything for the process that judges."""
+        """Write everything to files, for the process that judges."""
         save_array(folder / LABELS, self.label)
         save_array(folder / _PROB, self.prob)
         if self.feature is not None:
@@ -145,7 +145,7 @@ class Scores:
 
     @classmethod
     def load(cls, folder: Path) -> "Scores":
-        """Read what `save` left."""
+        """Read the files of `save`."""
         has_features = (folder / _FEATURE).exists()
         return cls(
             prob=np.load(folder / _PROB, allow_pickle=False),
@@ -191,7 +191,7 @@ class Gathering(Generic[S]):
 
 
 def rows_per_block(num_columns: int) -> int:
-    """Return how many rows to take at once."""
+    """Return the number of rows of a block."""
     return max(1, BLOCK_CELLS // num_columns)
 
 

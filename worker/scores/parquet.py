@@ -39,12 +39,12 @@ _NUMBERED = re.compile(r"p_(0|[1-9][0-9]{0,5})", re.ASCII)
 
 
 class MatrixColumns(Protocol):
-    """What holds the rows of a matrix."""
+    """The columns that hold a matrix."""
 
     names: Sequence[str]
 
     def num_columns(self, batch: pa.RecordBatch) -> int:
-        """Return the width of the matrix, from any row."""
+        """Return the number of columns of the matrix, from any row."""
 
     def block(self, batch: pa.RecordBatch, first_row: int) -> Block:
         """Return the rows of a batch.
@@ -194,7 +194,7 @@ class ParquetReader:
         self._used = [*self._prob.names, GIVEN_LABEL, *([FEATURES] if has_features else [])]
 
     def read(self, on_rows: Callable[[float], None]) -> Scores:
-        """Read and check all rows; `on_rows` hears the share done.
+        """Read and check all rows; `on_rows` is called with the share done.
 
         Raises:
             InvalidScoresError: A row is wrong.
@@ -219,7 +219,7 @@ class ParquetReader:
         )
 
     def _check_announced(self) -> None:
-        """Refuse columns that would unpack to far more than scores can be."""
+        """Refuse columns that unpack to more than scores can need."""
         num_values = num_bytes = 0
         for group in self._table.row_groups():
             self._safe_point()
@@ -237,7 +237,7 @@ class ParquetReader:
             raise InvalidScoresError(f"the columns hold {num_values:,} numbers, which is too many")
 
     def _check_shapes(self) -> tuple[int, int]:
-        """Take the widths from the first row; refuse what is too large and make room for it."""
+        """Read the widths from the first row, check them, and raise the limit on memory."""
         num_classes = self._prob.num_columns(self._first_row(self._prob.names[0]))
         self._limits.check(self._prob.names[0], self._num_rows, num_classes)
         if num_classes < 2:

@@ -97,7 +97,7 @@ class NpzReader:
         self._headers = {name: self._npz.header(name) for name in (*_NEEDED, *optional)}
 
     def read(self, on_rows: Callable[[float], None]) -> Scores:
-        """Read and check all arrays; `on_rows` hears the share of the probabilities done.
+        """Read and check all arrays; `on_rows` is called with the share of the probabilities done.
 
         Raises:
             InvalidScoresError: A row is wrong.
@@ -119,7 +119,7 @@ class NpzReader:
         )
 
     def _check_shapes(self) -> int:
-        """Refuse by shape and type what need not be unpacked, and make room for the rest.
+        """Check shapes and types before anything is unpacked, and raise the limit on memory.
 
         Returns:
             The number of classes.

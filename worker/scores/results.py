@@ -1,4 +1,4 @@
-"""What the judging of uploaded scores leaves behind."""
+"""Judging uploaded scores: findings, report and summary."""
 
 import hashlib
 import json
@@ -21,18 +21,18 @@ from worker.results import write_findings
 from worker.scores.arrays import REPORT, SUMMARY, FloatArray, IntArray, Scores
 
 UPLOADED = 0
-"""The epoch of a mixture that belongs to no epoch."""
+"""The number of the epoch in the report; nothing was trained."""
 _LOOKS_SWAPPED = "Are labels and columns of probabilities in the same order?"
 _UNINFORMATIVE = (
     "The probabilities explain the labels no better than the class sizes do; are they of a trained "
     "model, and in the order of the labels?"
 )
 MIN_PROBABILITY = 1e-8
-"""So that the loss of a label that a model calls impossible is a number."""
+"""Keeps the loss finite where the probability of the label is 0."""
 
 
 def write_results(folder: Path) -> None:
-    """Judge what the reader left in `folder`; add findings, report and summary."""
+    """Judge the scores that the reader left in `folder`; write findings, report and summary."""
     scores = Scores.load(folder)
     losses = given_label_losses(scores)
     mixture = ml.fit_mixture(losses)
@@ -68,7 +68,7 @@ def given_label_losses(scores: Scores) -> FloatArray:
 
 
 def _margin(prob: FloatArray, label: IntArray) -> FloatArray:
-    """Return by how much the given label leads the best other one, -1 to 1, shape (N,)."""
+    """Return the margin of the given label over the best other one, -1 to 1, shape (N,)."""
     others = prob.copy()
     rows = np.arange(len(label))
     others[rows, label] = -1.0
@@ -76,7 +76,7 @@ def _margin(prob: FloatArray, label: IntArray) -> FloatArray:
 
 
 def build_report(scores: Scores, findings: ml.Findings, mixture: ml.Mixture) -> dict[str, Any]:
-    """Return what was found, ready for strict JSON; `mixture` is that of the losses."""
+    """Return the report, as strict JSON; `mixture` is fitted to the losses."""
     summary = ml.summarise(
         findings,
         scores.label,
@@ -98,7 +98,7 @@ def build_report(scores: Scores, findings: ml.Findings, mixture: ml.Mixture) -> 
 
 
 def content_hash(scores: Scores) -> str:
-    """Return the identity of names, labels and probabilities, however they were packed."""
+    """Return the hash of names, labels and probabilities, independent of the file format."""
     digest = hashlib.sha256(json.dumps(scores.class_names).encode())
     for array, dtype in ((scores.label, "<i8"), (scores.prob, "<f8")):
         digest.update(np.ascontiguousarray(array, dtype=dtype).data)
