@@ -11,7 +11,7 @@ from worker.files.errors import FailureCode, Refusal, RefusedFileError, RejectCo
 from worker.files.limits import Limits, ReadMeter
 from worker.files.members import FileArchive
 from worker.files.names import is_printable, normal_form, printable
-from worker.ingest.annotators import Votes, read_annotator, settle
+from worker.ingest.agreement import Votes, read_annotator, settle
 from worker.ingest.columns import LABEL_NAMES, Columns, told_choice, told_columns
 from worker.ingest.label_studio import without_upload_prefix
 from worker.ingest.layout import TRAIN, Layout, Place, Rejection, reject, split_of

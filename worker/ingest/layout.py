@@ -12,7 +12,7 @@ from worker.files.errors import RefusedFileError, RejectCode
 from worker.files.limits import ReadMeter
 from worker.files.members import FileArchive, Member
 from worker.files.names import normal_form, printable
-from worker.ingest.annotators import Annotation
+from worker.ingest.agreement import Annotation
 
 TRAIN = "train"
 TEST = "test"

@@ -12,7 +12,7 @@ from app.core.storage import BlobStore
 from worker.files.errors import RefusedFileError, RejectCode
 from worker.files.limits import Limits, ReadMeter, SafePoint, cpu_budget_seconds
 from worker.files.names import twin_key
-from worker.ingest.annotators import Annotation
+from worker.ingest.agreement import Annotation
 from worker.ingest.archive import open_archive
 from worker.ingest.columns import Columns
 from worker.ingest.decoding import Decoder, decoding

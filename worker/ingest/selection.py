@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+import numpy as np
 from typing_extensions import override
 
 from worker.files.errors import Refusal, RefusedFileError, RejectCode
 from worker.files.limits import Limits
 from worker.files.members import FileArchive, Member
-from worker.files.names import clean_path, is_system_file, normal_form, printable
+from worker.files.names import clean_path, is_system_file, normal_form, printable, twin_key
 from worker.ingest.columns import Columns
 from worker.ingest.labelling import FolderLabels, Labelling, TableLabels, find_tables
 from worker.ingest.layout import (
@@ -22,7 +23,6 @@ from worker.ingest.layout import (
     recognise_layout,
     reject,
 )
-from worker.ingest.twins import Twins
 
 _Named = tuple[str, str, int, int]
 """Normal form of the path, the path, key and size: sorts by the first three."""
@@ -129,6 +129,26 @@ def _survey(members: Iterable[Member], selection: Selection) -> _Survey:
             survey.add(path, member)
     survey.named.sort()
     return survey
+
+
+class Twins:
+    """Knows which names were taken, of those that may have a twin."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        """Look at all names: most share their hash with no other, and so are no twins."""
+        hashes = np.fromiter((hash(twin_key(path)) for path in paths), np.int64)
+        hashes.sort()
+        self._suspects = frozenset(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        self._taken: dict[str, str] = {}
+
+    def of(self, path: str) -> str | None:
+        """Return the name that was taken and is a twin of this one."""
+        return self._taken.get(twin_key(path)) if self._suspects else None
+
+    def take(self, path: str) -> None:
+        """Note that a name was taken."""
+        if self._suspects and hash(key := twin_key(path)) in self._suspects:
+            self._taken[key] = path
 
 
 def _place(survey: _Survey, labelling: Labelling, selection: Selection) -> Sequence[int]:
