@@ -155,6 +155,7 @@ def peak_megabytes(upload: Path, folder: Path) -> float:
         "out_dir": str(folder / "out"),
         "blob_dir": str(folder / "blobs"),
         "image_size": None,
+        "name": upload.name,
         "limits": {name: getattr(settings, name) for name in _LIMITS},
     }
     spec.write_text(json.dumps(values))

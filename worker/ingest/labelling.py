@@ -363,8 +363,3 @@ class _Finder:
 def _split_of_folders(path: str) -> str:
     splits: Mapping[str, str | None] = {part: split_of(part) for part in path.split("/")[:-1]}
     return next((split for split in splits.values() if split), TRAIN)
-
-
-def shown(path: str) -> str:
-    """Return a table's path, quoted."""
-    return f"'{printable(path)}'"
