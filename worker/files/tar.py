@@ -90,6 +90,7 @@ class TarArchive:
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
         """Return the bytes of one member."""
+        member.require_readable()
         self._file.seek(member.key)
         data = self._file.read(member.num_bytes)
         meter.add(len(data))
