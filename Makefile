@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := app worker ml labelaudit migrations tests benchmarks docs/generate.py
+PACKAGES := app worker ml labelaudit migrations tests benchmarks docs/generate.py tools
 
 .DEFAULT_GOAL := help
 
@@ -68,7 +68,7 @@ lint: install  ## style, types, import law, dependencies, house rules
 	$(BIN)/python -m pytest -q tests/test_house_rules.py
 
 .PHONY: api-docs
-api-docs: install  ## renew docs/api/openapi.json and the page of problems
+api-docs: install  ## renew docs/api/openapi.json, the page of problems and the generated client
 	$(BIN)/python -m docs.generate
 
 .PHONY: docs
@@ -78,7 +78,7 @@ docs: install  ## build the user guide into build/docs; a broken link is an erro
 
 .PHONY: contract
 contract: install  ## two minutes of generated requests against the real server
-	$(BIN)/python -m benchmarks.contract_fuzz --seconds 120 --seed 1
+	$(BIN)/python -m benchmarks.service.contract_fuzz --seconds 120 --seed 1
 
 .PHONY: format
 format: install  ## rewrite the code in the house style

@@ -7,9 +7,10 @@ What has no result yet is not run, and says so. Every table ends with where its 
 
 from pathlib import Path
 
-from benchmarks.cells import RESULTS
-from benchmarks.detection_tables import detection_sections
-from benchmarks.sections import Result, read, section
+from benchmarks.detection.tables import detection_sections
+from benchmarks.harness import RESULTS, Result
+from benchmarks.markdown import read, section
+from benchmarks.service.tables import service_sections
 
 _HEAD = """\
 # Results
@@ -42,6 +43,7 @@ def page(folder: Path) -> str:
         "Whole audits": _audits(folder, device="cpu"),
         "Whole audits on CUDA": _audits(folder, device="cuda"),
         "Verdicts": _verdicts(folder),
+        **service_sections(folder),
     }
     parts = [f"## {title}\n\n{text}" for title, text in sections.items()]
     return "\n\n".join([_HEAD, *parts]) + "\n"
@@ -50,7 +52,7 @@ def page(folder: Path) -> str:
 def _speed(folder: Path) -> str:
     found = _throughput(folder).get("speed", {})
     head = ["network", "runs, images", "published loop", "ours", "ratio (goal 4)", "commit"]
-    text = "`benchmarks.throughput --part speed`; min / median / max."
+    text = "`benchmarks.training.throughput --part speed`; min / median / max."
     rows = [_speed_row(network, each) for network, each in found.items()]
     return section(text, head, rows, list(found.values()))
 
@@ -71,7 +73,7 @@ def _same_detection(folder: Path) -> str:
     each = _throughput(folder).get("detection")
     rows = [_detection_row(side, each) for side in ("published", "ours")] if each else []
     head = ["loop", "images", "epochs", "wrong", "ROC-AUC", "of the last loss", "seconds"]
-    text = "`benchmarks.throughput --part detection`, the small ResNet on CIFAR-10."
+    text = "`benchmarks.training.throughput --part detection`, the small ResNet on CIFAR-10."
     return section(text, head, rows, [each] if each else [])
 
 
@@ -97,9 +99,10 @@ def _rivals(folder: Path) -> str:
     head = ["set", "side", "seconds", "times ours", "F1", "precision", "recall", "ROC-AUC"]
     head += ["MiB", "found at"]
     text = """\
-`benchmarks.rivals`: 10,000 images, 10 epochs, the same network for all sides. Goals: 2.5 times ours
-and, for the plain loop, 6; F1 and ROC-AUC no lower. Of the plain loop one fold was run and counted
-five times, for its time only. What `standard` found may be of later code than the times."""
+`benchmarks.training.rivals`: 10,000 images, 10 epochs, the same network for all sides. Goals: 2.5
+times ours and, for the plain loop, 6; F1 and ROC-AUC no lower. Of the plain loop one fold was run
+and counted five times, for its time only. What `standard` found may be of later code than the
+times."""
     rows = [_rival_row(side, each) for each in found for side in _SIDES]
     return section(text, head, rows, found)
 
@@ -140,7 +143,7 @@ def _scaling(folder: Path) -> str:
         for each in found
     ]
     head = ["preset", "images", "epochs", "seconds", "ms an image", "MiB"]
-    text = "`benchmarks.scaling`: whole audits, from the archive to the files."
+    text = "`benchmarks.training.scaling`: whole audits, from the archive to the files."
     growth = [
         f"`{preset}`: time grows as the number of images to the power {each['time_exponent']:.2f}, "
         f"memory by {each['memory_mib_per_1000']:.1f} MiB for 1,000 images."
@@ -170,7 +173,7 @@ def _audits(folder: Path, *, device: str) -> str:
         "MiB",
         "commit",
     ]
-    text = "`benchmarks.cifar_detection`: CIFAR-10 with planted uniform noise."
+    text = "`benchmarks.training.whole_audits`: CIFAR-10 with planted uniform noise."
     return section(text, head, rows, found)
 
 
@@ -210,7 +213,9 @@ def _verdicts(folder: Path) -> str:
     ]
     rows.sort(key=lambda row: (str(row[0]), row[1]))
     head = ["kind", "seed", "planted", "ROC-AUC among all (goal .85)", "without other kinds"]
-    return section("`benchmarks.verdicts`: what was planted, by its score.", head, rows, found)
+    return section(
+        "`benchmarks.detection.verdicts`: what was planted, by its score.", head, rows, found
+    )
 
 
 def _spread(values: Result, digits: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Write what the guide takes from the code: the OpenAPI document and the page of problems.
+"""Write what is made from the code: the OpenAPI document, the page of problems, the client.
 
 python -m docs.generate        (or: make api-docs)
 """
@@ -15,6 +15,7 @@ from app.http.openapi import operations
 from app.http.problems import CODES, TYPE_PREFIX, error_types
 from app.jobs.schemas import OPTION_CODES
 from app.main import create_app
+from tools import generate_client
 
 FOLDER = Path(__file__).resolve().parent
 SCHEMA = FOLDER / "api" / "openapi.json"
@@ -47,10 +48,11 @@ A request that failed has changed nothing.
 
 
 def main() -> None:
-    """Renew both files."""
+    """Renew all files."""
     SCHEMA.parent.mkdir(exist_ok=True)
     SCHEMA.write_text(openapi_text())
     PROBLEMS.write_text(problems_text())
+    generate_client.main()
 
 
 def openapi_text() -> str:

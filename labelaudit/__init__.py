@@ -3,20 +3,28 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labelaudit.async_client import AsyncClient
-    from labelaudit.client import Client
+    from labelaudit.client import AsyncClient, Client
 
-__all__ = ["AsyncClient", "Client"]
+    __version__: str
+
+__all__ = ["AsyncClient", "Client", "__version__"]
 
 
-def __getattr__(name: str) -> object:
-    """Load a client when it is asked for: the command line must start at once."""
-    if name == "Client":
-        from labelaudit.client import Client  # noqa: PLC0415 - see above
+if not TYPE_CHECKING:  # a type checker must know what is not here
 
-        return Client
-    if name == "AsyncClient":
-        from labelaudit.async_client import AsyncClient  # noqa: PLC0415 - see above
+    def __getattr__(name: str) -> object:
+        """Load a client when it is asked for: the command line must start at once."""
+        if name in {"AsyncClient", "Client"}:
+            from labelaudit import client  # noqa: PLC0415 - see above
 
-        return AsyncClient
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return getattr(client, name)
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415 - see above
+
+            return version("labelaudit")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what is public: consoles complete it."""
+    return [*__all__]

@@ -1,34 +1,48 @@
-"""The program `labelaudit`: what can be said on its command line."""
+"""The program `labelaudit`: its commands and their options."""
 # ruff: noqa: PLC0415 - each command loads what it needs, so that --help answers at once
 
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
-from labelaudit.administration import db_app, keys_app
 from labelaudit.errors import EXIT_OURS, LabelAuditError, ServiceError
-from labelaudit.parent import follow_parent
+from labelaudit.schemas import (
+    ExcludedChoice,
+    ExportFormat,
+    LabelChoice,
+    Method,
+    Preset,
+    Scope,
+    Signal,
+    Split,
+)
+from labelaudit.supervisor import follow_parent
 from labelaudit.terminal import say, show_error
 
 app = typer.Typer(
-    help="Finds the wrong labels in an image data set.",
+    help="Find the wrong labels in an image data set.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+db_app = typer.Typer(help="Upgrade or copy the database.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
 
-_FORMATS = "csv, jsonl, parquet, imagefolder, label-studio, fiftyone, cleanlab or croissant."
+_OF_SERVICE = frozenset({"api", "db", "keys", "serve", "sweeper", "worker"})
+"""Commands that write into the data folder: only its owner may read images and keys."""
+_SIGNALS = f"Repeatable: {', '.join(get_args(Signal))}"
+_SCOPES = f"Repeatable: {', '.join(get_args(Scope))}"
 OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
-UrlOption = Annotated[
-    str | None, typer.Option(help="A running service; its key in LABELAUDIT_API_KEY.")
-]
+UrlOption = Annotated[str | None, typer.Option(help="A service; its key in LABELAUDIT_API_KEY.")]
+_Host = Annotated[str | None, typer.Option(help="Address; else LABELAUDIT_HOST, 127.0.0.1.")]
+_Port = Annotated[int | None, typer.Option(help="Else LABELAUDIT_PORT, 8000; 0: any free port.")]
 
 
 def main() -> None:
@@ -55,27 +69,20 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
         raise typer.Exit
 
 
-_OF_SERVICE = frozenset({"api", "db", "keys", "serve", "sweeper", "worker"})
-"""Commands that write into the data folder: images and keys are nobody else's business."""
+_Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+]
 
 
 @app.callback()
 def _program(
     context: typer.Context,
     *,
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
-    ] = False,
+    _version: _Version = False,
 ) -> None:
     follow_parent(os.environ)
     if context.invoked_subcommand in _OF_SERVICE:
         os.umask(0o077)
-
-
-_Host = Annotated[
-    str | None, typer.Option(help="Address to listen on; else LABELAUDIT_HOST, 127.0.0.1.")
-]
-_Port = Annotated[int | None, typer.Option(help="Else LABELAUDIT_PORT, 8000; 0 takes a free one.")]
 
 
 @app.command()
@@ -84,7 +91,7 @@ def serve(
     port: _Port = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="All that is kept; else LABELAUDIT_DATA_DIR, ./labelaudit-data."),
+        typer.Option(help="Folder for all data; else LABELAUDIT_DATA_DIR, ./labelaudit-data."),
     ] = None,
 ) -> None:
     """Run the whole service on this machine until Ctrl-C."""
@@ -100,20 +107,19 @@ def audit(  # noqa: PLR0913 - options of the command line
         typer.Argument(metavar="PATH", help="A folder of images, an archive, a table, an npz."),
     ],
     *,
-    preset: Annotated[str | None, typer.Option(help="auto, quick, standard or paper.")] = None,
-    method: Annotated[str | None, typer.Option(help="Training method, such as m-dyr-h.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same run.")] = None,
-    signal: Annotated[
-        list[str] | None,
-        typer.Option(help="Judge by this signal, such as prediction; once for each. Else by all."),
-    ] = None,
-    path_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    preset: Annotated[Preset | None, typer.Option(help="How to train; default: auto.")] = None,
+    method: Annotated[Method | None, typer.Option(help="Training method.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Makes a run repeatable.")] = None,
+    signal: Annotated[list[str] | None, typer.Option(help=f"{_SIGNALS}. Default: all.")] = None,
+    path_column: Annotated[str | None, typer.Option(help="Column of a table: paths.")] = None,
     label_column: Annotated[
-        list[str] | None, typer.Option(help="In a table of labels; one for each annotator.")
+        list[str] | None, typer.Option(help="Column of a table: labels. One per annotator.")
     ] = None,
-    split_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
-    annotator_column: Annotated[str | None, typer.Option(help="In a table of labels.")] = None,
+    split_column: Annotated[str | None, typer.Option(help="Column of a table: splits.")] = None,
+    annotator_column: Annotated[
+        str | None, typer.Option(help="Column of a table: annotators.")
+    ] = None,
     add_to: Annotated[
         str | None, typer.Option(help="Id of a data set at --url: audit its next version.")
     ] = None,
@@ -128,18 +134,13 @@ def audit(  # noqa: PLR0913 - options of the command line
     from labelaudit.audit import AuditRequest, run_audit
 
     _end_as_by_ctrl_c()
-    given = {
-        "preset": preset, "method": method, "epochs": epochs, "seed": seed,
-        "signals": signal or None,
-    }  # fmt: skip
-    options = {name: value for name, value in given.items() if value is not None}
     labels = label_column or []
-    named = {
-        "path": path_column, "split": split_column, "annotator": annotator_column,
-        "label": labels[0] if len(labels) == 1 else None,
-        "labels": labels if len(labels) > 1 else None,
-    }  # fmt: skip
-    columns = {column: name for column, name in named.items() if name is not None}
+    options = _given(preset=preset, method=method, epochs=epochs, seed=seed, signals=signal or None)
+    columns = _given(
+        path=path_column, split=split_column, annotator=annotator_column,
+        label=labels[0] if len(labels) == 1 else None,
+        labels=labels if len(labels) > 1 else None,
+    )  # fmt: skip
     run_audit(AuditRequest(path, out, options, url, columns, add_to))
 
 
@@ -154,9 +155,9 @@ def score(
 ) -> None:
     """Find the wrong labels by predicted probabilities, without training.
 
-    The path in findings.csv is the number of the row in FILE, from 0.
+    In findings.csv, the path of a sample is the number of its row in FILE, from 0.
     """
-    from labelaudit.score import ScoreRequest, run_score
+    from labelaudit.audit import ScoreRequest, run_score
 
     _end_as_by_ctrl_c()
     run_score(ScoreRequest(file, out, url))
@@ -166,24 +167,22 @@ def score(
 def export(  # noqa: PLR0913 - options of the command line
     dataset_id: Annotated[str, typer.Argument(metavar="DATASET", help="Id of the data set.")],
     *,
-    form: Annotated[str, typer.Option("--format", help=_FORMATS)],
-    labels: Annotated[str | None, typer.Option(help="given, decisions or suggestions.")] = None,
-    min_p: Annotated[float | None, typer.Option(help="Take suggestions from this p on.")] = None,
-    job: Annotated[str | None, typer.Option(help="Id of the audit; else the newest.")] = None,
-    excluded: Annotated[str | None, typer.Option(help="leave_out or mark.")] = None,
-    split: Annotated[str | None, typer.Option(help="train or test alone.")] = None,
+    form: Annotated[ExportFormat, typer.Option("--format", help="Format of the export.")],
+    labels: Annotated[LabelChoice | None, typer.Option(help="Which labels to write.")] = None,
+    min_p: Annotated[float | None, typer.Option(help="Accept suggestions from here on.")] = None,
+    job: Annotated[str | None, typer.Option(help="Id of the audit; default: the newest.")] = None,
+    excluded: Annotated[ExcludedChoice | None, typer.Option(help="Excluded samples.")] = None,
+    split: Annotated[Split | None, typer.Option(help="Export only this split.")] = None,
     out: OutOption = Path("labelaudit-out"),
     url: UrlOption = "http://127.0.0.1:8000",
 ) -> None:
     """Write a data set with its reviewed labels for another tool."""
-    from labelaudit.export import ExportRequest, run_export
+    from labelaudit.audit import ExportRequest, run_export
 
     _end_as_by_ctrl_c()
-    given = {
-        "format": form, "labels": labels, "min_p": min_p, "job_id": job, "excluded": excluded,
-        "split": split,
-    }  # fmt: skip
-    options = {name: value for name, value in given.items() if value is not None}
+    options = _given(
+        format=form, labels=labels, min_p=min_p, job_id=job, excluded=excluded, split=split
+    )
     run_export(ExportRequest(dataset_id, options, out, url))
 
 
@@ -197,55 +196,8 @@ def demo(out: OutOption = Path("labelaudit-out")) -> None:
 
 
 @app.command()
-def study(  # noqa: PLR0913 - options of the command line
-    path: Annotated[
-        Path | None,
-        typer.Argument(metavar="PATH", help="Class folders with right labels, or their archive."),
-    ] = None,
-    *,
-    methods: Annotated[str, typer.Option(help="Parted by commas.")] = "ce,mixup,m-dyr-h",
-    noise: Annotated[str, typer.Option(help="Shares of labels to spoil.")] = "0,0.5,0.8",
-    noise_kind: Annotated[str, typer.Option(help="How labels are spoilt.")] = "uniform",
-    seeds: Annotated[str, typer.Option(help="Each method runs once with each.")] = "0,1",
-    preset: Annotated[str, typer.Option(help="standard, or paper: as published.")] = "standard",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    architecture: Annotated[str | None, typer.Option(help="Network.")] = None,
-    width: Annotated[int | None, typer.Option(help="Channels of its first layer.")] = None,
-    weights: Annotated[str | None, typer.Option(help="stored or live.")] = None,
-    mixture: Annotated[str | None, typer.Option(help="robust or faithful.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="name=value of any training option.")
-    ] = None,
-    max_samples: Annotated[int | None, typer.Option(min=2, help="To train on.")] = None,
-    max_test: Annotated[int | None, typer.Option(min=1, help="To test on.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
-    table_only: Annotated[
-        bool, typer.Option("--table-only", help="Show the finished ones; run nothing.")
-    ] = False,
-    out: OutOption = Path("labelaudit-study"),
-) -> None:
-    """Compare methods under planted label noise; ended early, it goes on where it was."""
-    from labelaudit.study.command import StudyRequest, run_requested_study, show_study
-
-    _end_as_by_ctrl_c()
-    if table_only:
-        show_study(out)
-        return
-    options = {
-        "epochs": epochs, "architecture": architecture, "width": width,
-        "weights": weights, "mixture_mode": mixture,
-    }  # fmt: skip
-    request = StudyRequest(
-        source=path, out=out, methods=methods, noise_levels=noise, noise_kind=noise_kind,
-        seeds=seeds, preset=preset, options=options, option_texts=setting or (),
-        max_train=max_samples, max_test=max_test, processes=processes,
-    )  # fmt: skip
-    run_requested_study(request)
-
-
-@app.command()
 def doctor() -> None:
-    """Look for what is missing, and say how to mend it."""
+    """Check this installation, and say how to fix what is missing."""
     from labelaudit.doctor import run_doctor
 
     if not run_doctor():
@@ -271,7 +223,7 @@ def worker(
 
 @app.command()
 def sweeper() -> None:
-    """Heal jobs whose worker or wake-up was lost, until SIGTERM."""
+    """Requeue jobs whose worker died, and wake idle workers, until SIGTERM."""
     from worker.sweeper import run
 
     run()
@@ -281,15 +233,67 @@ def sweeper() -> None:
 def api(
     host: _Host = None,
     port: _Port = None,
-    listener: Annotated[int | None, typer.Option(hidden=True, help="Open socket to use.")] = None,
+    listener: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Run the HTTP front end alone, on a database that is there already."""
+    """Run only the HTTP front end, on a database that exists."""
     from labelaudit.serve import run_api
 
     run_api(host, port, listener)
 
 
+@keys_app.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="Name of the key, for people.")],
+    scope: Annotated[list[str], typer.Option(help=f"{_SCOPES}.")],
+    expires_days: Annotated[int | None, typer.Option(min=1, help="Until the key expires.")] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant that the key belongs to.")] = "default",
+) -> None:
+    """Make a key and print it, this once."""
+    from labelaudit.administration import create_key as run
+
+    run(name, scope, expires_days, tenant)
+
+
+@keys_app.command("list")
+def list_keys() -> None:
+    """List all keys, without their secrets."""
+    from labelaudit.administration import list_keys as run
+
+    run()
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(help="Id, as `keys list` shows it.")]) -> None:
+    """Revoke a key for good."""
+    from labelaudit.administration import revoke_key as run
+
+    run(key_id)
+
+
+@db_app.command("upgrade")
+def upgrade() -> None:
+    """Bring the database to the newest schema; a new one is made."""
+    from labelaudit.administration import load_settings, upgrade_database
+
+    upgrade_database(load_settings())
+
+
+@db_app.command("backup")
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="New file for the copy.")],
+) -> None:
+    """Copy the SQLite database while it is in use (PostgreSQL has pg_dump)."""
+    from labelaudit.administration import backup_database, load_settings
+
+    backup_database(load_settings(), target)
+
+
+def _given(**options: object) -> dict[str, object]:
+    """Return the options that the user gave; the service knows the defaults of the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def _end_as_by_ctrl_c() -> None:
-    """Make SIGTERM and a closed terminal cancel the job too, and remove what is temporary."""
+    """Make SIGTERM and a closed terminal cancel the job, as Ctrl-C does."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""`labelaudit doctor`: what is missing, and how to mend it."""
+"""`labelaudit doctor`: what is missing, and how to fix it."""
 # ruff: noqa: PLC0415 - the service's code loads only for the commands that need it
 
 import importlib.util
@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from labelaudit.configuration import load_settings
-from labelaudit.database import HOW_TO_RAISE, NO_WALL, missing_wall, open_database
+from labelaudit.administration import (
+    HOW_TO_RAISE,
+    NO_WALL,
+    load_settings,
+    missing_wall,
+    open_database,
+)
 from labelaudit.errors import LabelAuditError
 from labelaudit.terminal import printable
 
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 _OLDEST_PYTHON = (3, 11)
 _TORCH_SECONDS = 120
 _LATE_SECONDS = 120.0
-"""A sweep comes every few seconds, and an idle worker is woken within a minute."""
+"""The sweeper runs every few seconds and wakes an idle worker within a minute."""
 _ASK_TORCH = """
 import torch
 device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
@@ -36,13 +41,13 @@ print(f"torch {torch.__version__}, {device}")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at."""
+    """The result of one check."""
 
     name: str
     state: str
     """What was found."""
     fix: str = ""
-    """What to do; empty where all is well."""
+    """What to do; empty if all is well."""
 
 
 def run_doctor() -> bool:
@@ -111,7 +116,7 @@ def _look_at_s3(settings: "Settings", url: str) -> Check:
 
 
 def _look_at_volume(name: str, folder: Path, settings: "Settings", *, variable: str) -> Check:
-    """Look without making anything: the folder may not exist yet."""
+    """Check a folder without making it: it may not exist yet."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
         fix = f"make {existing} writable, or set {variable}"
@@ -143,7 +148,7 @@ def _look_at_database(settings: "Settings") -> Check:
 
 
 def _look_at_sharing(settings: "Settings") -> Check:
-    """Tell whether this machine sees the folders that the API puts uploads into."""
+    """Check that this machine sees the folders that the API puts uploads into."""
     from app.core.storage import DataFolder
     from app.jobs.shared_folder import NOT_SHARED, SharedFolder
 
@@ -176,7 +181,7 @@ def _look_at_broker(settings: "Settings") -> Check:
 
 
 def _look_at_jobs(settings: "Settings") -> Check:
-    """Tell from the rows whether workers and sweeper do their work: they may be elsewhere."""
+    """Check workers and sweeper by the rows of jobs: they may run on other machines."""
     return _look_at_rows("jobs", settings, _look_at_queues)
 
 
@@ -196,7 +201,7 @@ def _look_at_rows(name: str, settings: "Settings", look: "Callable[[Database], C
 
 @contextmanager
 def _opened(settings: "Settings") -> Iterator["Database | None"]:
-    """Open the database, where there is one and its schema is the newest; make none."""
+    """Yield the database if it exists with the newest schema, else None."""
     from app.core.migrate import is_current
 
     if settings.lacks_database:
@@ -239,7 +244,7 @@ def _look_at_outbox(database: "Database") -> Check:
 
 
 def _look_at_torch(settings: "Settings") -> Check:
-    """Ask in a process of its own: a broken installation may crash its interpreter."""
+    """Import PyTorch in a process of its own: a broken one may crash its interpreter."""
     if importlib.util.find_spec("torch") is None:
         if settings.redis_url is not None:
             return Check("training", "no torch: API and sweeper need none, workers do")

@@ -6,12 +6,12 @@ from labelaudit.errors import InputError
 
 
 def require_worker() -> None:
-    """Make sure that this machine can train."""
+    """Raise if PyTorch is not installed."""
     _require("torch")
 
 
 def require_demo() -> None:
-    """Make sure that the demo's images are here."""
+    """Raise if scikit-learn, which has the demo's images, is not installed."""
     _require("sklearn")
 
 

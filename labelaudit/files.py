@@ -1,14 +1,11 @@
-"""Files that appear under their name only when they are whole, or tell how far they are read."""
+"""Files that appear under their name only when they are whole."""
 
-import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from typing_extensions import override
 
 
 @contextmanager
@@ -17,31 +14,19 @@ def replacing(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_to_disk(temporary)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def sync_to_disk(path: Path) -> None:
+    """Return once the file is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def write_json(target: Path, value: Any) -> None:
-    """Write a value such that people can read it too."""
+    """Write a value as JSON that people can read."""
     with replacing(target) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
-class ReportingFile(io.FileIO):
-    """A file that tells how much of it was read."""
-
-    def __init__(self, path: Path, on_read: Callable[[int], None] | None) -> None:
-        """Open for reading; `on_read` gets the number of bytes read so far."""
-        super().__init__(path)
-        self._on_read = on_read
-
-    @override
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read on."""
-        data = super().read(-1 if size is None else size)
-        if self._on_read is not None:
-            self._on_read(self.tell())
-        return data

@@ -15,13 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labelaudit.configuration import load_settings
-from labelaudit.database import upgrade_database
+from labelaudit.administration import (
+    ensure_key_file,
+    ensure_tenant,
+    load_settings,
+    upgrade_database,
+)
 from labelaudit.errors import InputError
 from labelaudit.extras import require_worker
-from labelaudit.keys import ensure_key_file, ensure_tenant
-from labelaudit.parent import PARENT_PID_VARIABLE
-from labelaudit.supervisor import Program, StopRequests, Supervisor
+from labelaudit.supervisor import PARENT_PID_VARIABLE, Program, StopRequests, Supervisor
 from labelaudit.terminal import note, say
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def run_api(host: str | None, port: int | None, listener: int | None) -> None:
 
 
 def _share_arenas() -> None:
-    """Keep the memory of a busy API flat: by default glibc lets each thread hoard an arena.
+    """Let threads share two arenas of memory: glibc gives each thread its own, which grow.
 
     What `MALLOC_ARENA_MAX=2` does, which would have to be set before the program starts. Elsewhere
     than on glibc nothing happens.
@@ -108,7 +110,7 @@ def _keep_for_good() -> None:
 
 @contextmanager
 def only_one_serve(folder: Path) -> Iterator[Path]:
-    """Hold the folder's lock; yield the lock file, which holds the URL while one answers."""
+    """Hold the folder's lock; yield the lock file, which names the URL of a ready service."""
     path = folder / LOCK_NAME
     with path.open("a+") as file:
         try:
@@ -130,7 +132,7 @@ def only_one_serve(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _listen(settings: "Settings") -> Iterator[socket.socket]:
-    """Take the port once, for all lives of the API process: callers wait while it restarts."""
+    """Listen on the port here, so that callers wait while the API process restarts."""
     try:
         addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = min(
@@ -160,7 +162,7 @@ def _prepare(settings: "Settings") -> None:
 
 
 def _programs(settings: "Settings", listener: int) -> list[Program]:
-    # -P: a folder of the user's that is named `app` or `worker` must not be taken for ours.
+    # -P: Python must not import a folder `app` or `worker` of the user's.
     python = (sys.executable, "-P", "-m", "labelaudit")
     api = (*python, "api", "--host", settings.host, "--port", str(settings.port))
     return [
@@ -181,7 +183,7 @@ def _child_environ(settings: "Settings") -> dict[str, str]:
 
 
 class _Announcer:
-    """Says where the service is, once it answers."""
+    """Prints the URL of the service when it answers."""
 
     def __init__(self, settings: "Settings", lock: Path) -> None:
         self._settings = settings
@@ -190,7 +192,7 @@ class _Announcer:
         self._next = 0.0
 
     def look(self) -> None:
-        """Ask the service whether it is ready; called often."""
+        """Print the URL if the service is ready; called often."""
         if self._announced or time.monotonic() < self._next:
             return
         if self._is_ready():

@@ -1,10 +1,11 @@
-"""Keeps the processes of the service running, and ends them all."""
+"""Keep the processes of the service running, and end them all."""
 
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -13,6 +14,9 @@ from labelaudit.terminal import note
 
 _TICK_SECONDS = 0.1
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PARENT_PID_VARIABLE = "LABELAUDIT_PARENT_PID"
+_CHECK_SECONDS = 0.5
+_GRACE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,14 @@ class Pace:
     healthy_after: float = 30.0
     """A process that ran this long has not failed to start."""
     grace: float = 25.0
-    """From the request to end until the kill; a worker writes a checkpoint in it."""
+    """Seconds from SIGTERM to SIGKILL; a worker writes a checkpoint meanwhile."""
 
 
 class StopRequests:
     """Counts the signals that ask this process to end."""
 
     def __init__(self) -> None:
-        """Count from now on, in place of being ended."""
+        """Replace the handlers that would end the process."""
         self.count = 0
         for number in _STOP_SIGNALS:
             signal.signal(number, self._on_signal)
@@ -51,7 +55,7 @@ class StopRequests:
 
 
 class Supervisor:
-    """Runs programs side by side; one that ends is started again, with growing pauses."""
+    """Runs programs side by side, and restarts one that ends, after growing pauses."""
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class Supervisor:
             self._stop_all()
 
     def _stop_all(self) -> None:
-        """Ask each to end; kill what is left after the grace, or at a second request."""
+        """Send SIGTERM; send SIGKILL after the grace or at a second request to stop."""
         for child in self._children:
             child.ask_to_end()
         deadline = time.monotonic() + self._pace.grace
@@ -90,7 +94,7 @@ class Supervisor:
 
 
 class _Child:
-    """One program, its process, and when it is started next."""
+    """One program with its process and the time of its next start."""
 
     def __init__(self, program: Program, environ: Mapping[str, str], pace: Pace) -> None:
         self._program = program
@@ -146,3 +150,24 @@ class _Child:
             f"{self._program.name} ended with exit code {exit_code}; "
             f"starting it again in {self._pause:g} s"
         )
+
+
+def follow_parent(environ: MutableMapping[str, str]) -> None:
+    """End this process once the parent named in its environment is gone.
+
+    The variable is taken out: the processes that this one starts have another parent.
+    """
+    expected = environ.pop(PARENT_PID_VARIABLE, "")
+    if expected.isdecimal():
+        watch = threading.Thread(
+            target=_watch, args=(int(expected),), daemon=True, name="parent-watch"
+        )
+        watch.start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_CHECK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)  # first the clean way, as if the parent had asked
+    time.sleep(_GRACE_SECONDS)
+    os._exit(1)

@@ -26,13 +26,6 @@ def protect(table: str, condition: str = OWN) -> None:
     op.execute(f"CREATE POLICY tenant_wall ON {table} USING ({condition}) WITH CHECK ({condition})")
 
 
-def unprotect(table: str) -> None:
-    """Take the wall of one table down."""
-    if _on_postgres():
-        op.execute(f"DROP POLICY tenant_wall ON {table}")
-        op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
-
-
 def grant_role(connection: Connection) -> None:
     """Let the role of the requests work in this schema; make the role where that is allowed.
 
@@ -63,9 +56,6 @@ def leave_role() -> None:
         return
     for what in ("ALL ON ALL TABLES", "ALL ON ALL SEQUENCES"):
         op.execute(f"REVOKE {what} IN SCHEMA public FROM {ROLE}")
-        # Earlier versions granted these; without them this does nothing.
-        default = what.replace("ON ALL ", "ON ")
-        op.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE {default} FROM {ROLE}")
 
 
 def _is_member(connection: Connection) -> bool:

@@ -17,13 +17,14 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 MAX_FILE_LINES = 400
 MAX_TEST_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
+GENERATED = {"labelaudit/schemas.py"}
 QUERIES = {"select", "insert", "update", "delete"}
 MAY_COMMIT = {"app/core/db.py"}
 MAY_QUERY = {"app/core/bulk.py"}
 """Knows how to insert, not what."""
 MAY_START_THREADS = {
     "app/core/background.py",
-    "labelaudit/parent.py",  # these two compare two numbers and end their process
+    "labelaudit/supervisor.py",  # these two compare two numbers and end their process
     "worker/child.py",
     "worker/process.py",  # its end is an event of its own
     "worker/webhooks.py",  # one message each
@@ -71,7 +72,8 @@ class TestSource:
     """Each test names all that break its rule."""
 
     def test_files_are_short_enough_to_read_at_once(self) -> None:
-        assert [_name(path) for path in SOURCES if _num_file_lines(path) > MAX_FILE_LINES] == []
+        written = [path for path in SOURCES if _name(path) not in GENERATED]
+        assert [_name(path) for path in written if _num_file_lines(path) > MAX_FILE_LINES] == []
 
     def test_functions_are_short(self) -> None:
         long = [

@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 from typing_extensions import override
 
-from app.datasets.intake_repository import IntakeRepository
 from app.exports.repository import ExportRepository
 from app.exports.schemas import HOLDS_IMAGES, ExportFormat
 from worker.exporter.inputs import LOG, SAMPLES
@@ -32,8 +31,7 @@ class ExportStage(Stage):
 
     def __init__(self, context: StageContext) -> None:
         """Work for one attempt."""
-        self._context = context
-        self._attempt = context.attempt
+        super().__init__(context)
         self._blob_dir: Path | None = None
 
     @override
@@ -56,8 +54,7 @@ class ExportStage(Stage):
     @override
     def spec(self, folder: Path) -> dict[str, Any]:
         with self._context.database.read() as session:
-            intake = IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
-            dataset = intake.get()
+            dataset = self._intake(session).get()
         return {
             "options": self._attempt.options,
             "dataset": {

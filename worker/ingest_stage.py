@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from app.core.bulk import batches
 from app.core.durable import publish_file
-from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.models import AttemptOutcome, Dataset, DatasetState, JobKind, JobState, Queue
 from worker.earlier_version import Earlier
@@ -34,11 +33,10 @@ class IngestStage(Stage):
 
     def __init__(self, context: StageContext, dataset: Dataset) -> None:
         """Work for one attempt, which makes `dataset` ready."""
+        super().__init__(context)
         self._columns = dataset.columns or {}
         self._name = dataset.upload_name
         self._earlier = Earlier(context, dataset)
-        self._context = context
-        self._attempt = context.attempt
         self._share = INGEST_SHARE if self._attempt.kind is JobKind.AUDIT else 1.0
 
     @override
@@ -141,9 +139,6 @@ class IngestStage(Stage):
                 self._intake(session).add_rejected(batch)
             num_written += len(batch)
         return num_written
-
-    def _intake(self, session: Any) -> IntakeRepository:
-        return IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:

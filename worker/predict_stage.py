@@ -7,7 +7,6 @@ from uuid import UUID
 from typing_extensions import override
 
 from app.core.storage import BlobStore
-from app.datasets.intake_repository import IntakeRepository
 from app.findings.repository import FindingRepository
 from app.jobs.repository import JobRepository
 from app.models import Artifact
@@ -16,7 +15,7 @@ from worker.errors import ChildFailedError
 from worker.predictions.files import ANSWER
 from worker.process import Event
 from worker.publisher import Publisher
-from worker.stage import Stage, StageContext
+from worker.stage import Stage
 from worker.supervisor import Lease, RowUpdate
 
 _WEIGHTS, _CARD = "safetensors", "card"
@@ -28,11 +27,6 @@ class PredictStage(Stage):
     name = "predict"
     module = "worker.predictor"
 
-    def __init__(self, context: StageContext) -> None:
-        """Work for one attempt."""
-        self._context = context
-        self._attempt = context.attempt
-
     @override
     def spec(self, folder: Path) -> dict[str, Any]:
         options, job_id = self._attempt.options, self._attempt.fence.job_id
@@ -40,8 +34,7 @@ class PredictStage(Stage):
         names = [artifact.sha256 for artifact in model.values()]
         blobs = BlobStore(self._context.blobs.bring(names, folder, lambda: None))
         with self._context.database.read() as session:
-            intake = IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
-            image_size = intake.get().image_size
+            image_size = self._intake(session).get().image_size
         return {
             "job_id": str(job_id),
             "model_job_id": options["job_id"],

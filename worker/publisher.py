@@ -54,13 +54,24 @@ class Publisher:
             media_type=media_type,
         )
 
-    def finish(self, session: Session, artifacts: Sequence[Artifact]) -> None:
+    def finish(
+        self,
+        session: Session,
+        artifacts: Sequence[Artifact],
+        first_look: Sequence[tuple[int, bool]] = (),
+    ) -> None:
         """Show everything at once and end the job, inside the caller's unit of work.
+
+        Args:
+            session: Of the unit of work.
+            artifacts: Files of the results.
+            first_look: Samples to look at first, and whether chance alone chose each.
 
         Raises:
             FencedError: Somebody else owns the job; nothing is shown.
         """
         self._add(session, artifacts)
+        self._results(session).set_first_look(first_look)
         self._results(session).supersede()
         self._end(session, result_version=self.version)
         self._results(session).drop_unpublished()

@@ -23,6 +23,7 @@ from app.datasets.service import DatasetService
 from app.findings.repository import FindingRepository
 from app.jobs.repository import JobRepository
 from app.learning.repository import VERIFIED, Judged, LearningRepository
+from app.models import CONFLICT
 from worker.errors import ChildFailedError
 from worker.process import Event
 from worker.publisher import Publisher
@@ -41,8 +42,7 @@ class RecalibrateStage(Stage):
 
     def __init__(self, context: StageContext) -> None:
         """Work for one attempt."""
-        self._context = context
-        self._attempt = context.attempt
+        super().__init__(context)
         self._audit_id = UUID(self._attempt.options["job_id"])
         self._version_id = 0
         self._decided_until = 0
@@ -124,9 +124,10 @@ def write_evidence(folder: Path, judged: Iterator[Judged], doubted: set[int]) ->
         columns["p_now"].append(np.nan if row.p_mislabeled is None else row.p_mislabeled)
         columns["says_wrong"].append(-1 if says is None else int(says))
         columns["is_left"].append(row.decision is None or row.sample_id in doubted)
-        columns["is_random"].append(row.is_random)
+        columns["by_chance"].append(row.by_chance)
         columns["given_label"].append(row.given_label)
         columns["suggested_label"].append(row.suggested_label)
+        columns["is_conflict"].append(row.verdict == CONFLICT)
     np.savez(folder / EVIDENCE.file, **{name: np.array(values) for name, values in columns.items()})  # type: ignore[arg-type]  # numpy types only its flag
 
 
@@ -135,7 +136,7 @@ def _learned(row: dict[str, Any], version: int, p: float, *, is_flagged: bool) -
     if row["p_mislabeled"] is None or row["verdict"] == VERIFIED:
         return row | {"version_id": version}
     verdict = row["verdict"]
-    if is_flagged and verdict != _OFF_TOPIC:
+    if is_flagged and verdict not in {_OFF_TOPIC, CONFLICT}:
         verdict = _MISLABELED
     elif not is_flagged and verdict == _MISLABELED:
         verdict = _CLEAN

@@ -11,7 +11,8 @@ class _Table(NamedTuple):
 EVIDENCE = _Table(
     "evidence.npz",
     (
-        "p", "p_now", "says_wrong", "is_left", "is_random", "given_label", "suggested_label",
+        "p", "p_now", "says_wrong", "is_left", "by_chance", "given_label", "suggested_label",
+        "is_conflict",
     ),
 )  # fmt: skip
 RESULTS = "recalibrated.npz"

@@ -10,26 +10,33 @@ import numpy.typing as npt
 
 import ml
 from app.core.durable import write_json
+from app.models import CONFLICT
 from ml.detection.hypotheses import UNINFORMATIVE
 from ml.detection.intervals import MIN_WRONG, UNKNOWN
+from ml.detection.verdict import MAX_TOLD_WIDTH
 from worker.child import read_spec, telling_full_disk
 from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
 
 CURVE_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
-MIN_RANDOM = 50
-"""Decided samples drawn at random from which on they alone tell what is left: the others were
-chosen, perhaps by more than their probability."""
+MIN_STATED = 30
+"""Decisions from which on rates are stated that the network alone could not tell (convention)."""
+MIN_FITTING = 0.01
+"""Decisions less probable than this contradict every correction (convention)."""
+RATES = ("noise_rate", "noise_rate_interval")
 RENEWED = (
-    "noise_rate", "noise_rate_interval", "expected_precision", "expected_precision_interval",
+    *RATES, "expected_precision", "expected_precision_interval",
     "expected_recall", "expected_recall_interval", "num_flagged", "num_sure", "noise_structure",
-    "per_class", "class_pairs",
+    "per_class", "class_pairs", "fallbacks",
 )  # fmt: skip
 """Of a report."""
 UNSTATED: dict[str, Any] = {"noise_rate_interval": UNKNOWN, "expected_recall": None}
-OLDER: dict[str, Any] = {"fallbacks": [], "noise_structure": {"is_structured": None}}
-"""What reports of earlier versions may lack."""
+MISFIT = (
+    "The decisions differ from what the audit expected by more than learning can correct: where "
+    "nobody has decided, the probabilities may be off."
+)
 NUM_BINS = 10
 Columns = dict[str, npt.NDArray[Any]]
+Floats = npt.NDArray[np.float64]
 
 
 @telling_full_disk()
@@ -39,29 +46,51 @@ def main() -> None:
     folder = Path(spec["out_dir"])
     with np.load(folder / EVIDENCE.file, allow_pickle=False) as file:
         columns = {name: file[name] for name in EVIDENCE.columns}
-    report = OLDER | json.loads((folder / REPORT).read_text())
-    fitted = ml.recalibrate(columns["p"], columns["says_wrong"] == 1, columns["says_wrong"] >= 0)
-    findings = renewed(columns, fitted, can_flag=UNINFORMATIVE not in report["fallbacks"])
+    report = json.loads((folder / REPORT).read_text())
+    before = original(report)
+    fitted = ml.recalibrate(
+        columns["p"],
+        columns["says_wrong"] == 1,
+        columns["says_wrong"] >= 0,
+        noise_rate_interval=before["noise_rate_interval"],
+    )
+    findings = renewed(columns, fitted, was_told=UNINFORMATIVE not in before["fallbacks"])
     np.savez(folder / RESULTS, p_mislabeled=findings.p_mislabeled, flagged=findings.flagged)
-    calibration = describe(columns, fitted, findings.p_mislabeled)
-    calibration["decided_until"] = spec["decided_until"]
-    write_json(folder / CALIBRATION, calibration)
     learned = _renewed_report(report, findings, columns, spec["classes"])
+    calibration = describe(columns, fitted, findings.p_mislabeled) | {
+        "decided_until": spec["decided_until"],
+        "rates": {"before": before, "after": {name: learned[name] for name in RATES}},
+    }
+    if calibration["predictive_check"] < MIN_FITTING:
+        learned["warnings"].append(MISFIT)
+    write_json(folder / CALIBRATION, calibration)
     write_json(folder / REPORT, learned | {"calibration": calibration})
 
 
-def renewed(columns: Columns, fitted: ml.Calibration, *, can_flag: bool) -> ml.Findings:
+def original(report: dict[str, Any]) -> dict[str, Any]:
+    """Return what the audit itself stated, before any decision."""
+    if "calibration" in report:
+        before: dict[str, Any] = report["calibration"]["rates"]["before"]
+        return before
+    return {name: report[name] for name in (*RATES, "fallbacks")}
+
+
+def renewed(columns: Columns, fitted: ml.Correction, *, was_told: bool) -> ml.Findings:
     """Return what decisions make of an audit's findings.
 
     Args:
         columns: The evidence.
         fitted: What decisions say of the probabilities.
-        can_flag: False where the network learned too little: still nothing is flagged then, and no
-            quality is stated.
+        was_told: False where the network learned too little to state anything. Then something is
+            flagged and stated only once there are `MIN_STATED` decisions, and these leave an
+            interval of the noise rate no wider than `MAX_TOLD_WIDTH`.
     """
     p_new = np.where(np.isnan(columns["p"]), columns["p_now"], fitted.apply(columns["p"]))
+    low, high = _noise_rate_interval(columns, fitted)
+    is_narrow = high - low <= MAX_TOLD_WIDTH
+    is_told = was_told or (fitted.num_wrong + fitted.num_right >= MIN_STATED and is_narrow)
     # Only what has another class to suggest can be called wrong.
-    can_be_wrong = can_flag & (columns["suggested_label"] != columns["given_label"])
+    can_be_wrong = is_told & (columns["suggested_label"] != columns["given_label"])
     p_flaggable = np.where(can_be_wrong, p_new, np.nan)
     flagged = ml.worth_a_look(p_flaggable)
     rates = _rates(p_new, flagged)
@@ -69,18 +98,18 @@ def renewed(columns: Columns, fitted: ml.Calibration, *, can_flag: bool) -> ml.F
         p_mislabeled=p_new,
         suggested_label=columns["suggested_label"],
         suggested_confidence=np.zeros_like(p_new),
-        flagged=flagged,
+        flagged=flagged | columns["is_conflict"],
         sure=ml.surely_wrong(p_flaggable),
         rank=np.arange(1, len(p_new) + 1),
         loss=np.zeros_like(p_new),
         signals={},
-        verdict=np.full(len(p_new), ""),
-        **rates | (_intervals(columns, fitted, flagged, rates) if can_flag else UNSTATED),
-        fallback=None if can_flag else UNINFORMATIVE,
+        verdict=np.where(columns["is_conflict"], CONFLICT, ""),
+        **rates | (_intervals(columns, fitted, flagged, rates) if is_told else UNSTATED),
+        fallback=None if is_told else UNINFORMATIVE,
     )
 
 
-def _rates(p_new: npt.NDArray[np.float64], flagged: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def _rates(p_new: Floats, flagged: npt.NDArray[np.bool_]) -> dict[str, Any]:
     num_judged, num_flagged = int((~np.isnan(p_new)).sum()), int(flagged.sum())
     found, expected = float(p_new[flagged].sum()), float(np.nansum(p_new))
     return {
@@ -91,22 +120,15 @@ def _rates(p_new: npt.NDArray[np.float64], flagged: npt.NDArray[np.bool_]) -> di
 
 
 def _intervals(
-    columns: Columns,
-    fitted: ml.Calibration,
-    flagged: npt.NDArray[np.bool_],
-    rates: dict[str, Any],
+    columns: Columns, fitted: ml.Correction, flagged: npt.NDArray[np.bool_], rates: dict[str, Any]
 ) -> dict[str, Any]:
     """Return 95 % intervals of the rates: what decisions have left open.
 
     Those of the audit came from hypotheses, which the decisions have spoken on since.
     """
-    p, num_flagged = columns["p"], int(flagged.sum())
-    num_judged = max(int((~np.isnan(columns["p_now"])).sum()), 1)
-    total = ml.estimate_remaining(fitted, p, np.ones_like(flagged))
-    intervals = {"noise_rate": (total.low / num_judged, total.high / num_judged)}
-    if num_flagged:
-        found = ml.estimate_remaining(fitted, p, flagged)
-        missed = ml.estimate_remaining(fitted, p, ~flagged)
+    intervals = {"noise_rate": _noise_rate_interval(columns, fitted)}
+    if num_flagged := int(flagged.sum()):
+        found, missed = _count(columns, fitted, flagged), _count(columns, fitted, ~flagged)
         intervals["expected_precision"] = found.low / num_flagged, found.high / num_flagged
         intervals["expected_recall"] = (
             found.low / max(found.low + missed.high, MIN_WRONG),
@@ -116,6 +138,23 @@ def _intervals(
         f"{name}_interval": (min(low, rates[name]), max(high, rates[name]))
         for name, (low, high) in intervals.items()
     }
+
+
+def _noise_rate_interval(columns: Columns, fitted: ml.Correction) -> tuple[float, float]:
+    num_judged = max(int((~np.isnan(columns["p_now"])).sum()), 1)
+    total = _count(columns, fitted, np.ones(len(columns["p"]), dtype=np.bool_))
+    return total.low / num_judged, total.high / num_judged
+
+
+def _count(columns: Columns, fitted: ml.Correction, where: npt.NDArray[np.bool_]) -> ml.WrongCount:
+    """Return how many of these labels are wrong: those found, and those expected of the others."""
+    says_wrong = columns["says_wrong"]
+    num_found = int((where & (says_wrong == 1)).sum())
+    open_p = columns["p"][where & (says_wrong < 0) & ~np.isnan(columns["p"])]
+    left = fitted.count_wrong(open_p)
+    return ml.WrongCount(
+        estimate=left.estimate + num_found, low=left.low + num_found, high=left.high + num_found
+    )
 
 
 def _renewed_report(
@@ -131,38 +170,31 @@ def _renewed_report(
         mixture=None,
         histogram=None,
     )
+    others = [name for name in report["fallbacks"] if name != UNINFORMATIVE]
+    summary["fallbacks"] = others + summary["fallbacks"]
     told = report | {name: summary[name] for name in RENEWED}
-    stale = ml.warn_of_report(report, label, classes)
+    stale = [*ml.warn_of_report(report, label, classes), MISFIT]
     kept = [text for text in report["warnings"] if text not in stale]
     return told | {"warnings": kept + ml.warn_of_report(told, label, classes)}
 
 
-def describe(
-    columns: Columns, fitted: ml.Calibration, p_new: npt.NDArray[np.float64]
-) -> dict[str, Any]:
+def describe(columns: Columns, fitted: ml.Correction, p_new: Floats) -> dict[str, Any]:
     """Return what the decisions say of the probabilities, and of what is left."""
-    p, is_left = columns["p"], columns["is_left"].astype(np.bool_)
-    is_decided = columns["says_wrong"] >= 0
-    by_chance = is_decided & columns["is_random"].astype(np.bool_)
-    is_random_enough = int(by_chance.sum()) >= MIN_RANDOM
-    judge = fitted
-    if is_random_enough:
-        judge = ml.recalibrate(p, columns["says_wrong"] == 1, by_chance)
+    p, says_wrong = columns["p"], columns["says_wrong"]
+    p_left = p[columns["is_left"].astype(np.bool_) & ~np.isnan(p)]
+    used = (says_wrong >= 0) & ~np.isnan(p)
     return {
-        "num_learned": int(is_decided.sum()),
+        "num_learned": int((says_wrong >= 0).sum()),
         "num_wrong": fitted.num_wrong,
-        "remaining": asdict(ml.estimate_remaining(judge, p, is_left)),
-        "remaining_from": "random_sample" if is_random_enough else "decisions",
-        "curve": [asdict(point) for point in ml.review_curve(judge, p, is_left, CURVE_STEPS)],
-        "reliability": _reliability(p, p_new, columns["says_wrong"]),
+        "remaining": asdict(fitted.count_wrong(p_left)),
+        "remaining_from": "decisions",
+        "curve": [asdict(point) for point in fitted.review_curve(p_left, CURVE_STEPS)],
+        "predictive_check": ml.predictive_check(fitted, p[used], says_wrong[used] == 1),
+        "reliability": _reliability(p[used], p_new[used], says_wrong[used]),
     }
 
 
-def _reliability(
-    p: npt.NDArray[np.float64], p_new: npt.NDArray[np.float64], says_wrong: npt.NDArray[np.int64]
-) -> list[dict[str, float]]:
-    used = (says_wrong >= 0) & ~np.isnan(p)
-    p, p_new, wrong = p[used], p_new[used], says_wrong[used]
+def _reliability(p: Floats, p_new: Floats, wrong: npt.NDArray[np.int64]) -> list[dict[str, float]]:
     bins = np.minimum((p * NUM_BINS).astype(np.int64), NUM_BINS - 1)
     return [
         {

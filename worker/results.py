@@ -17,7 +17,7 @@ import torch
 import ml
 from app.core.durable import write_json
 from worker.evidence_files import Judged, write_class_losses, write_evidence
-from worker.finding_rows import FINDINGS_FILE, SIGNAL, VERIFIED
+from worker.finding_rows import FINDINGS_FILE, FIRST_LOOK_FILE, SIGNAL, VERIFIED
 from worker.model_files import write_model
 from worker.training_data import Labels, TrainingData
 from worker.training_inputs import TrainingInputs
@@ -50,6 +50,7 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
         signals=signals,
     )
     findings = ml.pin(findings, data.train_labels, data.verified)
+    findings = ml.mark_conflicts(findings, data.pictures, data.verified)
     test = None
     if len(data.test_labels):
         test = ml.evaluate(state, results.inputs.test, data.test_labels, device=device)
@@ -114,9 +115,15 @@ def write_findings(
     *,
     verified: npt.NDArray[np.bool_] | None = None,
 ) -> None:
-    """Write one array per column of the findings table, rows in order of the training samples."""
+    """Write one array per column of the findings table, rows in order of the training samples.
+
+    Beside them, which to look at first.
+    """
+    if verified is None:
+        verified = np.zeros(len(given_label), dtype=np.bool_)
+    _write_first_look(folder, findings, ~verified)
     columns: dict[str, npt.NDArray[Any]] = {
-        VERIFIED: np.zeros(len(given_label), dtype=np.bool_) if verified is None else verified,
+        VERIFIED: verified,
         "rank": findings.rank,
         "given_label": given_label,
         "suggested_label": findings.suggested_label,
@@ -131,6 +138,14 @@ def write_findings(
         columns["likely_probability"] = findings.likely.probability
     signals = {f"{SIGNAL}{name}": values for name, values in findings.signals.items()}
     np.savez(folder / FINDINGS_FILE, **columns, **signals)  # type: ignore[arg-type]  # numpy types only its flag
+
+
+def _write_first_look(
+    folder: Path, findings: ml.Findings, may_choose: npt.NDArray[np.bool_]
+) -> None:
+    rng = np.random.default_rng(0)  # equal audits ask for equal looks
+    looks = ml.choose_first_look(findings.p_mislabeled, findings.signals["spread"], may_choose, rng)
+    np.savez(folder / FIRST_LOOK_FILE, index=looks.index, by_chance=looks.by_chance)
 
 
 def write_trajectories(file: Path, losses: npt.NDArray[np.float16]) -> None:

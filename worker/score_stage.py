@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy.orm import Session
 from typing_extensions import override
 
 from app.core.bulk import batches
-from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.models import DatasetState, Split
-from worker.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows
+from worker.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows, first_look
 from worker.process import Event
 from worker.publisher import Publisher
 from worker.scores.arrays import LABELS, REPORT, SUMMARY
-from worker.stage import Stage, StageContext
+from worker.stage import Stage
 from worker.supervisor import Lease, RowUpdate
 
 
@@ -26,11 +24,6 @@ class ScoreStage(Stage):
 
     name = "score"
     module = "worker.scorer"
-
-    def __init__(self, context: StageContext) -> None:
-        """Work for one attempt."""
-        self._context = context
-        self._attempt = context.attempt
 
     @override
     def spec(self, folder: Path) -> dict[str, Any]:
@@ -63,7 +56,7 @@ class ScoreStage(Stage):
                 content_hash=summary["content_hash"],
                 ingest_report={"warnings": summary["warnings"], "duplicates": []},
             )
-            publisher.finish(session, artifacts)
+            publisher.finish(session, artifacts, first_look(folder, sample_ids))
         self._context.files.upload(self._attempt.dataset_id).unlink(missing_ok=True)
 
     def _write_samples(self, folder: Path, lease: Lease) -> list[int]:
@@ -79,9 +72,6 @@ class ScoreStage(Stage):
             first += len(batch)
         with self._context.database.read() as session:
             return [sample_id for sample_id, *_ in self._intake(session).labels()]
-
-    def _intake(self, session: Session) -> IntakeRepository:
-        return IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
 
 
 def _sample_rows(file: Path) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,12 @@
 """What the runner needs to know of a stage: its child, its news, and how its results get in."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
+
+from sqlalchemy.orm import Session
 
 from app.accounts.errors import QuotaExceededError
 from app.accounts.quota_service import Quotas
@@ -11,6 +14,7 @@ from app.core.blobs import Blobs, open_blobs
 from app.core.db import Database
 from app.core.settings import Settings
 from app.core.storage import DataFolder
+from app.datasets.intake_repository import IntakeRepository
 from worker.attempt import Attempt
 from worker.errors import ChildFailedError
 from worker.process import Event
@@ -50,29 +54,38 @@ class StageContext:
                 raise ChildFailedError(error.code, error.detail) from error
 
 
-class Stage(Protocol):
+class Stage(ABC):
     """One supervised child and what becomes of its output."""
 
-    name: str
-    module: str
+    name: ClassVar[str]
+    module: ClassVar[str]
 
-    def prepare(self, folder: Path, lease: Lease) -> None:  # noqa: ARG002 - most have none
+    def __init__(self, context: StageContext) -> None:
+        """Work for one attempt."""
+        self._context = context
+        self._attempt = context.attempt
+
+    def prepare(self, folder: Path, lease: Lease) -> None:  # noqa: B027 - most have nothing to do
         """Put input files into `folder`, also such as take long: the lease is kept meanwhile.
 
         Raises:
             CancelledError: The user does not want the job any more.
         """
-        return
 
+    @abstractmethod
     def spec(self, folder: Path) -> dict[str, Any]:
         """Return what the child is told; input files may be put into `folder`."""
 
+    @abstractmethod
     def translate(self, event: Event) -> RowUpdate:
         """Turn an event of the child into news for the job row."""
 
-    def publish_failure(self, folder: Path, lease: Lease) -> None:  # noqa: ARG002 - most have none
+    def publish_failure(self, folder: Path, lease: Lease) -> None:  # noqa: B027 - as above
         """Store what a child that failed leaves for the user, in fenced transactions."""
-        return
 
+    @abstractmethod
     def publish(self, folder: Path, lease: Lease) -> None:
         """Store the child's output and end the claim, in fenced transactions."""
+
+    def _intake(self, session: Session) -> IntakeRepository:
+        return IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)

@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
-from app.datasets.intake_repository import IntakeRepository
 from app.jobs.lease_repository import PACE_UNKNOWN
 from worker.files.npy import save_array
-from worker.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE, NPY_TYPE, finding_rows
+from worker.finding_rows import (
+    CLASS_LOSSES_FILE,
+    EVIDENCE_FILE,
+    NPY_TYPE,
+    finding_rows,
+    first_look,
+)
 from worker.frozen_decisions import FrozenDecisions
 from worker.process import Event
 from worker.publisher import Publisher
@@ -41,17 +46,17 @@ class TrainStage(Stage):
 
     def __init__(self, context: StageContext) -> None:
         """Work for one attempt."""
-        self._context = context
-        self._attempt = context.attempt
+        super().__init__(context)
         self._sample_ids: list[int] = []
 
     @override
     def spec(self, folder: Path) -> dict[str, Any]:
         with self._context.database.read() as session:
-            intake = IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
+            intake = self._intake(session)
             dataset = intake.get()
             rows = intake.labels()
             save_array(folder / "is_copy.npy", np.array(intake.copies(), dtype=np.bool_))
+            save_array(folder / "picture.npy", np.array(intake.pictures(), dtype=np.int64))
         decisions = self._decisions(folder)
         excluded = frozenset(decisions.excluded)
         self._sample_ids = [
@@ -114,7 +119,7 @@ class TrainStage(Stage):
             if kind not in _MAY_BE_MISSING or (folder / name).exists()
         ]
         with self._context.database.unit_of_work() as session:
-            publisher.finish(session, artifacts)
+            publisher.finish(session, artifacts, first_look(folder, self._sample_ids))
 
 
 def _save_labels(

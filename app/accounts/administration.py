@@ -24,7 +24,7 @@ from app.accounts.schemas import (
 from app.accounts.service import DEFAULT_TENANT, AccountService
 from app.core.errors import ForbiddenError
 from app.core.ids import not_found, parse_uuid
-from app.core.pagination import CREATED_KEY, Cursors, PageRequest
+from app.core.pagination import CREATED_KEY, Cursors, PageRequest, created_key, paginate
 from app.core.schemas import Page
 from app.models import Tenant
 
@@ -43,11 +43,9 @@ class KeyAdministration:
     def newest(self, page: PageRequest) -> Page[KeyRead]:
         """List keys, newest first, revoked ones too."""
         cursors = Cursors(CREATED_KEY, {"list": "keys"})
-        rows = KeyRepository(self._session, self._tenant_id).newest(
-            after=cursors.decode(page.cursor), limit=page.limit + 1
-        )
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
-        return Page(items=[KeyRead.of(row) for row in kept], next_cursor=cursor)
+        newest = KeyRepository(self._session, self._tenant_id).newest
+        rows, cursor = paginate(page, cursors, newest, key=created_key)
+        return Page(items=[KeyRead.of(row) for row in rows], next_cursor=cursor)
 
     def create(self, wanted: KeyCreate) -> KeyCreated:
         """Make a key."""
@@ -85,9 +83,8 @@ class TenantAdministration:
             own = self.read(str(self._caller.tenant_id))
             return Page(items=[own], next_cursor=None)
         cursors = Cursors(CREATED_KEY, {"list": "tenants"})
-        rows = self._tenants.newest(after=cursors.decode(page.cursor), limit=page.limit + 1)
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
-        return Page(items=[TenantRead.model_validate(row) for row in kept], next_cursor=cursor)
+        rows, cursor = paginate(page, cursors, self._tenants.newest, key=created_key)
+        return Page(items=[TenantRead.model_validate(row) for row in rows], next_cursor=cursor)
 
     def read(self, tenant_id: str) -> TenantRead:
         """Describe a tenant."""

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.accounts.audit_repository import AuditRepository
 from app.accounts.schemas import AuditEntryRead, Principal
 from app.core.clock import utc_now
-from app.core.pagination import NUMBER_KEY, Cursors, PageRequest
+from app.core.pagination import NUMBER_KEY, Cursors, PageRequest, paginate
 from app.core.schemas import Page
 from app.models import AuditEntry
 
@@ -37,8 +37,6 @@ class AuditLog:
 def read_log(session: Session, tenant_id: UUID, page: PageRequest) -> Page[AuditEntryRead]:
     """Return a part of a tenant's log, newest first."""
     cursors = Cursors(NUMBER_KEY, {"list": "audit-log"})
-    rows = AuditRepository(session, tenant_id).newest(
-        before=cursors.decode(page.cursor), limit=page.limit + 1
-    )
-    kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row.id)
-    return Page(items=[AuditEntryRead.model_validate(row) for row in kept], next_cursor=cursor)
+    newest = AuditRepository(session, tenant_id).newest
+    rows, cursor = paginate(page, cursors, newest, key=lambda row: row.id)
+    return Page(items=[AuditEntryRead.model_validate(row) for row in rows], next_cursor=cursor)

@@ -23,7 +23,7 @@ class AuditRepository:
         self._session.add(entry)
         self._session.flush()
 
-    def newest(self, *, before: int | None, limit: int) -> Sequence[AuditEntry]:
+    def newest(self, *, after: int | None, limit: int) -> Sequence[AuditEntry]:
         """Return a part of the log, newest first."""
         statement = (
             select(AuditEntry)
@@ -31,6 +31,6 @@ class AuditRepository:
             .order_by(AuditEntry.id.desc())
             .limit(limit)
         )
-        if before is not None:
-            statement = statement.where(AuditEntry.id < before)
+        if after is not None:
+            statement = statement.where(AuditEntry.id < after)
         return self._session.scalars(statement).all()

@@ -16,22 +16,18 @@ from app.accounts.schemas import (
     KeyRotate,
     UsageRead,
 )
-from app.core.errors import (
-    ForbiddenError,
-    InvalidCursorError,
-    NotFoundError,
-    UnauthenticatedError,
-)
+from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.schemas import Page
 from app.http.deps import ContextDep, ReadSession, WriteSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 
-_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
-
 router = APIRouter(
-    prefix="/v1", tags=["administration"], route_class=IdempotentRoute, responses=problems(*_ALWAYS)
+    prefix="/v1",
+    tags=["administration"],
+    route_class=IdempotentRoute,
+    responses=problems(*COMMON_ERRORS),
 )
 
 

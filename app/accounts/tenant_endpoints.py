@@ -10,25 +10,18 @@ from app.accounts.auth import Admin
 from app.accounts.errors import TenantExistsError
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.schemas import TenantCreate, TenantCreated, TenantQuotas, TenantRead
-from app.core.errors import (
-    ForbiddenError,
-    InvalidCursorError,
-    NotFoundError,
-    UnauthenticatedError,
-)
+from app.core.errors import ForbiddenError, InvalidCursorError, NotFoundError
 from app.core.schemas import Page
 from app.http.deps import ContextDep, begin_request
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-
-_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
 
 router = APIRouter(
     prefix="/v1/tenants",
     tags=["administration"],
     route_class=IdempotentRoute,
-    responses=problems(*_ALWAYS),
+    responses=problems(*COMMON_ERRORS),
 )
 
 

@@ -7,16 +7,11 @@ from app.accounts.idempotency import IdempotentRoute
 from app.claims.errors import TooManyClaimsError
 from app.claims.schemas import AgreementRead, ClaimRead, ClaimWrite, ConflictRead, ReleaseRead
 from app.claims.service import ClaimService
-from app.core.errors import (
-    ForbiddenError,
-    InvalidCursorError,
-    NotFoundError,
-    UnauthenticatedError,
-)
+from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.schemas import Page
 from app.findings.errors import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 
@@ -25,11 +20,8 @@ router = APIRouter(
     tags=["reviewers"],
     route_class=IdempotentRoute,
     responses=problems(
-        UnauthenticatedError,
-        ForbiddenError,
+        *COMMON_ERRORS,
         NotFoundError,
-        ValidationFailedError,
-        DatabaseUnavailableError,
         NotFinishedError,
         NoFindingsError,
     ),

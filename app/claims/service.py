@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal
 from app.claims.errors import TooManyClaimsError
-from app.claims.opinions import agreement_of, by_sample, disputed
+from app.claims.opinions import Disputed, agreement_of, by_sample, disputed
 from app.claims.repository import ClaimRepository
 from app.claims.rows import ClaimedRow
 from app.claims.schemas import (
@@ -19,7 +19,7 @@ from app.claims.schemas import (
 )
 from app.core.clock import utc_now
 from app.core.ids import parse_sample_id
-from app.core.pagination import NUMBER_KEY, Cursors, PageRequest
+from app.core.pagination import NUMBER_KEY, Cursors, PageRequest, paginate
 from app.core.queue import WakeUps
 from app.core.schemas import Page
 from app.datasets.service import DatasetService
@@ -123,16 +123,14 @@ class ClaimService:
         job, _ = self._findings.published(job_id)
         classes = self._datasets.find(str(job.dataset_id)).classes
         cursors = Cursors(NUMBER_KEY, {"conflicts": job.id})
-        after = cursors.decode(page.cursor)
-        rows = [
-            sample
-            for sample in by_sample(self._claims_of(job).opinions(job.id))
-            if sample.is_open and (after is None or sample.sample_id > after)
-        ]
-        kept, cursor = cursors.cut(
-            rows[: page.limit + 1], page.limit, key=lambda row: row.sample_id
-        )
-        return Page(items=[ConflictRead.of(row, classes) for row in kept], next_cursor=cursor)
+
+        def conflicts(*, after: int | None, limit: int) -> Sequence[Disputed]:
+            samples = by_sample(self._claims_of(job).opinions(job.id))
+            later = [each for each in samples if after is None or each.sample_id > after]
+            return [each for each in later if each.is_open][:limit]
+
+        rows, cursor = paginate(page, cursors, conflicts, key=lambda row: row.sample_id)
+        return Page(items=[ConflictRead.of(row, classes) for row in rows], next_cursor=cursor)
 
     def disputed(self, job: Job) -> set[int]:
         """Return the samples that reviewers still see differently."""

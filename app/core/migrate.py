@@ -7,6 +7,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
@@ -16,19 +17,46 @@ from app.core.db import Database, make_engine
 from migrations.tenancy import grant_role
 
 _VERSION_TABLE = "alembic_version"
+LAST_OF_OLDER = "ece70257ba7575b16f285ffe2247f5016ff67bf3"
+"""The last commit that upgrades databases of before the first version that there is today."""
+
+
+class UnknownSchemaError(Exception):
+    """The database is at a version of the schema that this program has no migration from."""
+
+    def __init__(self, version: str) -> None:
+        """Say what to do."""
+        super().__init__(
+            f"the database is at the schema version {version}, which this program does not know: "
+            f"an older database is upgraded by commit {LAST_OF_OLDER} first, a newer one needs "
+            "the newer program"
+        )
 
 
 def upgrade(url: str) -> None:
-    """Upgrade to the newest schema; a fresh SQLite file is made with its folder."""
+    """Upgrade to the newest schema; a fresh SQLite file is made with its folder.
+
+    Raises:
+        UnknownSchemaError: There is no way from where the database is.
+    """
     engine = make_engine(url)
     if engine.url.get_backend_name() == "sqlite" and engine.url.database:
         Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
     try:
         with engine.begin() as connection:
+            _require_known(connection)
             command.upgrade(make_config(connection), "head")
             grant_role(connection)
     finally:
         engine.dispose()
+
+
+def _require_known(connection: Connection) -> None:
+    scripts = ScriptDirectory.from_config(make_config())
+    known = {script.revision for script in scripts.walk_revisions()}
+    for version in MigrationContext.configure(connection).get_current_heads():
+        if version not in known:
+            raise UnknownSchemaError(version)
 
 
 def is_current(database: Database) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
@@ -18,6 +18,8 @@ DEFAULT_LIMIT = 100
 
 K = TypeVar("K")
 R = TypeVar("R")
+K_contra = TypeVar("K_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 # Larger numbers would be an error inside the database driver.
 RowNumber = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -32,6 +34,13 @@ class PageRequest:
 
     limit: int = DEFAULT_LIMIT
     cursor: str | None = None
+
+
+class Fetch(Protocol[K_contra, R_co]):
+    """Returns the first `limit` rows of a list, or those after a key."""
+
+    def __call__(self, *, after: K_contra | None, limit: int) -> Sequence[R_co]:
+        """Ask the database."""
 
 
 class Cursors(Generic[K]):
@@ -69,6 +78,32 @@ class Cursors(Generic[K]):
         page = rows[:limit]
         content = {"q": self._query, "k": self._key.dump_python(key(page[-1]), mode="json")}
         return page, base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+
+
+class HasCreated(Protocol):
+    """A row that is listed by the time at which it was made."""
+
+    id: Any
+    created_at: Any
+
+
+def created_key(row: HasCreated) -> tuple[datetime, UUID]:
+    """Return the key of a row in a list by time."""
+    return row.created_at, row.id
+
+
+def paginate(
+    page: PageRequest, cursors: Cursors[K], fetch: Fetch[K, R], *, key: Callable[[R], K]
+) -> tuple[Sequence[R], str | None]:
+    """Return one page of a list and the cursor of the next one.
+
+    One row more than the page holds is asked for: it tells whether there is a next page.
+
+    Raises:
+        InvalidCursorError: The cursor of `page` is not one of `cursors`.
+    """
+    rows = fetch(after=cursors.decode(page.cursor), limit=page.limit + 1)
+    return cursors.cut(rows, page.limit, key=key)
 
 
 def _hashable(key: Any) -> Any:

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     webhook_targets: Literal["public", "any"] = "public"
     """`any` also sends to private addresses and without TLS: for receivers in your own network."""
 
-    recalibrate_every: int = Field(100, ge=0)
+    recalibrate_every: int = Field(30, ge=0)
     """After so many decisions on an audit its probabilities learn from them; 0 is never."""
 
     max_attempts: int = Field(3, ge=1)

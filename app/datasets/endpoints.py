@@ -3,13 +3,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.accounts.auth import Reader, Writer
-from app.core.errors import (
-    ForbiddenError,
-    InvalidCursorError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnauthenticatedError,
-)
+from app.core.errors import InvalidCursorError, NotFoundError, StoreUnavailableError
 from app.core.schemas import Page
 from app.datasets.errors import DatasetBusyError, DatasetNotReadyError, NoImageError
 from app.datasets.query import SampleFilter
@@ -24,18 +18,18 @@ from app.datasets.schemas import (
 )
 from app.datasets.service import DatasetService
 from app.http.deps import ContextDep, ReadSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.files import blob_response
 from app.http.pagination import PagingDep
 from app.http.preconditions import version_tag
 from app.http.problems import problems
 from app.models import Split
 
-_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
-
-datasets_router = APIRouter(prefix="/v1/datasets", tags=["data sets"], responses=problems(*_ALWAYS))
+datasets_router = APIRouter(
+    prefix="/v1/datasets", tags=["data sets"], responses=problems(*COMMON_ERRORS)
+)
 samples_router = APIRouter(
-    prefix="/v1/samples", tags=["samples"], responses=problems(*_ALWAYS, NotFoundError)
+    prefix="/v1/samples", tags=["samples"], responses=problems(*COMMON_ERRORS, NotFoundError)
 )
 
 # The bytes are a stranger's: a browser must never see more in them than a picture.

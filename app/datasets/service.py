@@ -1,12 +1,13 @@
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from app.core.ids import not_found, parse_sample_id, parse_uuid
-from app.core.pagination import CREATED_KEY, NUMBER_KEY, Cursors, PageRequest
+from app.core.pagination import CREATED_KEY, NUMBER_KEY, Cursors, PageRequest, created_key, paginate
 from app.core.schemas import Page
 from app.datasets.errors import DatasetNotReadyError, NoImageError, NoImagesError
 from app.datasets.incoming import StoredUpload
@@ -137,37 +138,33 @@ class DatasetService:
     def newest(self, page: PageRequest) -> Page[DatasetSummary]:
         """List data sets, newest first."""
         cursors = Cursors(CREATED_KEY, {"list": "datasets"})
-        rows = self._datasets.newest(after=cursors.decode(page.cursor), limit=page.limit + 1)
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
-        return Page(items=[DatasetSummary.of(row) for row in kept], next_cursor=cursor)
+        rows, cursor = paginate(page, cursors, self._datasets.newest, key=created_key)
+        return Page(items=[DatasetSummary.of(row) for row in rows], next_cursor=cursor)
 
     def rejected(self, dataset_id: str, page: PageRequest) -> Page[RejectedFileRead]:
         """List the files that became no sample."""
         dataset = self.find(dataset_id)
         cursors = Cursors(NUMBER_KEY, {"list": "rejected", "dataset": dataset.id})
-        rows = self._datasets.rejected(
-            dataset.id, after=cursors.decode(page.cursor), limit=page.limit + 1
-        )
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row.id)
-        items = [RejectedFileRead.model_validate(row) for row in kept]
+        rejected = partial(self._datasets.rejected, dataset.id)
+        rows, cursor = paginate(page, cursors, rejected, key=lambda row: row.id)
+        items = [RejectedFileRead.model_validate(row) for row in rows]
         return Page(items=items, next_cursor=cursor)
 
     def samples(self, dataset_id: str, page: PageRequest, wanted: SampleFilter) -> Page[SampleRead]:
         """List samples by their place in the data set."""
         dataset = self.find_ready(dataset_id)
         cursors = Cursors(NUMBER_KEY, {"list": "samples", "dataset": dataset.id, **asdict(wanted)})
-        after = cursors.decode(page.cursor)
-        rows: list[SampleRow] = []
-        if wanted.label is None or wanted.label in dataset.classes:
-            rows = self._samples.by_position(
-                dataset.id,
-                wanted,
-                label=None if wanted.label is None else dataset.classes.index(wanted.label),
-                after=after,
-                limit=page.limit + 1,
+
+        def by_position(*, after: int | None, limit: int) -> Sequence[SampleRow]:
+            if wanted.label is not None and wanted.label not in dataset.classes:
+                return []
+            label = None if wanted.label is None else dataset.classes.index(wanted.label)
+            return self._samples.by_position(
+                dataset.id, wanted, label=label, after=after, limit=limit
             )
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row.position)
-        items = [SampleRead.of(row, dataset.id, dataset.classes) for row in kept]
+
+        rows, cursor = paginate(page, cursors, by_position, key=lambda row: row.position)
+        items = [SampleRead.of(row, dataset.id, dataset.classes) for row in rows]
         return Page(items=items, next_cursor=cursor)
 
     def find_sample(self, sample_id: str) -> tuple[Sample, list[str]]:

@@ -7,32 +7,22 @@ from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
 from app.core.blobs import open_blobs
-from app.core.errors import (
-    ForbiddenError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnauthenticatedError,
-)
+from app.core.errors import NotFoundError, StoreUnavailableError
 from app.datasets.errors import DatasetNotReadyError, NoImagesError
 from app.exports.errors import NoAuditError
 from app.exports.schemas import ExportCreated, ExportOptions, ExportRead
 from app.exports.service import ExportService
 from app.findings.errors import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS
 from app.http.files import blob_response
 from app.http.problems import problems
 
-_ALWAYS = (
-    UnauthenticatedError,
-    ForbiddenError,
-    NotFoundError,
-    ValidationFailedError,
-    DatabaseUnavailableError,
-)
-
 router = APIRouter(
-    prefix="/v1", tags=["exports"], route_class=IdempotentRoute, responses=problems(*_ALWAYS)
+    prefix="/v1",
+    tags=["exports"],
+    route_class=IdempotentRoute,
+    responses=problems(*COMMON_ERRORS, NotFoundError),
 )
 
 

@@ -5,14 +5,14 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, Depends, Response
 from starlette.responses import PlainTextResponse
 
-from app.core.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from app.core.errors import NotFoundError
 from app.core.schemas import Page
 from app.findings.endpoints import SenderDep, ServiceDep
 from app.findings.errors import NotFinishedError
 from app.findings.schemas import SigningKeyRead
 from app.findings.signing_service import SUMS_NAME, SigningService
 from app.http.deps import ContextDep
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, DatabaseUnavailableError, ValidationFailedError
 from app.http.problems import problems
 
 _KEY_HEADER = "X-Signing-Key-Id"
@@ -28,12 +28,9 @@ router = APIRouter(
     prefix="/v1/jobs/{job_id}/artifacts",
     tags=["findings"],
     responses=problems(
-        UnauthenticatedError,
-        ForbiddenError,
+        *COMMON_ERRORS,
         NotFoundError,
         NotFinishedError,
-        ValidationFailedError,
-        DatabaseUnavailableError,
     ),
 )
 keys_router = APIRouter(

@@ -6,13 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.accounts.auth import Reader
-from app.core.errors import (
-    ForbiddenError,
-    InvalidCursorError,
-    NotFoundError,
-    StoreUnavailableError,
-    UnauthenticatedError,
-)
+from app.core.errors import InvalidCursorError, NotFoundError, StoreUnavailableError
 from app.core.schemas import Page
 from app.findings.errors import (
     CursorExpiredError,
@@ -24,26 +18,20 @@ from app.findings.errors import (
     UnknownSortError,
 )
 from app.findings.evidence_service import EvidenceService
-from app.findings.query import DecisionFilter, FindingQuery, Sort, Verdict
+from app.findings.query import Bounds, DecisionFilter, FindingQuery, Sort, Verdict
 from app.findings.schemas import ArtifactRead, EvidenceRead, FindingRead, ModelFormat
 from app.findings.service import FindingService
 from app.http.context import AppContext
 from app.http.deps import ContextDep, ReadSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.files import blob_response
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 from app.models import Artifact
 
-_ALWAYS = (
-    UnauthenticatedError,
-    ForbiddenError,
-    NotFoundError,
-    ValidationFailedError,
-    DatabaseUnavailableError,
+router = APIRouter(
+    prefix="/v1/jobs/{job_id}", tags=["findings"], responses=problems(*COMMON_ERRORS, NotFoundError)
 )
-
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["findings"], responses=problems(*_ALWAYS))
 
 Flag = Annotated[bool | None, Query()]
 Probability = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)]
@@ -66,11 +54,16 @@ async def _read_flags(flagged: Flag = None, sure: Flag = None) -> tuple[bool | N
     return flagged, sure
 
 
+async def _read_bounds(
+    min_p: Probability = None, max_p: Probability = None, min_posterior: Probability = None
+) -> Bounds:
+    return Bounds(min_p=min_p, max_p=max_p, min_posterior=min_posterior)
+
+
 async def _query(
     sort: Annotated[Sort, Depends(_read_sort)],
     flags: Annotated[tuple[bool | None, bool | None], Depends(_read_flags)],
-    min_p: Probability = None,
-    max_p: Probability = None,
+    bounds: Annotated[Bounds, Depends(_read_bounds)],
     label: str | None = None,
     suggested_label: str | None = None,
     decision: DecisionFilter | None = None,
@@ -80,8 +73,7 @@ async def _query(
     return FindingQuery(
         flagged=flagged,
         sure=sure,
-        min_p=min_p,
-        max_p=max_p,
+        **bounds,
         label=label,
         suggested_label=suggested_label,
         decision=decision,

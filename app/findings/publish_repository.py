@@ -1,5 +1,6 @@
 """Results on their way in: staged under a version that nobody sees until it is published."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.core.bulk import Columns, insert_rows
 from app.core.clock import utc_now
 from app.datasets.result_repository import RESULT_TABLES, ResultTable, remove_result_rows
-from app.models import Artifact, Job, JobState, ResultVersion, Sample
+from app.models import Artifact, FirstLook, Job, JobState, ResultVersion, Sample
 
 
 class PublishRepository:
@@ -46,6 +47,21 @@ class PublishRepository:
     def add_artifact(self, artifact: Artifact) -> None:
         """Add one file of the results."""
         self._session.add(artifact)
+
+    def set_first_look(self, samples: Sequence[tuple[int, bool]]) -> None:
+        """Note which samples to look at first, in order, and whether chance alone chose each."""
+        self._session.execute(delete(FirstLook).where(FirstLook.job_id == self._job_id))
+        self._session.add_all(
+            FirstLook(
+                tenant_id=self._tenant_id,
+                job_id=self._job_id,
+                position=position,
+                sample_id=sample_id,
+                by_chance=by_chance,
+                created_at=utc_now(),
+            )
+            for position, (sample_id, by_chance) in enumerate(samples)
+        )
 
     def swap(self, old_version: int, new_version: int) -> bool:
         """Show a version in place of the one that is shown, if that is still the old one."""

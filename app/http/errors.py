@@ -1,6 +1,6 @@
 """Errors of the transport itself."""
 
-from app.core.errors import AppError
+from app.core.errors import AppError, ForbiddenError, UnauthenticatedError
 
 
 class ValidationFailedError(AppError):
@@ -81,3 +81,12 @@ class IdempotencyInFlightError(AppError):
     status = 409
     code = "idempotency_in_flight"
     title = "Request under way"
+
+
+COMMON_ERRORS = (
+    UnauthenticatedError,
+    ForbiddenError,
+    ValidationFailedError,
+    DatabaseUnavailableError,
+)
+"""What any call with a key may answer."""

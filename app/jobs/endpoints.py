@@ -8,16 +8,11 @@ from app.accounts.auth import Reader, Trainer
 from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
-from app.core.errors import (
-    ForbiddenError,
-    InvalidCursorError,
-    NotFoundError,
-    UnauthenticatedError,
-)
+from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.schemas import Page
 from app.datasets.errors import DatasetNotReadyError, NoImagesError
 from app.http.deps import ContextDep, ReadSession, WriteSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 from app.jobs.errors import (
@@ -32,11 +27,13 @@ from app.jobs.schemas import AttemptRead, JobCreate, JobCreated, JobRead
 from app.jobs.service import JobService
 from app.models import JobState
 
-_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
 _MAX_SEQ = 2**31 - 1
 
 router = APIRouter(
-    prefix="/v1/jobs", tags=["jobs"], route_class=IdempotentRoute, responses=problems(*_ALWAYS)
+    prefix="/v1/jobs",
+    tags=["jobs"],
+    route_class=IdempotentRoute,
+    responses=problems(*COMMON_ERRORS),
 )
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
@@ -9,7 +10,7 @@ from app.core.clock import utc_now
 from app.core.db import after_commit
 from app.core.errors import NotFoundError
 from app.core.ids import not_found, parse_uuid
-from app.core.pagination import CREATED_KEY, Cursors, PageRequest
+from app.core.pagination import CREATED_KEY, Cursors, PageRequest, created_key, paginate
 from app.core.queue import WakeUps
 from app.core.schemas import InputModel, Page
 from app.datasets.errors import NoImagesError
@@ -144,14 +145,16 @@ class JobService:
     ) -> Page[JobRead]:
         """List jobs, newest first."""
         cursors = Cursors(CREATED_KEY, {"list": "jobs", "state": state, "dataset": dataset_id})
-        after = cursors.decode(page.cursor)
-        try:
-            known_id = parse_uuid(dataset_id, "data set") if dataset_id is not None else None
-        except NotFoundError:
-            return Page(items=[], next_cursor=None)
-        rows = self._jobs.newest(JobFilter(state, known_id), after=after, limit=page.limit + 1)
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
-        return Page(items=self._describe(kept), next_cursor=cursor)
+
+        def newest(*, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[Job]:
+            try:
+                known_id = parse_uuid(dataset_id, "data set") if dataset_id is not None else None
+            except NotFoundError:
+                return []
+            return self._jobs.newest(JobFilter(state, known_id), after=after, limit=limit)
+
+        rows, cursor = paginate(page, cursors, newest, key=created_key)
+        return Page(items=self._describe(rows), next_cursor=cursor)
 
     def latest(self, dataset_ids: Sequence[UUID]) -> dict[UUID, JobRead]:
         """Describe, by data set, the newest job that takes it in or judges it."""

@@ -17,13 +17,11 @@ from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-from app.learning.errors import NoDecisionsError, NoEarlierAuditError, SeedTakenError
+from app.learning.errors import NoDecisionsError, NoEarlierAuditError
 from app.learning.schemas import (
     DifferenceRead,
-    DrawRead,
+    FirstLookRead,
     ProgressRead,
-    RandomSampleRead,
-    RandomSampleWrite,
     RecalibrationRead,
 )
 from app.learning.service import LearningService
@@ -71,34 +69,24 @@ def recalibrate(job_id: str, service: WritingDep, response: Response) -> Recalib
     return started
 
 
-@router.get("/review/progress", summary="Tell how far the review is, what is left, when to stop")
-def get_progress(
-    job_id: str,
-    service: ReadingDep,
-    target: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0.01,
-) -> ProgressRead:
+@router.get("/review/progress", summary="Tell how far the review is, and what is left")
+def get_progress(job_id: str, service: ReadingDep) -> ProgressRead:
     """What is decided, what the next hundred promise, how many wrong labels are left."""
-    return service.progress(job_id, target_share=target)
-
-
-@router.post(
-    "/review/random-sample",
-    summary="Draw samples by chance alone, to estimate the noise rate from",
-    responses=problems(SeedTakenError, *_UNFINISHED),
-)
-def draw(job_id: str, service: WritingDep, wanted: RandomSampleWrite | None = None) -> DrawRead:
-    """The noise rate is estimated from them. Asking for more prolongs the same list."""
-    return service.draw(job_id, wanted or RandomSampleWrite())
+    return service.progress(job_id)
 
 
 @router.get(
-    "/review/random-sample",
-    summary="List the samples drawn by chance, in the order of the draw",
+    "/review/first-look",
+    summary="List the samples to look at first: decisions on these teach most",
     responses=problems(InvalidCursorError, ValidationFailedError),
 )
-def list_drawn(job_id: str, service: ReadingDep, paging: PagingDep) -> Page[RandomSampleRead]:
-    """Without suggestions, so that the estimate is not led by them."""
-    return paging.reply(service.drawn(job_id, paging.wanted))
+def list_first_look(job_id: str, service: ReadingDep, paging: PagingDep) -> Page[FirstLookRead]:
+    """Thirty decisions in this order narrow the intervals of the report.
+
+    Chance alone chose every second sample; on the others the hypotheses of the audit differ most.
+    There are no suggestions: they would lead the reviewer.
+    """
+    return paging.reply(service.first_look(job_id, paging.wanted))
 
 
 @router.get(

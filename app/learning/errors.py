@@ -15,11 +15,3 @@ class NoEarlierAuditError(AppError):
     status = 409
     code = "no_earlier_audit"
     title = "No earlier audit"
-
-
-class SeedTakenError(AppError):
-    """The samples of this audit are drawn already, with another seed."""
-
-    status = 409
-    code = "seed_taken"
-    title = "Drawn with another seed"

@@ -15,7 +15,7 @@ from app.models import (
     DecisionStep,
     Exclusion,
     Finding,
-    RandomSample,
+    FirstLook,
     Sample,
     SampleRank,
 )
@@ -42,7 +42,7 @@ class Judged:
     exclusion: str | None
     entry_id: int | None
     by_filter: bool
-    is_random: bool
+    by_chance: bool
 
     @property
     def teaches(self) -> bool:
@@ -190,14 +190,14 @@ class LearningRepository:
                 Finding.given_label, Finding.suggested_label, Finding.verdict,
                 Sample.decision, Sample.exclusion, Sample.decision_id,
                 func.coalesce(DecisionStep.by_filter, literal(value=False)),
-                RandomSample.sample_id.is_not(None),
+                func.coalesce(FirstLook.by_chance, literal(value=False)),
             )
             .join(Sample, Sample.id == Finding.sample_id)
             .outerjoin(DecisionEntry, DecisionEntry.id == Sample.decision_id)
             .outerjoin(DecisionStep, DecisionStep.id == DecisionEntry.step_id)
             .outerjoin(
-                RandomSample,
-                (RandomSample.sample_id == Finding.sample_id) & (RandomSample.job_id == job_id),
+                FirstLook,
+                (FirstLook.sample_id == Finding.sample_id) & (FirstLook.job_id == job_id),
             )
             .where(Finding.version_id == version_id, Sample.tenant_id == self._tenant_id)
         )  # fmt: skip

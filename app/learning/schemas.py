@@ -1,46 +1,44 @@
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import Field
-
 from app.core.ids import format_sample_id
-from app.core.schemas import InputModel, ReadModel
+from app.core.schemas import ReadModel
 from app.learning.estimates import Share
-from app.models import Finding, ResultVersion, Sample
-
-MAX_DRAWN = 5_000
+from app.models import Finding, FirstLook, ResultVersion, Sample
 
 
-class RandomSampleWrite(InputModel):
-    """How many samples are to be drawn by chance alone."""
-
-    count: Annotated[int, Field(strict=True, ge=1, le=MAX_DRAWN)] = 200
-    """In all: asking for more later prolongs the same list."""
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] | None = None
-    """By default one is chosen; it is kept, and draws the same samples again."""
-
-
-class RandomSampleRead(ReadModel):
-    """One sample of the draw, as it is to be reviewed: without suggestion."""
+class FirstLookRead(ReadModel):
+    """A sample to look at first, as it is to be reviewed: without suggestion."""
 
     position: int
+    """From 0."""
     sample_id: str
     path: str
     given_label: str
+    has_image: bool
+    by_chance: bool
+    """Whether chance alone chose it; otherwise the hypotheses of the audit differ on it."""
     decision: str | None
+    decided_label: str | None
+    exclusion: str | None
     version: int
+    """For `If-Match`."""
 
     @classmethod
-    def of(cls, row: tuple[int, Finding, Sample], classes: list[str]) -> "RandomSampleRead":
+    def of(cls, row: tuple[FirstLook, Finding, Sample], classes: list[str]) -> "FirstLookRead":
         """Describe a row."""
-        position, finding, sample = row
+        look, finding, sample = row
         return cls(
-            position=position,
+            position=look.position,
             sample_id=format_sample_id(sample.id),
             path=sample.path,
             given_label=classes[finding.given_label],
+            has_image=sample.sha256 is not None,
+            by_chance=look.by_chance,
             decision=sample.decision,
+            decided_label=None if sample.decided_label is None else classes[sample.decided_label],
+            exclusion=sample.exclusion,
             version=sample.version,
         )
 
@@ -66,16 +64,33 @@ class NumberRead(ReadModel):
     high: float | None
 
 
-class DrawRead(ReadModel):
-    """What was drawn by chance, and what it says of all labels."""
+class ByChanceRead(ReadModel):
+    """What decisions on samples that chance alone chose say of all labels."""
 
-    num_drawn: int
     num_decided: int
     """Those whose decision says whether the label is right."""
     num_wrong: int
-    seed: int | None
     noise_rate: ShareRead | None
     """Share of wrong labels in the data set as it was given; null until some are decided."""
+
+
+class RateRead(ReadModel):
+    """Share of wrong labels with its 95 % interval, as it was stated, 0 to 1."""
+
+    noise_rate: float
+    noise_rate_interval: tuple[float, float]
+
+
+class RatesRead(ReadModel):
+    """What was stated of the noise rate before any decision, and after learning from them."""
+
+    before: RateRead
+    after: RateRead
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> "RatesRead | None":
+        """Describe what the last re-calibration left; null before the first."""
+        return cls.model_validate(stored["rates"]) if stored else None
 
 
 class NextRead(ReadModel):
@@ -106,18 +121,6 @@ class ReliabilityRead(ReadModel):
     share_wrong: float
 
 
-class StopRead(ReadModel):
-    """Whether going on is worth it."""
-
-    may_stop: bool
-    target_share: float
-    """What share of all labels may stay wrong."""
-    target_num: float
-    num_to_review: int | None
-    """So many more, worst first, and you may stop; null where that is not known."""
-    advice: str
-
-
 class ProgressRead(ReadModel):
     """How far the review of an audit is, and what is left."""
 
@@ -138,11 +141,15 @@ class ProgressRead(ReadModel):
     remaining: NumberRead
     """Wrong labels among the samples that nobody has decided on."""
     remaining_from: str
-    """`random_sample`, `decisions`, or `probabilities`: what the estimate rests on."""
+    """`decisions` or `probabilities`: what the estimate rests on."""
     curve: list[CurvePointRead]
     reliability: list[ReliabilityRead]
-    random_sample: DrawRead
-    stop: StopRead
+    by_chance: ByChanceRead
+    rates: RatesRead | None
+    """Null before it has learned."""
+    predictive_check: float | None
+    """How probable decisions are that differ as much from what was expected, 0 to 1; null before it
+    has learned. Below .01 the correction does not fit."""
 
 
 class RecalibrationRead(ReadModel):

@@ -1,5 +1,3 @@
-import secrets
-
 from sqlalchemy.orm import Session
 
 from app.accounts.quota_service import Quotas
@@ -13,17 +11,16 @@ from app.datasets.service import DatasetService
 from app.findings.service import FindingService
 from app.jobs.service import JobService
 from app.learning.difference_repository import DifferenceRepository
-from app.learning.draw_repository import DrawRepository
-from app.learning.errors import NoDecisionsError, NoEarlierAuditError, SeedTakenError
-from app.learning.progress import CURVE_STEPS, draw_of, new_decisions, outlook
+from app.learning.errors import NoDecisionsError, NoEarlierAuditError
+from app.learning.first_look_repository import FirstLookRepository
+from app.learning.progress import CURVE_STEPS, by_chance, new_decisions, outlook
 from app.learning.repository import Judged, LearningRepository
 from app.learning.schemas import (
     ChangedRead,
     DifferenceRead,
-    DrawRead,
+    FirstLookRead,
     ProgressRead,
-    RandomSampleRead,
-    RandomSampleWrite,
+    RatesRead,
     RecalibrationRead,
     ReliabilityRead,
     stored_calibration,
@@ -47,7 +44,7 @@ class LearningService:
     ) -> None:
         """Work for the caller's tenant; who just looks needs no `quotas`."""
         self._rows = LearningRepository(session, caller.tenant_id)
-        self._draws = DrawRepository(session, caller.tenant_id)
+        self._looks = FirstLookRepository(session, caller.tenant_id)
         self._pairs = DifferenceRepository(session, caller.tenant_id)
         self._datasets = DatasetService(session, caller.tenant_id)
         self._findings = FindingService(session, caller.tenant_id, wake_ups)
@@ -69,7 +66,7 @@ class LearningService:
             raise NoDecisionsError("Decide on some samples first, by keep, relabel or off-topic.")
         return RecalibrationRead(job_id=self._jobs.submit_recalibration(job).id)
 
-    def progress(self, job_id: str, *, target_share: float) -> ProgressRead:
+    def progress(self, job_id: str) -> ProgressRead:
         """Tell how far the review of an audit is."""
         job, version = self._findings.published(job_id)
         totals, stored = self._rows.totals(version.id), stored_calibration(version)
@@ -88,50 +85,31 @@ class LearningService:
             reliability=[
                 ReliabilityRead.model_validate(row) for row in stored.get("reliability", [])
             ],
-            random_sample=self._draw(job, decided, num_samples, num_flagged),
+            by_chance=by_chance(decided, (num_flagged, num_samples - num_flagged)),
+            rates=RatesRead.of(stored),
             **outlook(
                 stored,
                 self._rows.next_p(version.id, CURVE_STEPS[-1]),
                 new_decisions(decided, stored),
                 expected_left=float(totals["expected_left"] or 0.0),
-                target=(target_share, num_samples),
             ),
         )
 
-    def draw(self, job_id: str, wanted: RandomSampleWrite) -> DrawRead:
-        """Draw samples by chance alone, or prolong the list that was drawn.
-
-        Raises:
-            SeedTakenError: They were drawn with another seed.
-        """
-        job, version = self._findings.published(job_id)
-        self._datasets.hold(self._datasets.find(str(job.dataset_id)))
-        drawn = self._draws.drawn(job.id)
-        seed = drawn[0].seed if drawn else wanted.seed
-        if wanted.seed not in {None, seed}:
-            raise SeedTakenError(f"The samples of this audit are drawn with the seed {seed}.")
-        totals = self._rows.totals(version.id)
-        num_samples = int(totals["num_samples"])
-        self._draws.draw(
-            job.id,
-            version.id,
-            num_samples=num_samples,
-            count=wanted.count,
-            seed=secrets.randbelow(2**31) if seed is None else seed,
-        )
-        decided = self._decided(job, version)
-        return self._draw(job, decided, num_samples, int(totals["num_flagged"] or 0))
-
-    def drawn(self, job_id: str, page: PageRequest) -> Page[RandomSampleRead]:
-        """List what was drawn, in the order of the draw."""
+    def first_look(self, job_id: str, page: PageRequest) -> Page[FirstLookRead]:
+        """List the samples to look at first."""
         job, version = self._findings.published(job_id)
         classes = self._datasets.find(str(job.dataset_id)).classes
-        cursors = Cursors(NUMBER_KEY, {"drawn": job.id})
-        rows = self._draws.drawn_page(
+        cursors = Cursors(NUMBER_KEY, {"first look": job.id})
+        rows = self._looks.page(
             job.id, version.id, after=cursors.decode(page.cursor), limit=page.limit + 1
         )
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row[0])
-        return Page(items=[RandomSampleRead.of(row, classes) for row in kept], next_cursor=cursor)
+        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row[0].position)
+        return Page(items=[FirstLookRead.of(row, classes) for row in kept], next_cursor=cursor)
+
+    def rates(self, job_id: str) -> RatesRead | None:
+        """Return what was stated before decisions and after; None before it has learned."""
+        _, version = self._findings.published(job_id)
+        return RatesRead.of(stored_calibration(version))
 
     def difference(self, job_id: str, against: str | None, *, limit: int) -> DifferenceRead:
         """Tell what an audit flags otherwise than another one, by default the one before it.
@@ -174,10 +152,3 @@ class LearningService:
         return [
             row for row in self._rows.decided(version.id, job.id) if row.sample_id not in disputed
         ]
-
-    def _draw(
-        self, job: Job, decided: list[Judged], num_samples: int, num_flagged: int
-    ) -> DrawRead:
-        drawn = self._draws.drawn(job.id)
-        seed = drawn[0].seed if drawn else None
-        return draw_of(decided, (num_flagged, num_samples - num_flagged), seed, len(drawn))

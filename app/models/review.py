@@ -1,9 +1,9 @@
-"""Who looks at which sample: turns of several reviewers, and samples drawn by chance."""
+"""Who looks at which sample: turns of several reviewers, and samples to look at first."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, HasCreatedAt, HasTenant
@@ -43,16 +43,17 @@ class SecondOpinion(HasTenant, HasCreatedAt, Base):
     )
 
 
-class RandomSample(HasTenant, HasCreatedAt, Base):
-    """One of an audit's samples that chance alone chose: what a noise rate is estimated from."""
+class FirstLook(HasTenant, HasCreatedAt, Base):
+    """A sample to look at first: decisions on these few teach most about all the others."""
 
-    __tablename__ = "random_samples"
+    __tablename__ = "first_looks"
     __table_args__ = (Index(None, "sample_id"),)
 
     job_id: Mapped[UUID] = mapped_column(
         ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
     )
     position: Mapped[int] = mapped_column(primary_key=True)
-    """Order of the draw, from 0: a longer list begins with the shorter one."""
+    """From 0: the order in which they are to be looked at."""
     sample_id: Mapped[int] = mapped_column(BigInt, ForeignKey("samples.id", ondelete="CASCADE"))
-    seed: Mapped[int] = mapped_column(BigInteger)
+    by_chance: Mapped[bool]
+    """Whether chance alone chose it; the others are those on which the hypotheses differ most."""

@@ -8,18 +8,11 @@ from starlette.responses import JSONResponse
 
 from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import REPLAYED, StreamingRoute
-from app.core.errors import (
-    ForbiddenError,
-    InvalidRequestError,
-    NoSpaceError,
-    NotFoundError,
-    PayloadTooLargeError,
-    UnauthenticatedError,
-)
+from app.core.errors import InvalidRequestError, NoSpaceError, NotFoundError, PayloadTooLargeError
 from app.datasets.errors import MissingFileError
 from app.findings.errors import NoFindingsError, NoModelError, NotFinishedError
 from app.http.errors import (
-    DatabaseUnavailableError,
+    COMMON_ERRORS,
     TruncatedUploadError,
     UnsupportedMediaTypeError,
     ValidationFailedError,
@@ -66,11 +59,8 @@ router = APIRouter(
     tags=["predictions"],
     route_class=StreamingRoute,
     responses=problems(
-        UnauthenticatedError,
-        ForbiddenError,
+        *COMMON_ERRORS,
         NotFoundError,
-        ValidationFailedError,
-        DatabaseUnavailableError,
     ),
 )
 

@@ -5,22 +5,13 @@ from fastapi import APIRouter, Depends, Query, Response
 from app.accounts.auth import Reader, Reviewer
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
-from app.core.errors import (
-    ForbiddenError,
-    InvalidCursorError,
-    NotFoundError,
-    UnauthenticatedError,
-)
+from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.pagination import RowNumber
 from app.core.schemas import Page
 from app.datasets.errors import DatasetNotReadyError, UnknownClassError
 from app.findings.errors import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteOnDemand, WriteSession
-from app.http.errors import (
-    DatabaseUnavailableError,
-    PreconditionRequiredError,
-    ValidationFailedError,
-)
+from app.http.errors import COMMON_ERRORS, PreconditionRequiredError, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.preconditions import IfMatch, version_tag
 from app.http.problems import problems
@@ -46,21 +37,16 @@ from app.reviews.schemas import (
 )
 from app.reviews.service import ReviewService
 
-_ALWAYS = (
-    UnauthenticatedError,
-    ForbiddenError,
-    NotFoundError,
-    ValidationFailedError,
-    DatabaseUnavailableError,
-)
 _REVERT_PROBLEMS = problems(NothingToRevertError, StepStateError, StepOvertakenError)
 
-samples_router = APIRouter(prefix="/v1/samples", tags=["decisions"], responses=problems(*_ALWAYS))
+samples_router = APIRouter(
+    prefix="/v1/samples", tags=["decisions"], responses=problems(*COMMON_ERRORS, NotFoundError)
+)
 datasets_router = APIRouter(
     prefix="/v1/datasets/{dataset_id}/decisions",
     route_class=IdempotentRoute,
     tags=["decisions"],
-    responses=problems(*_ALWAYS),
+    responses=problems(*COMMON_ERRORS, NotFoundError),
 )
 
 

@@ -1,10 +1,12 @@
 """What reviewers did, and how to take it back."""
 
+from functools import partial
+
 from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal
 from app.core.ids import not_found, parse_sample_id
-from app.core.pagination import NUMBER_KEY, Cursors, PageRequest
+from app.core.pagination import NUMBER_KEY, Cursors, PageRequest, paginate
 from app.core.schemas import Page
 from app.datasets.service import DatasetService
 from app.models import Dataset, DecisionStep, StepKind
@@ -65,24 +67,23 @@ class History:
         dataset = self._datasets.find(dataset_id)
         query = {"log": dataset.id, "sample": sample_id, "step": step_id, "order": order}
         cursors = Cursors(NUMBER_KEY, query)
-        rows = self._log(dataset).entries(
+        entries = partial(
+            self._log(dataset).entries,
             sample_id=None if sample_id is None else parse_sample_id(sample_id),
             step_id=step_id,
             newest_first=order is LogOrder.NEWEST_FIRST,
-            after=cursors.decode(page.cursor),
-            limit=page.limit + 1,
         )
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row.entry.id)
-        items = [LogEntryRead.of(row, dataset.classes) for row in kept]
+        rows, cursor = paginate(page, cursors, entries, key=lambda row: row.entry.id)
+        items = [LogEntryRead.of(row, dataset.classes) for row in rows]
         return Page(items=items, next_cursor=cursor)
 
     def steps(self, dataset_id: str, page: PageRequest) -> Page[StepRead]:
         """List what reviewers did, newest first."""
         dataset = self._datasets.find(dataset_id)
         cursors = Cursors(NUMBER_KEY, {"steps": dataset.id})
-        rows = self._log(dataset).steps(after=cursors.decode(page.cursor), limit=page.limit + 1)
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row.step.id)
-        return Page(items=[StepRead.of(row) for row in kept], next_cursor=cursor)
+        steps = self._log(dataset).steps
+        rows, cursor = paginate(page, cursors, steps, key=lambda row: row.step.id)
+        return Page(items=[StepRead.of(row) for row in rows], next_cursor=cursor)
 
     def _choose(
         self, reviews: ReviewRepository, kind: StepKind, choice: StepChoice

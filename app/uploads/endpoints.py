@@ -15,15 +15,9 @@ from app.core.errors import (
     NoSpaceError,
     NotFoundError,
     PayloadTooLargeError,
-    UnauthenticatedError,
 )
 from app.http.deps import ContextDep, ReadSession, WriteSession
-from app.http.errors import (
-    DatabaseUnavailableError,
-    TruncatedUploadError,
-    UnsupportedMediaTypeError,
-    ValidationFailedError,
-)
+from app.http.errors import COMMON_ERRORS, TruncatedUploadError, UnsupportedMediaTypeError
 from app.http.problems import problems
 from app.uploads.errors import (
     ChecksumMismatchError,
@@ -44,7 +38,6 @@ from app.uploads.receiver import CHUNK_TYPE, UploadReceiver
 from app.uploads.schemas import UploadCreated, UploadState, read_metadata
 from app.uploads.service import UploadService
 
-_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
 _ONE = (NotFoundError, UploadExpiredError)
 _BODY = {
     "requestBody": {
@@ -152,6 +145,6 @@ def delete_upload(upload_id: str, receiver: Annotated[UploadReceiver, Depends()]
     receiver.remove(upload_id)
 
 
-router = APIRouter(tags=["uploads"], responses=problems(*_ALWAYS))
+router = APIRouter(tags=["uploads"], responses=problems(*COMMON_ERRORS))
 router.include_router(_about)
 router.include_router(_versioned)

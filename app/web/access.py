@@ -51,7 +51,6 @@ def page_caller(*scopes: Scope) -> Callable[[Request, ContextDep], Principal]:
 
 
 PageReader = Annotated[Principal, Depends(page_caller(Scope.READ))]
-PageReviewer = Annotated[Principal, Depends(page_caller(Scope.READ, Scope.REVIEW))]
 
 
 def local_path(text: str | None) -> str:

@@ -86,7 +86,6 @@ _STAGES = {
     "score": "Judging the labels",
     "features": "Looking at the images",
     "train": "Training",
-    "detect": "Judging the labels",
     "publish": "Storing the results",
     "export": "Writing the files",
     "done": "Done",
@@ -126,8 +125,8 @@ _SIGNALS = {
         "How probable the model called the given label, over the whole training.",
     ),
     "posterior": (
-        "Loss like wrong labels",
-        "How much its loss looks like that of wrong labels: 0 not at all, 1 fully.",
+        "Wrong by the losses",
+        "How probable a wrong label is by its loss alone, by the paper's mixture of two groups.",
     ),
     "mean_loss": (
         "Mean loss",
@@ -161,6 +160,10 @@ _SIGNALS = {
         "Near another",
         "How much nearer the most similar image is than the next ones, 0 to 1.",
     ),
+    "spread": (
+        "Not decided by predictions",
+        "How far the hypotheses of the audit differ on this label: 0 not at all, 0.5 most.",
+    ),
     "p_unpinned": (
         "Likely wrong, by itself",
         "What the training thought of the label, were it not verified by a person.",
@@ -178,6 +181,7 @@ def signal_words(name: str) -> tuple[str, str]:
 
 
 _VERDICTS = {
+    "conflict": "The same picture has another label too: at most one of them is right",
     "not_judged": "There is not enough to judge this label",
     "off_topic": "This image looks like none of the classes",
     "mislabeled": "This label is worth a look: it may be wrong",
@@ -195,6 +199,7 @@ def verdict_words(verdict: str) -> str:
 
 
 _KINDS = {
+    "conflict": "Certain conflict",
     "mislabeled": "Worth a look",
     "off_topic": "Off-topic",
     "duplicate": "Shown more than once",

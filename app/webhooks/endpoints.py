@@ -4,22 +4,20 @@ from fastapi import APIRouter, Depends
 
 from app.accounts.auth import Admin
 from app.accounts.idempotency import IdempotentRoute
-from app.core.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from app.core.errors import NotFoundError
 from app.core.schemas import Page
 from app.http.deps import ContextDep, ReadSession, WriteSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.problems import problems
 from app.webhooks.errors import InvalidWebhookUrlError, TooManyWebhooksError
 from app.webhooks.schemas import DeliveryRead, WebhookCreate, WebhookCreated, WebhookRead
 from app.webhooks.service import WebhookService
 
-_ALWAYS = (UnauthenticatedError, ForbiddenError, ValidationFailedError, DatabaseUnavailableError)
-
 router = APIRouter(
     prefix="/v1/webhooks",
     tags=["webhooks"],
     route_class=IdempotentRoute,
-    responses=problems(*_ALWAYS),
+    responses=problems(*COMMON_ERRORS),
 )
 
 

@@ -18,9 +18,10 @@ SCORES = {
     "ambiguous": "how unsure the class is, with and without the given label, 0 to 1",
     "hard": "share of the epochs that predicted another class, times that the label is right",
     "duplicate": "how much nearer the most similar sample is than the next nine, as cosines",
+    "spread": "how far the hypotheses differ on p_mislabeled, as a standard deviation, 0 to ½",
 }
-"""How strongly each kind of `ml.detection.kinds` applies; `hard` needs the signal `disagreement`,
-`duplicate` the signal `neighbour_agreement`."""
+"""How strongly each kind of `ml.detection.kinds` applies, and how little predictions decide; `hard`
+needs the signal `disagreement`, `duplicate` the signal `neighbour_agreement`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -87,7 +88,7 @@ class Findings:
             for field in fields(cls)
             if field.name not in own
         }
-        signals = signals | detection.kind_scores
+        signals = signals | detection.kind_scores | {"spread": detection.spread}
         verdict = choose_verdicts(
             signals,
             p_mislabeled_N=detection.p_mislabeled,

@@ -12,7 +12,9 @@ from ml.detection.candidates import Candidates
 from ml.detection.transition import TrueClass
 from ml.types import BoolArray, FloatArray, IntArray, StrArray
 
+CONFLICT = "conflict"
 KINDS = {
+    CONFLICT: "the same picture has another label too: at least one of them is wrong",
     "not_judged": "the only sample of its class",
     "off_topic": "looks like none of the classes",
     "mislabeled": "the given label is worth a look: it may well be wrong",
@@ -21,7 +23,7 @@ KINDS = {
     "hard": "most epochs took it for another class, but the label is probably right",
     "clean": "nothing speaks against the label",
 }
-"""The verdicts; where several apply, the first one counts."""
+"""The verdicts; where several apply, the first one counts, which `ml.detection.conflicts` gives."""
 OFF_TOPIC_ABOVE = 0.75
 AMBIGUOUS_ABOVE = 0.5
 NUM_DEVIATIONS = 4.0

@@ -60,6 +60,8 @@ class Detection:
     """What else it may be."""
     kind_scores: dict[str, FloatArray]
     """`off_topic` and `ambiguous`, 0 to 1: see `ml.detection.kinds`."""
+    spread: FloatArray
+    """Standard deviation over the hypotheses of the probability that the label is wrong, 0 to ½."""
     fallback: str | None
     """Why nothing could be fitted: a stable name, or None."""
 
@@ -112,6 +114,7 @@ def judge(
         expected_recall_interval=rates.recall_interval,
         likely=likely_classes(found.prediction.label, found.true_class.prob, place_N),
         kind_scores=kind_scores(found.prediction, found.true_class),
+        spread=found.p_wrong.std(axis=0).astype(np.float64),
         fallback=found.fallback,
     )
 

@@ -42,8 +42,8 @@ def warn_of_report(
     if UNINFORMATIVE not in report["fallbacks"] and WIDE_INTERVAL < high - low < 1.0:
         warnings.append(
             f"Between {low:.0%} and {high:.0%} of the labels are wrong: predictions alone do not "
-            "tell whether the network or the annotators are unsure of hard images. Decisions on "
-            "samples from the whole ranking narrow that."
+            "tell whether the network or the annotators are unsure of hard images. Thirty "
+            "decisions, on the samples to look at first, narrow that."
         )
     if report["noise_rate"] > MANY_WRONG:
         warnings.append("Many of the labels may be wrong; check how the labels were made.")

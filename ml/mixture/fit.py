@@ -16,7 +16,6 @@ from ml.mixture.points import (
     LossHistogram,
     binned,
     count_losses,
-    held,
     weighted_median,
 )
 from ml.mixture.published import (
@@ -54,9 +53,7 @@ FLAT: dict[Kind, BetaPair | GaussianPair] = {
 UNKNOWN = (0.0, 1.0)
 
 
-def fit_mixture(
-    losses: ArrayLike, *, kind: Kind = "beta", mode: Mode = "robust", exact: bool = False
-) -> Mixture:
+def fit_mixture(losses: ArrayLike, *, kind: Kind = "beta", mode: Mode = "robust") -> Mixture:
     """Fit a two-component mixture to per-sample losses (paper, section 3.1).
 
     Args:
@@ -67,8 +64,6 @@ def fit_mixture(
             iterations on moments (for `gaussian`: plain EM on the same values). `robust` keeps
             every loss in the fit, maximises the likelihood, keeps the posterior monotone, and
             hardly believes two components where one explains the losses as well.
-        exact: Fit to the losses themselves, not to a histogram of them. For the robust mode; it
-            changes parameters by less than 0.1 %.
 
     Returns:
         The mixture; its `fallback` names what was done where no two-component fit was possible:
@@ -90,7 +85,7 @@ def fit_mixture(
         return _undivided(histogram, kind, mode, fallback=CONSTANT)
     if mode == "faithful":
         return _fit_faithful(loss_N, histogram, kind)
-    return _fit_robust(loss_N, histogram, kind, exact=exact)
+    return _fit_robust(histogram, kind)
 
 
 def _fit_faithful(loss_N: NDArray[np.floating], histogram: LossHistogram, kind: Kind) -> Mixture:
@@ -102,17 +97,12 @@ def _fit_faithful(loss_N: NDArray[np.floating], histogram: LossHistogram, kind: 
     return _mixture(result, span, interval=UNKNOWN)
 
 
-def _fit_robust(
-    loss_N: NDArray[np.floating], histogram: LossHistogram, kind: Kind, *, exact: bool
-) -> Mixture:
+def _fit_robust(histogram: LossHistogram, kind: Kind) -> Mixture:
     scale = max(weighted_median(histogram), MIN_SCALE)
     loss_M, count_M = binned(histogram, scale)
     if loss_M[-1] <= loss_M[0] * (1.0 + MIN_SPREAD):
         return _undivided(histogram, kind, "robust", fallback=CONSTANT)
     gain = -single_group_log_likelihood(np.log(loss_M), count_M)
-    if exact:
-        loss_M = held(loss_N[np.isfinite(loss_N)].astype(np.float64), scale)
-        count_M = np.ones_like(loss_M)
     max_loss = TOP_MARGIN * float(histogram.losses[-1])
     groups = fit_two_groups(loss_M, count_M, scale=scale, max_loss=max_loss)
     gain += groups.log_likelihood

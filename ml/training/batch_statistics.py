@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ml.device import autocast
-from ml.training.peers import Peers
 from ml.training.sources import Source
 
 BATCH_SIZE = 256
@@ -24,7 +23,6 @@ def measure_batch_statistics(
     source: Source,
     rng: np.random.Generator,
     *,
-    peers: Peers | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> None:
     """Set every batch normalisation's mean and variance to what the network has on the images.
@@ -38,20 +36,17 @@ def measure_batch_statistics(
         network: Left in eval mode. Without batch normalisation nothing is computed.
         source: The training images.
         rng: Chooses the images, for data often lie sorted by class.
-        peers: Processes that share the images between them; they end with the same statistics.
         batch_size: Images to look at at once.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     if not layers:
         return
-    peers = peers or Peers()
     num_images = min(max(int(SHARE * len(source)), MIN_IMAGES), MAX_IMAGES, len(source))
-    chosen_M = rng.permutation(len(source))[:num_images][peers.part(num_images)]
+    chosen_M = rng.permutation(len(source))[:num_images]
     batches = np.array_split(chosen_M, -(-len(chosen_M) // batch_size))
     with _measuring(network, layers), torch.no_grad(), autocast(source.device):
         for index_B in batches:
             network(source.view(np.sort(index_B)))
-    peers.average_statistics(network)
 
 
 @contextmanager

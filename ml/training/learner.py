@@ -9,7 +9,6 @@ from ml.device import MEMORY_FORMAT
 from ml.networks import build_network, linear_head
 from ml.training.average import WeightAverage
 from ml.training.config import TrainConfig
-from ml.training.peers import Peers
 from ml.training.state import DataFacts, TrainState
 
 
@@ -20,12 +19,9 @@ class Learner:
     network: nn.Module
     average: WeightAverage
     optimizer: torch.optim.SGD
-    peers: Peers
 
     @classmethod
-    def restore(
-        cls, state: TrainState, device: torch.device, peers: Peers | None = None
-    ) -> "Learner":
+    def restore(cls, state: TrainState, device: torch.device) -> "Learner":
         """Return a learner on a device, exactly as it was when the state was taken."""
         config = state.config
         network = network_of(state, state.network, device)
@@ -43,7 +39,7 @@ class Learner:
                 # The buffer takes the parameter's memory layout, as the optimizer's own would.
                 buffer = torch.empty_like(parameter).copy_(state.momentum[name]).detach()
                 optimizer.state[parameter]["momentum_buffer"] = buffer
-        return cls(network=network, average=average, optimizer=optimizer, peers=peers or Peers())
+        return cls(network=network, average=average, optimizer=optimizer)
 
     def step(self, value: Tensor, *, rate: float, step: int) -> None:
         """Take one step down the gradient of a loss; `step` counts from 1 over all epochs."""
@@ -51,7 +47,6 @@ class Learner:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(value)
-        self.peers.sum_gradients(self.network)
         self.optimizer.step()
         self.average.update(self.network, step=step)
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributed import ProcessGroup
 
 from ml.device import deterministic
 from ml.memory import is_out_of_memory, release_memory
@@ -20,7 +19,6 @@ from ml.training.epoch import EpochOutcome, num_batches, train_epoch
 from ml.training.errors import Diverged, NonFiniteLoss, NotEnoughMemory
 from ml.training.label_weights import LabelWeights
 from ml.training.learner import Learner
-from ml.training.peers import MIN_PART, Peers
 from ml.training.progress import (
     BatchProgress,
     EpochReport,
@@ -57,7 +55,6 @@ def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a co
     device: torch.device,
     state: TrainState | None = None,
     verified_N: BoolArray | None = None,
-    group: ProcessGroup | None = None,
     on_epoch: Callable[[TrainState, EpochReport], None],
     on_batch: Callable[[BatchProgress], None],
 ) -> TrainState:
@@ -76,9 +73,6 @@ def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a co
         state: Where to go on; None starts anew.
         verified_N: Which labels people found right, shape (N,): they are never corrected. None of
             them by default; a run that goes on needs the same ones.
-        group: Processes that train together, all called with the same arguments but for the
-            callbacks and the device; each computes its part of every batch. They all return the
-            same state, so one of them may keep the checkpoints. None: this process alone.
         on_epoch: Called after each epoch with a state that is a complete checkpoint.
         on_batch: Called after each batch; may raise to stop, which loses the epoch in progress.
 
@@ -88,8 +82,7 @@ def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a co
     Raises:
         ValueError: When the data are unfit, or `state` belongs to other data or options.
         Diverged: When the loss stops being finite, also with a tenth of the learning rate.
-        NotEnoughMemory: When even small slices of a batch do not fit. Of several processes the one
-            that lacks memory passes on the error itself.
+        NotEnoughMemory: When even small slices of a batch do not fit.
     """
     labels_N = np.asarray(labels_N, dtype=np.int64)
     facts = data_facts(inputs, labels_N, num_classes, config)
@@ -98,29 +91,20 @@ def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a co
         raise ValueError("the state to resume from belongs to other data or other options")
     source = make_source(inputs, facts, config, device)
     labels = Labels(torch.from_numpy(labels_N), _verified(verified_N, len(labels_N)))
-    peers = Peers(group)
-    _check_parts(peers, state)
     with deterministic(device):
-        learner = Learner.restore(state, device, peers)
+        learner = Learner.restore(state, device)
         while state.epochs_done < config.epochs:
             try:
                 state = _run_epoch(state, learner, source, labels, on_batch)
             except (RuntimeError, MemoryError) as error:
-                state = _begun_anew(state, error, peers)
+                state = _begun_anew(state, error)
             else:
                 on_epoch(state, state.reports[-1])
                 continue
             # Here, for while the error is handled its traceback holds on to the step's memory.
             release_memory(device)
-            learner = Learner.restore(state, device, peers)
+            learner = Learner.restore(state, device)
     return state
-
-
-def _check_parts(peers: Peers, state: TrainState) -> None:
-    num_samples = state.data.num_samples
-    smallest = num_samples // num_batches(state.config, num_samples)
-    if smallest < MIN_PART * peers.size:
-        raise ValueError(f"batches of {smallest} are too small for {peers.size} processes")
 
 
 def _verified(verified_N: BoolArray | None, num_samples: int) -> Tensor:
@@ -131,11 +115,11 @@ def _verified(verified_N: BoolArray | None, num_samples: int) -> Tensor:
     return torch.from_numpy(np.asarray(verified_N, dtype=np.bool_))
 
 
-def _begun_anew(state: TrainState, error: Exception, peers: Peers) -> TrainState:
+def _begun_anew(state: TrainState, error: Exception) -> TrainState:
     """Return the state from which the epoch that ended in `error` is tried once more, or raise."""
     if isinstance(error, NonFiniteLoss):
         return _rolled_back(state, error)
-    if is_out_of_memory(error) and peers.size == 1:  # peers would wait for this one's old slices
+    if is_out_of_memory(error):
         return _in_smaller_slices(state, error)
     raise error
 
@@ -180,7 +164,7 @@ def _run_epoch(
     """
     started = time.monotonic()
     config, epoch = state.config, state.epochs_done + 1
-    beat = _counter(state, on_batch, learner.peers)
+    beat = _counter(state, on_batch)
     outcome = train_epoch(
         _epoch_input(state, source, labels),
         learner,
@@ -216,21 +200,16 @@ def _track(
     state: TrainState, learner: Learner, source: Source, on_batch: Callable[[], None]
 ) -> Tensor:
     """Return the averaged network's log-probabilities of all samples, (N, C)."""
-    network, peers = learner.average.network, learner.peers
-    peers.average_statistics(learner.network)
-    peers.average_statistics(network)
+    network = learner.average.network
     if state.config.ema_decay > 0.0:
         measure_batch_statistics(
             network,
             source,
             generator(state.config.seed, Stream.STATISTICS, state.epochs_done + 1),
-            peers=peers,
             batch_size=pass_size(state.slice_size, BATCH_SIZE),
         )
-    part = peers.part(len(source))
     tracking_batch = pass_size(state.slice_size, TRACKING_BATCH)
-    own = predict(network, source, on_batch=on_batch, batch_size=tracking_batch, part=part)
-    return peers.joined(own, len(source))
+    return predict(network, source, on_batch=on_batch, batch_size=tracking_batch)
 
 
 def _fit(state: TrainState) -> Mixture:
@@ -275,14 +254,11 @@ def _report(
     )
 
 
-def _counter(
-    state: TrainState, on_batch: Callable[[BatchProgress], None], peers: Peers
-) -> Callable[[], None]:
+def _counter(state: TrainState, on_batch: Callable[[BatchProgress], None]) -> Callable[[], None]:
     """Return a function that reports one more batch of the epoch after the state."""
     epoch, num_samples = state.epochs_done + 1, state.data.num_samples
     tracking_batch = pass_size(state.slice_size, TRACKING_BATCH)
     total = num_batches(state.config, num_samples)
-    part = peers.part(num_samples)
-    total += num_tracking_batches(part.stop - part.start, tracking_batch)
+    total += num_tracking_batches(num_samples, tracking_batch)
     count = iter(range(1, total + 1))
     return lambda: on_batch(BatchProgress(epoch=epoch, batch=next(count), num_batches=total))

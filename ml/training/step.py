@@ -65,7 +65,7 @@ def batch_loss(given: EpochInput, learner: Learner, position: int, index_B: IntA
         mixed_B = mix_inputs(batch.inputs, perm_B, delta)
     elif given.method.mixing is Mixing.DYNAMIC:
         mixed_B = mix_inputs(batch.inputs, perm_B, dynamic_share(batch.p_noisy, perm_B))
-    mixed_BC = _forward(learner.network, mixed_B, given, learner)
+    mixed_BC = _forward(learner.network, mixed_B, given)
     return step_loss(
         given.method,
         mixed_BC,
@@ -108,12 +108,11 @@ def _plain_logits(given: EpochInput, learner: Learner, input_B: Tensor) -> Tenso
     The averaged weights give them, in eval mode: they are the better labeller, and no second
     regime of batch statistics touches the trained network.
     """
-    return _forward(learner.average.network, input_B, given, learner)
+    return _forward(learner.average.network, input_B, given)
 
 
-def _forward(network: nn.Module, input_B: Tensor, given: EpochInput, learner: Learner) -> Tensor:
-    """Return a network's logits of a batch, (B, C) float32: one's own part, and that of peers."""
-    own_B = input_B[learner.peers.part(len(input_B))]
+def _forward(network: nn.Module, input_B: Tensor, given: EpochInput) -> Tensor:
+    """Return a network's logits of a batch, (B, C) float32."""
     with autocast(input_B.device):
-        own_BC = forward_in_slices(network, own_B, given.slice_size)
-    return learner.peers.joined(own_BC.float(), len(input_B))
+        logits_BC = forward_in_slices(network, input_B, given.slice_size)
+    return logits_BC.float()

@@ -24,18 +24,16 @@ def predict(
     *,
     on_batch: Callable[[], None] | None = None,
     batch_size: int = TRACKING_BATCH,
-    part: slice | None = None,
 ) -> Tensor:
     """Return class log-probabilities in nats, float32 on the CPU, shape (N, C).
 
-    Probabilities are averaged over the source's views. Of a `part` of the samples: only its rows.
+    Probabilities are averaged over the source's views.
     """
     network.eval()
-    rows = range(len(source))[part or slice(None)]
     chunks = []
     with torch.inference_mode(), autocast(source.device):
-        for begin in range(rows.start, rows.stop, batch_size):
-            index_B = np.arange(begin, min(begin + batch_size, rows.stop))
+        for begin in range(0, len(source), batch_size):
+            index_B = np.arange(begin, min(begin + batch_size, len(source)))
             chunks.append(_log_probabilities(network, source, index_B).cpu())
             if on_batch:
                 on_batch()

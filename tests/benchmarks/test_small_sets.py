@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.detection_cases import draw_digits, out_of_fold
-from benchmarks.small_sets import coverage
+from benchmarks.detection.cases import draw_digits, out_of_fold
+from benchmarks.detection.small_sets import coverage
 from ml.noise import UniformOthersNoise
 
 

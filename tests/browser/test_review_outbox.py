@@ -67,8 +67,18 @@ def test_a_session_that_is_over_loses_nothing(
     suspects = make_suspects(seed, 8)
     page = open_page(suspects.review_path)
     page.context.clear_cookies()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        # Otherwise the answer may end the page before the third key.
+        held.append(route)
+
+    page.route(DECISIONS, hold)
     press(page, "s a d")
+    expect(page.locator("[data-state=pending]")).to_have_count(3)
+    held[0].continue_()
     page.wait_for_url("**/sign-in?next=*")  # without a question
+    page.unroute(DECISIONS)
     assert log_of(service, suspects) == []
     _sign_in_by_page(page, service)
     page.wait_for_url("**/review")

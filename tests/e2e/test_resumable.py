@@ -12,7 +12,7 @@ from typing import IO, Any
 import pytest
 from tusclient.client import TusClient
 
-from labelaudit import Client, resumable
+from labelaudit import Client
 from tests.support.archives import write_tiny_zip
 from tests.support.line import BadLine, laid, port_of
 from tests.support.processes import find_processes, started
@@ -138,8 +138,8 @@ class TestTusJsClient:
 class TestOwnClient:
     @pytest.fixture
     def small_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("labelaudit.client.RESUMABLE_FROM_BYTES", 1024)
-        monkeypatch.setattr(resumable, "PIECE_BYTES", PIECE)
+        monkeypatch.setattr("labelaudit.client._sync.files.RESUMABLE_FROM_BYTES", 1024)
+        monkeypatch.setattr("labelaudit.client._sync.files.PIECE_BYTES", PIECE)
 
     @pytest.mark.usefixtures("small_pieces")
     def test_goes_on_after_a_kill(self, service: Service, archive: Path) -> None:

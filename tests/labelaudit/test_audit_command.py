@@ -99,6 +99,24 @@ class TestSuccess:
             assert shown in done.stdout
         assert "cat → cat" not in done.stdout
 
+    @pytest.mark.parametrize("fallbacks", [[], ["uninformative_predictions"]])
+    def test_tells_of_certain_conflicts_whatever_the_network_learned(
+        self,
+        service: FakeService,
+        url: str,
+        images: Path,
+        tmp_path: Path,
+        fallbacks: list[str],
+    ) -> None:
+        torn = [finding(rank, verdict="conflict") for rank in (1, 2)]
+        service.findings, service.fallbacks = [*torn, finding(3)], fallbacks
+        done = audit(url, images, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        told = "2 images are certain conflicts: the same picture has several labels, of which at"
+        assert told in done.stdout
+        asked = "between 70.0% and 99.0% of those that the network flags are wrong"
+        assert (asked in done.stdout) is (not fallbacks)
+
     def test_does_not_call_labels_right_that_could_not_be_judged(
         self, service: FakeService, url: str, images: Path, tmp_path: Path
     ) -> None:
@@ -119,27 +137,22 @@ class TestSuccess:
         done = audit(url, images, folder=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "The network learned too little to judge the labels: any share" in done.stdout
-        assert "That none is flagged does not make them right" in done.stdout
+        assert "That it flags none does not make them right" in done.stdout
         for untrue in ("worth a look", "%"):
             assert untrue not in done.stdout, untrue
 
-    def test_leaves_judging_the_options_to_the_service(
+    def test_passes_the_options_on(
         self, service: FakeService, url: str, images: Path, tmp_path: Path
     ) -> None:
         given = [
-            "--method",
-            "ce",
-            "--epochs",
-            "0",
-            "--preset",
-            "p",
-            "--signal",
-            "a",
-            "--signal",
-            "b",
-        ]
+            "--method", "ce", "--epochs", "3", "--preset", "standard",
+            "--signal", "margin", "--signal", "one of tomorrow",
+        ]  # fmt: skip
         audit(url, images, *given, folder=tmp_path)
-        wanted = {"preset": "p", "method": "ce", "epochs": 0, "signals": ["a", "b"]}
+        wanted = {
+            "preset": "standard", "method": "ce", "epochs": 3,
+            "signals": ["margin", "one of tomorrow"],
+        }  # fmt: skip
         options = json.dumps(wanted).encode()
         assert options in service.uploads[0]
 
@@ -212,7 +225,10 @@ class TestFailure:
 
     def test_a_missing_path_is_told(self, tmp_path: Path) -> None:
         done = run_program("audit", "nowhere", folder=tmp_path)
-        assert (done.returncode, done.stderr) == (2, "error: there is no nowhere (not_found)\n")
+        assert (done.returncode, done.stderr) == (
+            2,
+            "error: no such file or folder: 'nowhere' (not_found)\n",
+        )
 
     def test_a_missing_key_is_told(self, images: Path) -> None:
         done = run_program("audit", images, "--url", "http://127.0.0.1:9", folder=images.parent)

@@ -4,8 +4,8 @@ from typing import cast
 import pytest
 from PIL import Image, ImageFont
 
-from labelaudit import contact_sheet
-from labelaudit.contact_sheet import (
+from labelaudit import results
+from labelaudit.results import (
     IMAGE_SIDE,
     NUM_TILES,
     PADDING,
@@ -77,7 +77,7 @@ def test_any_class_name_can_be_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, system_font: bool
 ) -> None:
     if not system_font:
-        monkeypatch.setattr(contact_sheet, "_load_font", lambda: ImageFont.load_default(13))
+        monkeypatch.setattr(results, "_load_font", lambda: ImageFont.load_default(13))
     draw(2, tmp_path / "s.png", png(), given_label=name, suggested_label=name)
 
 

@@ -3,8 +3,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from labelaudit.demo import score_flags
-from labelaudit.digits import Truth, write_digits, write_truth
+from labelaudit.demo import Truth, score_flags, write_digits, write_truth
 
 
 def write(folder: Path, seed: int = 1) -> list[Truth]:

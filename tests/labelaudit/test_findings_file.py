@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from labelaudit.findings_file import read_flagged, safe_cell, write_findings
+from labelaudit.results import read_flagged, safe_cell, write_findings
 from labelaudit.schemas import Finding
 from tests.labelaudit.fake_service import finding
 

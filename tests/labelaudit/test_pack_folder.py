@@ -4,7 +4,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import pytest
 
-from labelaudit.pack import pack_folder
+from labelaudit.audit import pack_folder
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from labelaudit.parent import follow_parent
+from labelaudit.supervisor import follow_parent
 from tests.support.processes import started
 from tests.support.waiting import wait_for
 
 CHILD = """
 import os, pathlib, signal, sys, time
-from labelaudit.parent import follow_parent
+from labelaudit.supervisor import follow_parent
 def end(number, frame):
     pathlib.Path("ended").write_text(str(number))
     sys.exit(0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import labelaudit
 from app.core.clock import utc_now
 from app.core.db import Database
 from app.core.settings import Settings
@@ -14,6 +15,7 @@ from labelaudit import doctor
 from tests.labelaudit.program import environment, run_program
 from tests.support.rows import add_late_message, make_dataset, make_job, make_tenant
 
+SERVER = ("app", "worker", "ml", "torch", "numpy", "fastapi", "sqlalchemy", "pydantic", "typer")
 HEAVY = ("torch", "numpy", "fastapi", "sqlalchemy", "httpx2", "PIL", "rich", "pydantic", "celery")
 ASK = """
 import sys
@@ -60,6 +62,31 @@ def test_wrong_usage_ends_with_2_and_no_traceback(
     assert done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option", "known"),
+    [
+        (("audit", ".", "--preset", "fast"), "--preset", "'quick'"),
+        (("audit", ".", "--method", "magic"), "--method", "'m-dyr-h'"),
+        (("audit", ".", "--epochs", "0"), "--epochs", "1"),
+        (("export", "d", "--format", "xls"), "--format", "'imagefolder'"),
+    ],
+)
+def test_a_wrong_option_is_named_with_what_is_known_before_anything_starts(
+    tmp_path: Path, arguments: tuple[str, ...], option: str, known: str
+) -> None:
+    done = run_program(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert option in done.stderr
+    assert known in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_names_methods_and_signals(tmp_path: Path) -> None:
+    told = run_program("audit", "--help", folder=tmp_path).stdout
+    assert "m-dyr-h" in told
+    assert "neighbour_agreement" in told
+
+
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     done = run_program("db", "upgrade", folder=tmp_path, LABELAUDIT_PORT="many")
     assert done.returncode == 2
@@ -70,6 +97,20 @@ def test_the_client_is_what_the_package_offers() -> None:
     code = "import labelaudit, sys; assert labelaudit.Client; labelaudit.Nothing"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "AttributeError: module 'labelaudit' has no attribute 'Nothing'" in done.stderr
+
+
+def test_consoles_complete_what_the_package_offers() -> None:
+    assert {"AsyncClient", "Client", "__version__"} <= set(dir(labelaudit))
+    assert labelaudit.__version__.count(".") == 2
+
+
+def test_the_client_loads_nothing_of_the_server() -> None:
+    code = "import labelaudit, sys; labelaudit.Client; "
+    code += f"print([name for name in {SERVER} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
 
 
 class TestKeys:

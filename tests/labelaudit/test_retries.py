@@ -1,6 +1,5 @@
 """What is sent again, and when; the same for both clients."""
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ import httpx2
 import pytest
 
 from labelaudit import AsyncClient, Client
+from labelaudit.client._async import files as async_files
+from labelaudit.client._sync import files as sync_files
 from labelaudit.errors import ApiError, LabelAuditError, UnreachableError
 
 Answers = list[httpx2.Response | Exception]
@@ -26,9 +27,11 @@ class Script:
     def __init__(self, *answers: httpx2.Response | Exception) -> None:
         self.answers: Answers = [*answers]
         self.requests: list[httpx2.Request] = []
+        self.bodies: list[bytes] = []
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         self.requests.append(request)
+        self.bodies.append(request.read())
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -117,20 +120,51 @@ class TestRetry:
         assert script.answers == []
 
 
-def test_a_form_is_sent_whole_again(tmp_path: Path) -> None:
-    archive = tmp_path / "x.zip"
-    archive.write_bytes(b"z" * 5000)
-    script = Script(problem(503), httpx2.Response(202, json={"dataset_id": "d", "job_id": "j"}))
-    bodies: list[bytes] = []
+class TestFiles:
+    @pytest.fixture
+    def archive(self, tmp_path: Path) -> Path:
+        archive = tmp_path / "x.zip"
+        archive.write_bytes(b"z" * 5000)
+        return archive
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        bodies.append(request.read())
-        return script(request)
+    def test_a_form_is_sent_whole_again(self, run: Any, archive: Path) -> None:
+        script = Script(problem(503), submission())
+        assert run(script, lambda client: client.upload_dataset(archive))["job_id"] == "j"
+        assert all(b"z" * 5000 in body for body in script.bodies)
+        assert len({request.headers["idempotency-key"] for request in script.requests}) == 1
 
-    with Client("http://x", transport=httpx2.MockTransport(answer)) as client:
-        client.upload_dataset(archive)
-    assert all(b"z" * 5000 in body for body in bodies)
-    assert len({request.headers["idempotency-key"] for request in script.requests}) == 1
+    def test_a_large_file_goes_on_where_the_service_says(
+        self, run: Any, archive: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for kind in (async_files, sync_files):
+            monkeypatch.setattr(kind, "RESUMABLE_FROM_BYTES", 1024)
+            monkeypatch.setattr(kind, "PIECE_BYTES", 2000)
+        script = Script(
+            httpx2.Response(201, json={"upload_id": "u"}),
+            httpx2.Response(204),
+            httpx2.ConnectError("cut"),
+            httpx2.Response(200, headers={"Upload-Offset": "3000"}),
+            httpx2.Response(204),
+            submission(),
+        )
+        sent: list[int] = []
+        run(script, lambda client: client.upload_dataset(archive, on_sent=sent.append))
+        assert sent == [2000, 3000, 5000]
+        offsets = [request.headers.get("upload-offset") for request in script.requests]
+        assert offsets == [None, "0", "2000", None, "3000", None]
+        assert b"".join(script.bodies[index] for index in (1, 4)) == b"z" * 4000
+        assert b'"upload_id":"u"' in script.bodies[-1]
+
+    def test_a_download_that_breaks_leaves_nothing(self, run: Any, tmp_path: Path) -> None:
+        script = Script(httpx2.Response(200, content=b"card"), problem(404))
+        run(script, lambda client: client.download_model("j", tmp_path / "card", form="card"))
+        with pytest.raises(ApiError):
+            run(script, lambda client: client.download_model("j", tmp_path / "model"))
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"card": b"card"}
+
+
+def submission() -> httpx2.Response:
+    return httpx2.Response(202, json={"dataset_id": "d", "job_id": "j"})
 
 
 def test_waiting_tells_how_a_job_failed(run: Any) -> None:
@@ -149,15 +183,3 @@ def test_a_deprecated_route_is_told(caplog: pytest.LogCaptureFixture) -> None:
     script = Script(httpx2.Response(200, json={}, headers={"Deprecation": "@1", "Sunset": "soon"}))
     sync(script, lambda client: client.get_job("j"))
     assert "may be gone after soon" in caplog.text
-
-
-def test_both_clients_can_do_the_same() -> None:
-    def public(client: type) -> dict[str, list[str]]:
-        methods = inspect.getmembers(client, inspect.isfunction)
-        return {
-            name: list(inspect.signature(method).parameters)
-            for name, method in methods
-            if not name.startswith("_")
-        }
-
-    assert public(Client) == public(AsyncClient)

@@ -76,7 +76,7 @@ class TestScore:
         missing = run_program("score", "nowhere.npz", folder=tmp_path)
         assert (missing.returncode, missing.stderr) == (
             2,
-            "error: there is no nowhere.npz (not_found)\n",
+            "error: no such file or folder: 'nowhere.npz' (not_found)\n",
         )
         folder = run_program("score", ".", folder=tmp_path)
         assert (folder.returncode, "labelaudit audit" in folder.stderr) == (2, True)

@@ -4,24 +4,24 @@ from typing import cast
 import httpx2
 import pytest
 
-from labelaudit import waiting
 from labelaudit.client import Client
+from labelaudit.client._sync import api
+from labelaudit.display import describe
 from labelaudit.errors import ApiError, ServiceError
-from labelaudit.progress import describe
 from labelaudit.schemas import Job
 from tests.labelaudit.fake_service import KEY, FakeService, job, problem
 
 
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(api, "POLL_SECONDS", 0.01)
 
 
 def flaky(service: FakeService, failures: list[httpx2.Response]) -> Client:
     def answer(request: httpx2.Request) -> httpx2.Response:
         return failures.pop() if failures else service.answer(request)
 
-    return Client("http://x", KEY, transport=httpx2.MockTransport(answer))
+    return Client("http://x", KEY, retries=0, transport=httpx2.MockTransport(answer))
 
 
 def test_a_service_that_is_away_for_a_moment_is_asked_again() -> None:
@@ -29,9 +29,7 @@ def test_a_service_that_is_away_for_a_moment_is_asked_again() -> None:
     client = flaky(service, [problem(503, "busy", "Later."), problem(429, "slow_down", "Later.")])
     seen: list[str] = []
     with client:
-        done = waiting.wait_for_job(
-            client.get_job, "j1", show=lambda now: seen.append(now["state"])
-        )
+        done = client.wait("j1", on_progress=lambda now: seen.append(now["state"]))
     assert done["state"] == "succeeded"
     assert seen == ["running", "succeeded"]
 
@@ -43,23 +41,24 @@ def test_speed_and_end_that_are_not_known_yet_are_left_out() -> None:
     assert describe(running) == "epoch 1/6"
 
 
-def test_a_service_that_stays_away_is_given_up() -> None:
+def test_a_service_that_stays_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "SILENCE_SECONDS", 0.05)
     service = FakeService(jobs=[job("succeeded")])
     client = flaky(service, [problem(503, "busy", "Later.")] * 200)
     with client, pytest.raises(ApiError):
-        waiting.wait_for_job(client.get_job, "j1", show=lambda _: None, silence_seconds=0.05)
+        client.wait("j1")
 
 
 def test_a_job_that_is_gone_is_no_reason_to_wait() -> None:
     client = flaky(FakeService(), [problem(404, "not_found", "No such job.")])
     with client, pytest.raises(ApiError, match="No such job"):
-        waiting.wait_for_job(client.get_job, "j1", show=lambda _: None)
+        client.wait("j1")
 
 
 def test_a_job_that_somebody_else_cancelled_is_no_success() -> None:
     client = flaky(FakeService(jobs=[job("cancelled")]), [])
     with client, pytest.raises(ServiceError) as caught:
-        waiting.wait_for_job(client.get_job, "j1", show=lambda _: None)
+        client.wait("j1")
     assert (caught.value.code, caught.value.exit_code) == ("cancelled", 1)
 
 

@@ -1,9 +1,23 @@
+from pathlib import Path
+
+import pytest
 from alembic import command
 from sqlalchemy import inspect, text
 
 from app.core.db import Database, make_engine
-from app.core.migrate import is_current, make_config
+from app.core.migrate import LAST_OF_OLDER, UnknownSchemaError, is_current, make_config, upgrade
 from app.models import Base
+from tests.labelaudit.program import run_program
+
+OLDER = "2026_11_28_ranks"
+"""A version of before the first one that there is today."""
+
+
+def _put_back(url: str) -> None:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :id"), {"id": OLDER})
+    engine.dispose()
 
 
 class TestSchema:
@@ -41,3 +55,23 @@ class TestSchema:
             sizes.add(len(database.engine._compiled_cache or ()))
         assert len(sizes) == 1
         database.dispose()
+
+
+class TestOlderDatabase:
+    def test_is_told_which_commit_upgrades_it_and_left_as_it_is(self, database_url: str) -> None:
+        _put_back(database_url)
+        with pytest.raises(UnknownSchemaError, match=rf"{OLDER}.*{LAST_OF_OLDER}"):
+            upgrade(database_url)
+        engine = make_engine(database_url)
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT version_num FROM alembic_version")) == OLDER
+        engine.dispose()
+
+    def test_ends_the_command_in_one_line(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path / 'old.db'}"
+        upgrade(url)
+        _put_back(url)
+        done = run_program("db", "upgrade", folder=tmp_path, LABELAUDIT_DATABASE_URL=url)
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert LAST_OF_OLDER in done.stderr

@@ -1,16 +1,16 @@
-"""RELIABILITY test 39: a database of the first release, with a job that was running."""
+"""RELIABILITY test 39: a database of the first version, with a job that was running."""
 
 from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 from celery import Celery
 
 from app.core.clock import utc_now
 from app.core.db import Database, make_engine
-from app.core.migrate import make_config
+from app.core.migrate import is_current, make_config, upgrade
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.jobs.lease_repository import LeaseRepository
@@ -18,11 +18,9 @@ from app.models import Job, JobState, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
 from worker.sweeper import Sweeper
 
-FIRST_RELEASE = "2026_11_23"
-
 
 @pytest.fixture
-def first_release(settings: Settings) -> Iterator[tuple[Database, UUID]]:
+def first_version(settings: Settings) -> Iterator[tuple[Database, UUID]]:
     """The old schema, where a worker has just gone down with the old program."""
     database = Database(make_engine(settings.resolved_database_url))
     with database.unit_of_work() as session:
@@ -32,18 +30,20 @@ def first_release(settings: Settings) -> Iterator[tuple[Database, UUID]]:
             lease_until=1.0, checkpoint="jobs/x/attempt-1-train/checkpoints/epoch-00003",
         )  # fmt: skip
     with database.engine.begin() as connection:
-        command.downgrade(make_config(connection), FIRST_RELEASE)
+        config = make_config(connection)
+        first = ScriptDirectory.from_config(config).get_base()
+        assert first is not None
+        command.downgrade(config, first)
     yield database, job.id
     database.dispose()
 
 
 def test_a_running_job_goes_on_after_the_upgrade(
-    first_release: tuple[Database, UUID], settings: Settings
+    first_version: tuple[Database, UUID], settings: Settings
 ) -> None:
-    database, job_id = first_release
-    assert "job_attempts" not in sa.inspect(database.engine).get_table_names()
-    with database.engine.begin() as connection:
-        command.upgrade(make_config(connection), "head")
+    database, job_id = first_version
+    upgrade(settings.resolved_database_url)
+    assert is_current(database)
 
     Sweeper(database, settings, WakeUps(Celery("test"))).end_expired_leases()
     with database.unit_of_work() as session:

@@ -10,12 +10,15 @@ from uuid import uuid4
 
 import psycopg
 
-_CATALOGS = "pg_class pg_attribute pg_attrdef pg_constraint pg_index pg_policy pg_proc pg_trigger"
+_CATALOGS = (
+    "pg_class pg_attribute pg_attrdef pg_constraint pg_index pg_policy pg_proc pg_trigger "
+    "alembic_version"
+)
 _SCHEMA_STAMP = " UNION ALL ".join(
     f"SELECT count(*), max(xmin::text::bigint) FROM {catalog}"  # noqa: S608 - names of ours
     for catalog in _CATALOGS.split()
 )
-"""Who changes a schema writes into one of these, or takes out of them."""
+"""Who changes a schema, or the version it is told to have, writes into one of these."""
 
 _LARGEST_TABLE = """
     SELECT coalesce(max(pg_relation_size(oid)), 0) / current_setting('block_size')::int

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from labelaudit.parent import PARENT_PID_VARIABLE
+from labelaudit.supervisor import PARENT_PID_VARIABLE
 
 _FAR_TOO_LONG = 600
 """Seconds. Not how long something should take: the machine may be busy with ten other tests."""

@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from worker.ingest.layout import (
     looks_like_image,
     reject,
 )
-from worker.ingest.pixel_cache import PixelWriter, writing_pixels
+from worker.ingest.pixel_cache import PixelFile, PixelWriter, writing_pixels
 from worker.ingest.report import Emit, Outcome, ProgressMeter, write_report
+from worker.ingest.same_pixels import same_pixels, torn_pairs
 from worker.ingest.sample_file import SampleFile
 from worker.ingest.samples import BlobWriter, Sample, SampleReader, writing_blobs
 from worker.ingest.selection import sort_out
@@ -66,6 +67,14 @@ class EarlierVersion:
         with self.samples_file.open(encoding="utf-8") as lines:
             for line in lines:
                 yield _sample(json.loads(line))
+
+    def same_pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield the positions of samples that are known to have the same pixels."""
+        with self.samples_file.open(encoding="utf-8") as lines:
+            for position, line in enumerate(lines):
+                picture = json.loads(line)["picture"]
+                if picture is not None and picture != position:
+                    yield picture, position
 
     def write_cache(self, target: PixelWriter, *, max_pixels: int, safe_point: SafePoint) -> None:
         """Write their decoded images, in order."""
@@ -162,7 +171,7 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
         with warnings.catch_warnings(), archive_of as archive:
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
             outcome = _read_all(spec, archive, blobs, samples, safe_point, progress)
-        write_report(spec.out_dir, outcome)
+        write_report(spec.out_dir, _with_same_pixels(outcome, spec, blobs, safe_point))
         blobs.finish()
 
 
@@ -194,7 +203,7 @@ def _read_all(
         safe_point=safe_point,
     )
     class_folders = set[str]()
-    pixels_of = writing_pixels(spec.out_dir / f"images-{image_size}.u8", image_size)
+    pixels_of = writing_pixels(_cache_file(spec, image_size), image_size)
     with pixels_of as pixels, decode_of as decode:
         if earlier is not None:
             earlier.write_cache(pixels, max_pixels=limits.max_image_pixels, safe_point=safe_point)
@@ -218,6 +227,24 @@ def _read_all(
         images_per_second=progress.images_per_second(len(samples) - num_before),
         near_pairs=pixels.near_pairs(safe_point),
     )
+
+
+def _with_same_pixels(
+    outcome: Outcome, spec: Spec, blobs: BlobWriter, safe_point: SafePoint
+) -> Outcome:
+    """Compare the files of near copies with different labels, where there are any."""
+    cache = PixelFile(_cache_file(spec, outcome.image_size), outcome.image_size)
+    torn = torn_pairs(outcome.near_pairs, outcome.samples, cache)
+    if torn:
+        blobs.finish()  # so that they can be read
+    # Files of an earlier version may be elsewhere: what was found of them then stays known.
+    known = [] if spec.earlier is None else list(spec.earlier.same_pairs())
+    found = same_pixels(torn, outcome.samples, BlobStore(spec.blob_dir), safe_point)
+    return replace(outcome, same_pairs=[*known, *found])
+
+
+def _cache_file(spec: Spec, image_size: int) -> Path:
+    return spec.out_dir / f"images-{image_size}.u8"
 
 
 def _avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) -> None:

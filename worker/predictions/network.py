@@ -20,8 +20,6 @@ def write_answer(spec: dict[str, Any]) -> None:
     """Show the readable images to the network and write what it says of each."""
     folder = Path(spec["out_dir"])
     card = json.loads(Path(spec["card"]).read_text())
-    # The cards of older versions lack the side of the stored images.
-    card = ml.describe_input(spec["image_size"]) | card
     problems = [json.loads(line) for line in (folder / READ).read_text().splitlines()]
     side = spec["image_size"]
     pixels = np.fromfile(folder / PIXELS, dtype=np.uint8).reshape(-1, side, side, 3)

@@ -9,6 +9,7 @@ from app.http.deps import ContextDep, ReadSession
 from app.web.access import PageReader
 from app.web.paging import CursorDep
 from app.web.rendering import render, wants_fragment
+from app.web.views.first_look import FirstLookPage
 from app.web.views.queue_filters import QueueFilters
 from app.web.views.review_queue import QueuePage
 from app.web.views.sample_detail import SampleDetail
@@ -18,9 +19,11 @@ from app.web.views.share import DifferencesPage, SharePage
 router = APIRouter(prefix="/jobs/{job_id}")
 PAGE_SIZE = 48
 """Whole rows in 1, 2, 3, 4, 6 and 8 columns."""
+NUM_FIRST_LOOKS = 30
+"""So many decisions narrow the intervals of a report (docs/decisions/0075)."""
 _KINDS = [
-    Verdict.MISLABELED, Verdict.OFF_TOPIC, Verdict.DUPLICATE, Verdict.AMBIGUOUS, Verdict.HARD,
-    Verdict.CLEAN, Verdict.NOT_JUDGED, Verdict.VERIFIED,
+    Verdict.CONFLICT, Verdict.MISLABELED, Verdict.OFF_TOPIC, Verdict.DUPLICATE, Verdict.AMBIGUOUS,
+    Verdict.HARD, Verdict.CLEAN, Verdict.NOT_JUDGED, Verdict.VERIFIED,
 ]  # fmt: skip
 """Those that want a look come first."""
 _COLUMNS = range(1, 9)
@@ -57,6 +60,28 @@ def review(
         cursor=cursor.text,
         next_cursor=cursor.following(view.page.next_cursor),
         kinds=_KINDS,
+    )
+
+
+@router.get("/review/first-look")
+def first_look(
+    request: Request,
+    caller: PageReader,
+    session: ReadSession,
+    context: ContextDep,
+    job_id: str,
+    cursor: CursorDep,
+) -> Response:
+    """Show the samples to look at first, thirty at a time."""
+    wanted = cursor.wanted(NUM_FIRST_LOOKS)
+    view = FirstLookPage.read(session, caller, context.wake_ups, job_id, wanted)
+    return _board(
+        request,
+        "first_look",
+        may_review=_may_review(caller),
+        view=view,
+        cursor=cursor.text,
+        next_cursor=cursor.following(view.next_cursor),
     )
 
 

@@ -1,12 +1,12 @@
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from app.core.errors import InvalidCursorError
-from app.core.pagination import NUMBER_KEY, Cursors
+from app.core.pagination import NUMBER_KEY, Cursors, PageRequest, paginate
 
 ROWS = [10, 20, 30]
 
@@ -47,3 +47,22 @@ class TestCursors:
         content = json.loads(base64.urlsafe_b64decode(cursor))
         with pytest.raises(InvalidCursorError):
             cursors().decode(forged(content | {"k": key}))
+
+
+class TestPaginate:
+    @pytest.mark.parametrize("limit", [1, 2, 3, 4])
+    def test_a_walk_sees_every_row_once(self, limit: int) -> None:
+        def fetch(*, after: int | None, limit: int) -> Sequence[int]:
+            return [row for row in ROWS if after is None or row > after][:limit]
+
+        seen: list[int] = []
+        cursor: str | None = None
+        for _ in ROWS:
+            rows, cursor = paginate(
+                PageRequest(limit, cursor), cursors(), fetch, key=lambda row: row
+            )
+            assert len(rows) <= limit
+            seen += rows
+            if cursor is None:
+                break
+        assert (seen, cursor) == (ROWS, None)

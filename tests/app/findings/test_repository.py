@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, event, select, update
 from sqlalchemy.orm import Session
 
 from app.core.db import Database
 from app.findings.query import FindingQuery, Sort, Verdict
 from app.findings.repository import FindingRepository
-from app.models import Dataset, ResultVersion, Sample
+from app.models import Dataset, Finding, ResultVersion, Sample
 from tests.support.factories import make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
 
@@ -76,6 +76,10 @@ class TestPage:
             (FindingQuery(verdict=Verdict.CLEAN), "pk_findings"),
             (FindingQuery(sort=Sort.LARGEST_LOSS), "pk_loss_ranks"),
             (FindingQuery(sort=Sort.SMALLEST_LOSS), "pk_loss_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.SMALLEST_POSTERIOR), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR, min_posterior=0.9), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR, flagged=True), "pk_posterior_ranks"),
         ],
     )
     def test_is_read_from_its_index_without_sorting(
@@ -130,6 +134,15 @@ class TestPage:
             session, lambda: session.execute(named)
         )
         assert [row.sample_id for row in session.execute(named)] == [sample_id]
+
+    def test_a_tally_knows_what_is_judged_behind_a_conflict_that_is_not(
+        self, session: Session, version: ResultVersion
+    ) -> None:
+        findings = FindingRepository(session, version.tenant_id)
+        for until, is_any_judged in ((1, True), (9, False)):
+            unjudged = update(Finding).where(Finding.rank <= until)
+            session.execute(unjudged.values(p_mislabeled=None))
+            assert findings.tally(version.id, at_most=9).is_any_judged is is_any_judged
 
     def test_of_another_tenant_is_empty(self, session: Session, version: ResultVersion) -> None:
         other = make_tenant(session, "theirs")

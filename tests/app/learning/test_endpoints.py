@@ -6,6 +6,7 @@ from starlette.testclient import TestClient
 
 from app.core.clock import utc_now
 from app.core.ids import format_sample_id
+from app.findings.publish_repository import PublishRepository
 from app.http.context import AppContext
 from app.models import Finding, Job, JobKind, JobState, Queue, ResultVersion, Sample
 from tests.app.conftest import NotedWakeUps
@@ -15,8 +16,8 @@ from tests.support.factories import with_ranks
 from tests.support.learning import Audited, review, shown
 
 
-def progress(client: TestClient, audited: Audited, **query: Any) -> dict[str, Any]:
-    reply = client.get(f"/v1/jobs/{audited.job_id}/review/progress", params=query)
+def progress(client: TestClient, audited: Audited) -> dict[str, Any]:
+    reply = client.get(f"/v1/jobs/{audited.job_id}/review/progress")
     assert reply.status_code == 200, reply.text
     body: dict[str, Any] = reply.json()
     return body
@@ -112,8 +113,7 @@ class TestProgress:
         assert ten["num"] == 10
         assert ten["found"]["estimate"] == pytest.approx(sum(1 - (i + 0.5) / 60 for i in range(10)))
         assert ten["left"]["estimate"] == pytest.approx(30 - ten["found"]["estimate"])
-        assert body["random_sample"]["noise_rate"] is None
-        assert (body["stop"]["may_stop"], body["stop"]["num_to_review"]) == (False, None)
+        assert (body["rates"], body["predictive_check"]) == (None, None)
 
     def test_counts_what_is_decided_and_leaves_it_out_of_the_rest(
         self, context: AppContext, reviewer: TestClient, audited: Audited
@@ -129,29 +129,29 @@ class TestProgress:
         self, context: AppContext, reviewer: TestClient, audited: Audited
     ) -> None:
         review(context.database, audited, [10])
-        _learn(context, audited, high=6.0)
-        body = progress(reviewer, audited, target=0.1)
+        _learn(context, audited)
+        body = progress(reviewer, audited)
         assert body["remaining"] == {"estimate": 4.0, "low": 2.0, "high": 6.0}
-        assert body["stop"]["may_stop"] is True
-        assert progress(reviewer, audited, target=0.05)["stop"]["num_to_review"] == 20
+        assert body["rates"]["before"]["noise_rate_interval"] == [0.1, 0.6]
+        assert body["rates"]["after"]["noise_rate_interval"] == [0.2, 0.4]
         found = next(place for place, wrong in enumerate(audited.wrong) if wrong)
         review(context.database, audited, [found])
-        body = progress(reviewer, audited, target=0.05)
+        body = progress(reviewer, audited)
         assert body["remaining"] == {"estimate": 3.0, "low": 1.0, "high": 5.0}
         assert body["num_new"] == 1
 
     def test_strangers_see_nothing(self, stranger: TestClient, audited: Audited) -> None:
         for method, path in (
             ("POST", "recalibrate"), ("GET", "review/progress"), ("GET", "difference"),
-            ("POST", "review/random-sample"), ("GET", "review/random-sample"),
+            ("GET", "review/first-look"),
         ):  # fmt: skip
             reply = stranger.request(method, f"/v1/jobs/{audited.job_id}/{path}")
             assert (reply.status_code, reply.json()["code"]) == (404, "not_found"), path
 
 
-def _learn(context: AppContext, audited: Audited, *, high: float) -> None:
+def _learn(context: AppContext, audited: Audited) -> None:
     """Store what a re-calibration would have left."""
-    left = {"estimate": 4.0, "low": 2.0, "high": high}
+    left = {"estimate": 4.0, "low": 2.0, "high": 6.0}
     few = {"estimate": 1.0, "low": 0.0, "high": 2.0}
     with context.database.unit_of_work() as session:
         job = session.get_one(Job, audited.job_id)
@@ -162,58 +162,50 @@ def _learn(context: AppContext, audited: Audited, *, high: float) -> None:
             "curve": [
                 {"num": 10, "found": few, "left": left}, {"num": 20, "found": left, "left": few},
             ],
+            "predictive_check": 0.5,
+            "rates": {
+                "before": {"noise_rate": 0.5, "noise_rate_interval": [0.1, 0.6]},
+                "after": {"noise_rate": 0.3, "noise_rate_interval": [0.2, 0.4]},
+            },
         }  # fmt: skip
 
 
-class TestRandomSample:
-    def test_is_drawn_once_and_prolonged(self, reviewer: TestClient, audited: Audited) -> None:
-        path = f"/v1/jobs/{audited.job_id}/review/random-sample"
-        assert reviewer.post(path, json={"count": 8, "seed": 3}).json()["num_drawn"] == 8
-        first = walk(reviewer, path, limit=3)
-        assert reviewer.post(path, json={"count": 20}).json()["seed"] == 3
-        longer = walk(reviewer, path, limit=7)
-        assert longer[:8] == first
-        assert len({item["sample_id"] for item in longer}) == 20
-        assert reviewer.post(path, json={"count": 5}).json()["num_drawn"] == 20
-        reply = reviewer.post(path, json={"seed": 4})
-        assert (reply.status_code, reply.json()["code"]) == (409, "seed_taken")
-
-    def test_takes_no_more_than_there_are(self, reviewer: TestClient, audited: Audited) -> None:
-        path = f"/v1/jobs/{audited.job_id}/review/random-sample"
-        assert reviewer.post(path).json()["num_drawn"] == 60
-
-    def test_hides_what_the_audit_thinks(self, reviewer: TestClient, audited: Audited) -> None:
-        path = f"/v1/jobs/{audited.job_id}/review/random-sample"
-        reviewer.post(path, json={"count": 1})
-        (item,) = walk(reviewer, path)
-        assert set(item) == {
-            "position", "sample_id", "path", "given_label", "decision", "version"
-        }  # fmt: skip
-
-    def test_gives_the_noise_rate_of_all_once_it_is_decided(
-        self, context: AppContext, reviewer: TestClient, audited: Audited
-    ) -> None:
-        path = f"/v1/jobs/{audited.job_id}/review/random-sample"
-        reviewer.post(path, json={"count": 60, "seed": 0})
-        review(context.database, audited, [*range(60)])
-        drawn = progress(reviewer, audited)["random_sample"]
-        rate = sum(audited.wrong) / 60
-        assert drawn["num_wrong"] == sum(audited.wrong)
-        assert drawn["noise_rate"] == {name: pytest.approx(rate) for name in drawn["noise_rate"]}
-
-    def test_what_is_chosen_otherwise_does_not_count(
-        self, context: AppContext, reviewer: TestClient, audited: Audited
-    ) -> None:
-        path = f"/v1/jobs/{audited.job_id}/review/random-sample"
-        reviewer.post(path, json={"count": 5, "seed": 0})
-        drawn = {item["sample_id"] for item in walk(reviewer, path)}
-        others = [
-            place
-            for place, number in enumerate(audited.sample_ids)
-            if format_sample_id(number) not in drawn
+class TestFirstLook:
+    @pytest.fixture
+    def chosen(self, context: AppContext, audited: Audited) -> list[int]:
+        """Places of the samples to look at first; chance chose every second one."""
+        places = [40, 3, 12, 5, 59, 8]
+        looks = [
+            (audited.sample_ids[place], number % 2 == 0) for number, place in enumerate(places)
         ]
-        review(context.database, audited, others)
-        assert progress(reviewer, audited)["random_sample"]["num_decided"] == 0
+        with context.database.unit_of_work() as session:
+            results = PublishRepository(session, audited.tenant_id, audited.job_id)
+            results.set_first_look(looks)
+        return places
+
+    def test_come_in_order_without_what_the_audit_thinks(
+        self, context: AppContext, reviewer: TestClient, audited: Audited, chosen: list[int]
+    ) -> None:
+        review(context.database, audited, chosen[:1])
+        looks = walk(reviewer, f"/v1/jobs/{audited.job_id}/review/first-look", limit=4)
+        names = [format_sample_id(audited.sample_ids[place]) for place in chosen]
+        assert [look["sample_id"] for look in looks] == names
+        assert [look["by_chance"] for look in looks] == [True, False] * 3
+        assert [look["decision"] is None for look in looks] == [False] + [True] * 5
+        assert set(looks[0]) == {
+            "position", "sample_id", "path", "given_label", "has_image", "by_chance", "decision",
+            "decided_label", "exclusion", "version",
+        }  # fmt: skip
+
+    def test_those_of_chance_alone_tell_the_noise_rate_of_all(
+        self, context: AppContext, reviewer: TestClient, audited: Audited, chosen: list[int]
+    ) -> None:
+        assert progress(reviewer, audited)["by_chance"]["noise_rate"] is None
+        review(context.database, audited, [*chosen, 0, 1])
+        told = progress(reviewer, audited)["by_chance"]
+        assert told["num_decided"] == 3
+        assert told["num_wrong"] == sum(audited.wrong[place] for place in chosen[::2])
+        assert told["noise_rate"]["low"] < told["noise_rate"]["high"]
 
 
 class TestDifference:

@@ -141,7 +141,7 @@ class TestLikelihood:
 
 
 def test_em_runs_on_a_histogram_whose_size_does_not_grow_with_the_samples() -> None:
-    """The faithful recipe runs on all samples; benchmarks/mixture_speed.py has the times."""
+    """The faithful recipe runs on all samples; `benchmarks.detection.mixture_speed` times it."""
     loss_N = few_far()[0]
     few, many = (count_losses(np.tile(loss_N, copies)) for copies in (1, 80))
     num_points = [

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from typing import cast
 
 import numpy as np
 import pytest
@@ -9,8 +10,12 @@ from sklearn.metrics import roc_auc_score
 
 import ml
 from ml.mixture import mixture_from_dict
+from ml.mixture.beta import BetaPair
 from ml.mixture.fit import Kind
 from ml.mixture.model import Mode
+from ml.mixture.normalise import TOP_MARGIN
+from ml.mixture.points import count_losses, weighted_median
+from ml.mixture.robust import fit_two_groups
 from ml.types import FloatArray
 from tests.ml.mixture.samples import (
     clean_losses,
@@ -71,10 +76,18 @@ class TestHistogram:
         "losses", [few_far()[0], np.concatenate(two_groups(35_000, 15_000)).astype(np.float32)]
     )
     def test_parameters_are_those_of_the_exact_fit(self, losses: FloatArray) -> None:
-        binned, exact = ml.fit_mixture(losses), ml.fit_mixture(losses, exact=True)
-        for name, values in exact.components().items():
-            np.testing.assert_allclose(binned.components()[name], values, rtol=1e-3)
-        np.testing.assert_allclose(binned.weight, exact.weight, rtol=1e-3)
+        mixture = ml.fit_mixture(losses)
+        histogram, loss_N = count_losses(losses), losses.astype(np.float64)
+        exact = fit_two_groups(
+            loss_N,
+            np.ones_like(loss_N),
+            scale=weighted_median(histogram),
+            max_loss=TOP_MARGIN * float(histogram.losses[-1]),
+        ).result.ordered()
+        pair = cast("BetaPair", exact.end.pair)
+        np.testing.assert_allclose(mixture.components()["alpha"], pair.alpha, rtol=1e-3)
+        np.testing.assert_allclose(mixture.components()["beta"], pair.beta, rtol=1e-3)
+        np.testing.assert_allclose(mixture.weight, pair.weight, rtol=1e-3)
 
     def test_memory_does_not_grow_with_the_losses(self) -> None:
         loss_N = np.tile(few_far()[0].astype(np.float32), 400)
