@@ -60,16 +60,14 @@ def mark_conflicts(findings: Findings, pictures: Pictures, verified_N: BoolArray
 
 def _of_torn_pictures(pictures: Pictures) -> Labels:
     """Return the labels of each picture that has several."""
-    num_classes = int(pictures.label.max()) + 1
-    pair_P = np.unique(pictures.number * num_classes + pictures.label)
-    number_P, num_labels_P = np.unique(pair_P // num_classes, return_counts=True)
-    is_torn_M = np.isin(pictures.number, number_P[num_labels_P > 1])
+    number_P, num_samples_P = np.unique(pictures.number, return_counts=True)
+    is_shared_M = np.isin(pictures.number, number_P[num_samples_P > 1])
     labels: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for number, label in zip(
-        pictures.number[is_torn_M].tolist(), pictures.label[is_torn_M].tolist(), strict=True
+        pictures.number[is_shared_M].tolist(), pictures.label[is_shared_M].tolist(), strict=True
     ):
         labels[number][label] += 1
-    return labels
+    return {number: counts for number, counts in labels.items() if len(counts) > 1}
 
 
 def _first(is_conflict_N: BoolArray, number_N: IntArray, findings: Findings) -> IntArray:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.core.db import Database
 from app.findings.query import FindingQuery, Sort, Verdict
 from app.findings.repository import FindingRepository
+from app.findings.twin_repository import TwinRepository
 from app.models import Dataset, Finding, ResultVersion, Sample
 from tests.support.factories import make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
@@ -134,6 +135,21 @@ class TestPage:
             session, lambda: session.execute(named)
         )
         assert [row.sample_id for row in session.execute(named)] == [sample_id]
+
+    def test_twins_are_found_by_their_picture(
+        self, session: Session, version: ResultVersion
+    ) -> None:
+        samples = session.scalars(select(Sample).order_by(Sample.position)).all()
+        for sample in samples[2:5]:
+            sample.picture = 2
+        twins, ids = TwinRepository(session, version.tenant_id), [samples[3].id, samples[7].id]
+        assert [row.sample_id for row in twins.of(version.id, ids)] == [
+            samples[2].id,
+            samples[4].id,
+        ]
+        assert "ix_samples_pictures" in explain(session, lambda: twins.of(version.id, ids))
+        other = TwinRepository(session, make_tenant(session, "theirs").id)
+        assert other.of(version.id, ids) == []
 
     def test_a_tally_knows_what_is_judged_behind_a_conflict_that_is_not(
         self, session: Session, version: ResultVersion

@@ -19,7 +19,7 @@ from app.promises.bounds import (
     is_reached,
     wrong_interval,
 )
-from app.promises.terms import SHARES, band_sizes
+from app.promises.terms import SHARES, band_sizes, draw_bands, draw_stop
 
 DELTA = ALPHA = 0.1
 STOP_ALPHA = 0.05
@@ -44,21 +44,37 @@ RANKINGS = (
 )
 
 
-def num_broken_bands(
-    ranking: Ranking, *, num_samples: int, num_checks: int, runs: int, seed: int
-) -> int:
-    """Return in how many runs a band was accepted of which more than alpha is not good."""
-    chance = np.random.default_rng(seed)
+def num_broken_bands(ranking: Ranking, *, num_samples: int, num_checks: int, runs: int) -> int:
+    """Return in how many runs a band was accepted of which more than alpha is not good.
+
+    Draws are those of the service, each run with a seed of its own.
+    """
     sizes = band_sizes(SHARES, num_samples)
-    bad = np.cumsum(np.rint(np.diff([0, *sizes]) * ranking.bad)).astype(int)
-    goes_on = np.ones(runs, dtype=bool)
-    broken = np.zeros(runs, dtype=bool)
-    for size, num_bad in zip(sizes, bad, strict=True):
-        checks = min(num_checks, size)
-        found = chance.hypergeometric(size - num_bad, num_bad, checks, size=runs)
-        goes_on &= found >= _fewest_good(checks, size)
-        broken |= goes_on & (num_bad > allowed(ALPHA, size))
-    return int(broken.sum())
+    is_bad = np.concatenate(
+        [
+            np.arange(end - start) < round(share * (end - start))
+            for start, end, share in zip([0, *sizes], sizes, ranking.bad, strict=False)
+        ]
+    )
+    is_too_bad = [int(is_bad[:size].sum()) > allowed(ALPHA, size) for size in sizes]
+    return sum(_is_broken(seed, sizes, num_checks, is_bad, is_too_bad) for seed in range(runs))
+
+
+def _is_broken(
+    seed: int,
+    sizes: Sequence[int],
+    num_checks: int,
+    is_bad: NDArray[np.bool_],
+    is_too_bad: Sequence[bool],
+) -> bool:
+    draws = draw_bands(seed, sizes, num_checks)
+    for size, too_bad, places in zip(sizes, is_too_bad, draws, strict=True):
+        num_good = len(places) - int(is_bad[np.array(places) - 1].sum())
+        if num_good < _fewest_good(len(places), size):
+            return False
+        if too_bad:
+            return True
+    return False
 
 
 @cache
@@ -71,14 +87,11 @@ def _fewest_good(num_checks: int, num_samples: int) -> int:
     return num_checks + 1
 
 
-def num_missed(
-    num_samples: int, num_wrong: int, stated_rate: float, *, runs: int, seed: int
-) -> int:
+def num_missed(num_samples: int, num_wrong: int, stated_rate: float, *, runs: int) -> int:
     """Return in how many runs the interval missed the truth at one time or another.
 
     All samples are checked in each run: nobody who stops at any time can do worse.
     """
-    chance = np.random.default_rng(seed)
     prior = RatePrior.of(stated_rate, num_samples)
     holds = np.array(
         [
@@ -88,15 +101,14 @@ def num_missed(
     )
     times = np.arange(num_samples + 1)
     return sum(
-        bool((~holds[times, _found(chance, num_samples, num_wrong)]).any()) for _ in range(runs)
+        bool((~holds[times, _found(seed, num_samples, num_wrong)]).any()) for seed in range(runs)
     )
 
 
-def _found(chance: np.random.Generator, num_samples: int, num_wrong: int) -> NDArray[np.int64]:
-    """Return how many wrong ones were found after 0, 1, 2, ... checks."""
-    is_wrong = np.zeros(num_samples + 1, dtype=np.int64)
-    is_wrong[1 + chance.choice(num_samples, num_wrong, replace=False)] = 1
-    return np.cumsum(is_wrong)
+def _found(seed: int, num_samples: int, num_wrong: int) -> NDArray[np.int64]:
+    """Return how many wrong ones were found after 0, 1, 2, ... checks; the first are wrong."""
+    is_wrong = np.array(draw_stop(seed, num_samples)) <= num_wrong
+    return np.concatenate([[0], np.cumsum(is_wrong)])
 
 
 def _holds(num_samples: int, num_wrong: int, drawn: int, found: int, prior: RatePrior) -> bool:
@@ -123,12 +135,10 @@ def main() -> None:
     runs = 10_000
     for ranking in RANKINGS:
         for num_checks in (22, 50):
-            broken = num_broken_bands(
-                ranking, num_samples=20_000, num_checks=num_checks, runs=runs, seed=1
-            )
+            broken = num_broken_bands(ranking, num_samples=20_000, num_checks=num_checks, runs=runs)
             _tell(f"band, {ranking.name}, m = {num_checks}: {broken} of {runs}")
     for setting in STOPS:
-        _tell(f"stop, {setting}: {num_missed(*setting, runs=runs, seed=1)} of {runs}")
+        _tell(f"stop, {setting}: {num_missed(*setting, runs=runs)} of {runs}")
 
 
 def _tell(line: str) -> None:
