@@ -9,13 +9,11 @@ from torch import Tensor, nn
 from ml.device import MEMORY_FORMAT, autocast, deterministic
 from ml.networks import build_network, cut_head, to_input
 from ml.resizing import resized
+from ml.training.checkpoint import TrainState, load_pretrained, network_of
 from ml.training.config import TrainConfig
-from ml.training.learner import network_of
-from ml.training.slices import pass_size
-from ml.training.sources import ImageSource, make_source
-from ml.training.start import expected_input, load_pretrained
-from ml.training.state import TrainState
-from ml.training.tracking import TRACKING_BATCH
+from ml.training.data import ImageSource, expected_input, make_source
+from ml.training.memory import pass_size
+from ml.training.passes import TRACKING_BATCH
 from ml.types import FeatureArray, ImageArray
 
 NUM_VIEWS = 2

@@ -2,7 +2,6 @@
 
 from ml.detection.curves import class_curves
 from ml.detection.detect import detect
-from ml.detection.evaluate import Evaluation, evaluate
 from ml.detection.export import export_model
 from ml.detection.findings import Findings, score
 from ml.detection.first_look import FirstLook, choose_first_look
@@ -26,7 +25,6 @@ __all__ = [
     "SIGNALS",
     "Correction",
     "Detection",
-    "Evaluation",
     "Findings",
     "FirstLook",
     "Lookalikes",
@@ -35,7 +33,6 @@ __all__ = [
     "choose_first_look",
     "class_curves",
     "detect",
-    "evaluate",
     "export_model",
     "find_lookalikes",
     "fitted_histogram",

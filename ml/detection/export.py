@@ -8,9 +8,7 @@ from torch import Tensor
 
 from ml.features import PRETRAINED_CLASSES
 from ml.networks import build_network, put_head
-from ml.training.learner import copied, network_of
-from ml.training.start import load_pretrained
-from ml.training.state import TrainState
+from ml.training.checkpoint import TrainState, copied, load_pretrained, network_of
 
 
 def export_model(

@@ -10,7 +10,7 @@ from ml.detection.kinds import choose_verdicts, hardness
 from ml.detection.likely import LikelyClasses
 from ml.detection.signals import SIGNALS, gather
 from ml.detection.verdict import Detection, judge
-from ml.training.state import TrainState
+from ml.training.checkpoint import TrainState
 from ml.types import BoolArray, FloatArray, IntArray, StrArray
 
 SCORES = {

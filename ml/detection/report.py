@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ml.detection.evaluate import Evaluation
 from ml.detection.findings import Findings
 from ml.detection.summary import summarise
-from ml.training.progress import EpochReport
-from ml.training.state import TrainState
+from ml.training.checkpoint import TrainState
+from ml.training.history import EpochReport
+from ml.training.passes import Evaluation
 from ml.types import IntArray
 
 SMALLER_SLICES = "smaller_slices"

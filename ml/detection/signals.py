@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml.detection.neighbours import find_neighbours
 from ml.detection.unseen import leave_one_out_log_prob
-from ml.training.state import TrainState
+from ml.training.checkpoint import TrainState
 from ml.types import FloatArray, IntArray
 
 SIGNALS = {

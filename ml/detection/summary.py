@@ -12,7 +12,7 @@ from ml.detection.kinds import KINDS
 from ml.detection.structure import noise_structure
 from ml.detection.warnings import warn, warn_of_report
 from ml.mixture import Mixture
-from ml.training.progress import Histogram
+from ml.training.history import Histogram
 from ml.types import FloatArray, IntArray
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from ml.losses import MIN_TEMPERATURE
-from ml.methods import Method, Mixing
+from ml.training.losses import MIN_TEMPERATURE
+from ml.training.methods import Method, Mixing
 
 WARM_UP = 0.15
 """Share of the steps in which a cosine schedule lets the learning rate rise."""

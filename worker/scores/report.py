@@ -5,7 +5,7 @@ from typing import Any
 
 import ml
 from ml.detection.warnings import MANY_WRONG
-from ml.training.progress import MixtureSummary, loss_histogram
+from ml.training.history import MixtureSummary, loss_histogram
 from worker.scores.arrays import Scores
 
 UPLOADED = 0

@@ -7,8 +7,8 @@ from torch import nn
 from typing_extensions import override
 
 import ml
-from ml.training.batch_statistics import measure_batch_statistics
-from ml.training.sources import ImageSource
+from ml.training.data import ImageSource
+from ml.training.passes import measure_batch_statistics
 from tests.ml.support import colour_images, run_training, with_wrong_labels
 from tests.support.tiny import plant_errors, tiny_images
 

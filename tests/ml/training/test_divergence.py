@@ -8,9 +8,8 @@ import pytest
 import torch
 
 import ml
-from ml.training import epoch as epoch_module
-from ml.training.learner import Learner
-from ml.training.step import EpochInput, batch_loss
+from ml.training import trainer as trainer_module
+from ml.training.step import EpochInput, Learner, batch_loss
 from ml.types import IntArray
 from tests.ml.support import colour_images, run_training
 
@@ -29,7 +28,7 @@ def break_steps(monkeypatch: pytest.MonkeyPatch) -> Callable[[StepTest], None]:
             value = batch_loss(given, learner, position, index_B)
             return value * math.nan if is_broken(given, position) else value
 
-        monkeypatch.setattr(epoch_module, "batch_loss", broken_loss)
+        monkeypatch.setattr(trainer_module, "batch_loss", broken_loss)
 
     return install
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 import ml
-from ml.training.label_weights import LabelWeights
+from ml.training.step import LabelWeights
 from tests.ml.support import colour_images, run_training
 
 TINY = ml.TrainConfig(epochs=2, width=4, batch_size=16, learning_rate=0.05, schedule="paper")

@@ -9,8 +9,8 @@ import safetensors.torch
 import torch
 
 import ml
-from ml.methods import METHODS
-from ml.training.epoch import batch_indices
+from ml.training.methods import METHODS
+from ml.training.trainer import batch_indices
 from tests.ml.support import colour_images, run_training
 
 TINY = ml.TrainConfig(epochs=4, width=4, batch_size=16, learning_rate=0.05)

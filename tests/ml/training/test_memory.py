@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 import ml
-from ml.memory import is_out_of_memory
-from ml.training import epoch as epoch_module
-from ml.training import learner as learner_module
 from ml.training import step as step_module
+from ml.training import trainer as trainer_module
+from ml.training.checkpoint import network_of
+from ml.training.memory import is_out_of_memory
 from tests.ml.support import colour_images, run_training, with_wrong_labels
 
 CONFIG = ml.TrainConfig(epochs=3, width=4, batch_size=64, learning_rate=0.05)
@@ -28,7 +28,6 @@ ERRORS: dict[str, Fail] = {
 @pytest.fixture
 def limit_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     """Make passes with gradients over more than so many samples fail; note sizes that fit."""
-    make_network = learner_module.network_of
 
     def install(limit: int, fail: Fail = ERRORS["cuda"], *, after: int = 0) -> list[int]:
         sizes: list[int] = []
@@ -42,11 +41,11 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
             sizes.append(size)
 
         def limited(*arguments: Any) -> nn.Module:
-            network = make_network(*arguments)
+            network = network_of(*arguments)
             network.register_forward_pre_hook(check)
             return network
 
-        monkeypatch.setattr(learner_module, "network_of", limited)
+        monkeypatch.setattr(step_module, "network_of", limited)
         return sizes
 
     return install
@@ -63,7 +62,7 @@ def test_smaller_slices_finish_the_training_with_steps_of_the_same_batches(
         batches.append(len(index_B))
         return batch_loss(given, learner, position, index_B)
 
-    monkeypatch.setattr(epoch_module, "batch_loss", noted)
+    monkeypatch.setattr(trainer_module, "batch_loss", noted)
     image_NHWC, label_N = colour_images(256)
     sizes = limit_memory(32, ERRORS[kind])
     state = run_training(image_NHWC, label_N, CONFIG)[-1]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from ml.losses import uniform_prior_penalty
-from ml.training.slices import MIN_SLICE, forward_in_slices, pass_size, smaller_slice
+from ml.training.losses import uniform_prior_penalty
+from ml.training.memory import MIN_SLICE, forward_in_slices, pass_size, smaller_slice
 
 
 def _head() -> nn.Module:

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 import ml
 from ml.networks import PACKAGED_INPUT
-from ml.training.start import IMAGENET_MEAN, data_facts, initial_state
+from ml.training.checkpoint import initial_state
+from ml.training.data import IMAGENET_MEAN, data_facts
 from tests.ml.support import colour_images, run_training
 
 TINY = ml.TrainConfig(epochs=2, width=4, batch_size=16, learning_rate=0.05)

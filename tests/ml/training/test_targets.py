@@ -11,12 +11,10 @@ from torch import Tensor
 
 import ml
 from ml.device import autocast
-from ml.losses import step_loss
-from ml.methods import get_method
-from ml.training.label_weights import LabelWeights
-from ml.training.learner import Learner
-from ml.training.sources import make_source
-from ml.training.step import EpochInput, batch_loss
+from ml.training.data import make_source
+from ml.training.losses import step_loss
+from ml.training.methods import get_method
+from ml.training.step import EpochInput, LabelWeights, Learner, batch_loss
 from tests.ml.support import colour_images, run_training
 
 TINY = ml.TrainConfig(epochs=2, width=4, batch_size=8, learning_rate=0.05, max_shift=0.0)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.methods import Correction, Method, Mixing, Target, get_method
+from ml.training.methods import Correction, Method, Mixing, Target, get_method
 
 MIN_TEMPERATURE = 1e-3
 """Where the published schedule of the soft-to-hard target ends."""

@@ -1,4 +1,4 @@
-"""Batches in slices, where memory does not suffice for a whole one.
+"""Memory that does not suffice: how to tell, and batches in slices.
 
 Logits come slice by slice and their activations are computed again on the way back (Chen et al.
 2016), so a step needs the memory of one slice, while the loss is still one function of all logits:
@@ -15,10 +15,31 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+_SIGNS = (
+    "out of memory",
+    "can't allocate memory",  # DefaultCPUAllocator
+    "not enough memory",
+    "ALLOC_FAILED",  # cuBLAS, cuDNN
+    "bad_alloc",
+)
+"""Words of errors that are plain `RuntimeError` where they come from libraries below PyTorch."""
 MIN_SLICE = 8
 """Images: batch normalisation over fewer says too little."""
 _PASS_FACTOR = 4
 """A pass without gradients keeps no activations, so it may take more samples at once."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error means that memory, of the device or of the host, did not suffice."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what the allocator keeps, which may lie in pieces of no use to smaller batches."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def smaller_slice(size: int) -> int | None:

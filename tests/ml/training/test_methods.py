@@ -2,7 +2,7 @@ import pytest
 
 from app.jobs import schemas
 from ml import METHODS, PRESETS, SIGNALS
-from ml.methods import Correction, Mixing, Target, get_method
+from ml.training.methods import Correction, Mixing, Target, get_method
 
 
 def test_the_service_offers_exactly_the_methods_presets_and_signals_there_are() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from ml.augment import crop_and_flip, dynamic_share, mix_inputs
+from ml.training.augment import crop_and_flip, dynamic_share, mix_inputs
 
 
 def images(num_images: int = 200, *, size: int = 8) -> torch.Tensor:

@@ -1,32 +1,32 @@
 """The consistent checkpoint between two epochs: everything a later epoch depends on."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-from torch import Tensor
+import numpy as np
+import torch
+from torch import Tensor, nn
 
+from ml.device import MEMORY_FORMAT
 from ml.mixture import Mixture, mixture_from_dict
+from ml.networks import (
+    Standardise,
+    build_network,
+    linear_head,
+    load_packaged_weights,
+    load_weights,
+)
+from ml.seeding import seeded_weights
 from ml.training.config import TrainConfig
-from ml.training.history import SampleHistory
-from ml.training.progress import EpochReport, Histogram, MixtureSummary
+from ml.training.data import PACKAGED, STATISTICS_CHUNK, DataFacts
+from ml.training.history import EpochReport, Histogram, MixtureSummary, SampleHistory
+from ml.types import FeatureArray, ImageArray
 
 FORMAT = 4
 WEIGHT_GROUPS = ("network", "average", "momentum")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DataFacts:
-    """What a training must know of its data set to be resumed on it."""
-
-    num_samples: int
-    num_classes: int
-    image_size: tuple[int, int]
-    """Height and width in pixels."""
-    mean: tuple[float, ...]
-    """Per channel, of pixel values scaled to 0..1."""
-    std: tuple[float, ...]
-    num_features: int | None = None
-    """Of a frozen network, D, where its features are trained on instead of images."""
+MIN_DEVIATION = 1e-3
+"""Of a feature: one that hardly varies says nothing, however much it is magnified."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -126,3 +126,84 @@ def _report(mapping: dict[str, Any]) -> EpochReport:
     mixture = MixtureSummary(**_with_tuples(mapping["mixture"]))
     histogram = Histogram(**_with_tuples(mapping["loss_histogram"]))
     return EpochReport(**(mapping | {"mixture": mixture, "loss_histogram": histogram}))
+
+
+def initial_state(
+    config: TrainConfig, facts: DataFacts, inputs: ImageArray | FeatureArray | None = None
+) -> TrainState:
+    """Return the state before the first epoch; `inputs` are needed where they are features.
+
+    Raises:
+        ValueError: When the network cannot run on such images, or its weights cannot be had.
+    """
+    with seeded_weights(config.seed):
+        network = trained_network(config, facts)
+    if not config.frozen:
+        load_pretrained(network, config.pretrained)
+    elif inputs is not None:
+        _standardise(network, cast("FeatureArray", inputs))
+    return TrainState(
+        config=config,
+        data=facts,
+        epochs_done=0,
+        network=copied(network.state_dict()),
+        average=copied(network.state_dict()),
+        momentum={},
+        history=SampleHistory.empty(facts.num_samples, facts.num_classes),
+        mixture=None,
+        reports=(),
+    )
+
+
+def load_pretrained(network: nn.Module, source: str | None) -> None:
+    """Replace a network's weights by those to start from, where there are any.
+
+    Raises:
+        ValueError: When they cannot be had, or do not fit.
+    """
+    if source == PACKAGED:
+        load_packaged_weights(network)
+    elif source is not None:
+        load_weights(network, Path(source))
+
+
+def _standardise(head: nn.Module, feature_NVD: FeatureArray) -> None:
+    """Let a head subtract the features' mean and divide by their deviation, over all views."""
+    total_D = np.zeros(feature_NVD.shape[2])
+    square_D = np.zeros_like(total_D)
+    for begin in range(0, len(feature_NVD), STATISTICS_CHUNK):
+        value_MVD = feature_NVD[begin : begin + STATISTICS_CHUNK].astype(np.float64)
+        total_D += value_MVD.sum(axis=(0, 1))
+        square_D += (value_MVD**2).sum(axis=(0, 1))
+    num_rows = feature_NVD.shape[0] * feature_NVD.shape[1]
+    mean_D = total_D / num_rows
+    deviation_D = np.sqrt(np.maximum(square_D / num_rows - mean_D**2, 0.0))
+    for module in head.modules():
+        if isinstance(module, Standardise):
+            module.mean.copy_(torch.from_numpy(mean_D))
+            module.std.copy_(torch.from_numpy(np.maximum(deviation_D, MIN_DEVIATION)))
+
+
+def trained_network(config: TrainConfig, facts: DataFacts) -> nn.Module:
+    """Return what is trained, with fresh weights: a whole network, or the head of a frozen one."""
+    if facts.num_features is not None:
+        return linear_head(facts.num_features, facts.num_classes)
+    return build_network(
+        config.architecture, facts.num_classes, config.width, image_size=facts.image_size
+    )
+
+
+def network_of(state: TrainState, weights: dict[str, Tensor], device: torch.device) -> nn.Module:
+    """Return the state's network on a device with copies of the given weights."""
+    # Built without storage: initial weights would cost draws of the global generator.
+    with torch.device("meta"):
+        network = trained_network(state.config, state.data)
+    network.load_state_dict(copied(weights), assign=True)
+    return network.requires_grad_().to(device).to(memory_format=MEMORY_FORMAT)
+
+
+def copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return contiguous copies on the CPU, as a file would hold them."""
+    return {
+        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
+    }

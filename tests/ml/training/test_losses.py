@@ -7,8 +7,8 @@ from torch import Tensor
 
 import ml
 from ml import METHODS
-from ml.augment import dynamic_share, mix_inputs
-from ml.losses import uniform_prior_penalty
+from ml.training.augment import dynamic_share, mix_inputs
+from ml.training.losses import uniform_prior_penalty
 from tests.ml.support import golden
 
 

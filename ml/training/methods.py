@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
+MixtureKind = Literal["beta", "gaussian"]
+
 
 class Mixing(Enum):
     """How pairs of images are mixed."""
@@ -34,9 +36,6 @@ class Target(Enum):
     """All class probabilities."""
     SOFT_TO_HARD = "soft-to-hard"
     """Class probabilities at a temperature that falls from 1 to nearly 0."""
-
-
-MixtureKind = Literal["beta", "gaussian"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
