@@ -6,14 +6,14 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ml.mixture.beta import BetaPair
-from ml.mixture.em import EmResult, Expectation, run_em
-from ml.mixture.gaussian import GaussianPair
-from ml.mixture.interval import noise_rate_interval
+from ml.mixture.em import BetaPair, EmResult, Expectation, GaussianPair, run_em
 from ml.mixture.model import BetaMixture, GaussianMixture, Mixture, Mode
-from ml.mixture.normalise import TOP_MARGIN, MedianRatio, Normalisation, PublishedRange
 from ml.mixture.points import (
+    TOP_MARGIN,
     LossHistogram,
+    MedianRatio,
+    Normalisation,
+    PublishedRange,
     binned,
     count_losses,
     weighted_median,
@@ -23,9 +23,11 @@ from ml.mixture.published import (
     fit_published_gaussian,
     published_range,
 )
-from ml.mixture.robust import HALVES, fit_two_groups
-from ml.mixture.selection import (
+from ml.mixture.robust import (
+    HALVES,
+    fit_two_groups,
     is_disagreed_with,
+    noise_rate_interval,
     shows_two_groups,
     single_group_log_likelihood,
 )

@@ -9,11 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 from typing_extensions import override
 
-from ml.mixture.beta import BetaPair
-from ml.mixture.em import Pair
-from ml.mixture.gaussian import GaussianPair
-from ml.mixture.normalise import LinearRange, MedianRatio, Normalisation, PublishedRange
-from ml.mixture.points import Points
+from ml.mixture.em import BetaPair, GaussianPair, Pair
+from ml.mixture.points import LinearRange, MedianRatio, Normalisation, Points, PublishedRange
 from ml.types import FloatArray
 
 NUM_CELLS = 100
