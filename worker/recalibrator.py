@@ -11,8 +11,7 @@ import numpy.typing as npt
 import ml
 from app.core.durable import write_json
 from ml.detection.hypotheses import UNINFORMATIVE
-from ml.detection.intervals import MIN_WRONG, UNKNOWN
-from ml.detection.verdict import MAX_TOLD_WIDTH
+from ml.detection.verdict import MAX_TOLD_WIDTH, MIN_WRONG, UNKNOWN
 from worker.child import read_spec, telling_full_disk
 from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
 

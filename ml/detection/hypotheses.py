@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from ml.detection.candidates import Candidates, calibrate
-from ml.detection.deconvolution import deconvolve
+from ml.detection.candidates import Candidates, calibrate, deconvolve
 from ml.detection.transition import EvenNoise, StructuredNoise, TrueClass
 from ml.types import FloatArray, IntArray
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 import ml
-from ml.detection.warnings import MANY_WRONG
+from ml.detection.report import MANY_WRONG
 from ml.training.history import MixtureSummary, loss_histogram
 from worker.scores.arrays import Scores
 

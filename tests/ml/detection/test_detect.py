@@ -170,7 +170,7 @@ def test_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     case = noisy_predictions(uneven_noise(), num_samples=300)
     feature_ND: FloatArray = case.prob[:, :2]
     whole = detect(case.prob, case.given, feature_ND).p_mislabeled
-    monkeypatch.setattr("ml.detection.deconvolution.CHUNK_ENTRIES", 40)
+    monkeypatch.setattr("ml.detection.candidates.DECONVOLVED_ENTRIES", 40)
     monkeypatch.setattr("ml.detection.neighbours.MAX_SIMILARITIES", 2000)
     np.testing.assert_allclose(
         detect(case.prob, case.given, feature_ND).p_mislabeled, whole, atol=1e-9

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.detection.flags import surely_wrong, worth_a_look
+from ml.detection.verdict import surely_wrong, worth_a_look
 from ml.types import FloatArray
 
 PROBABILITIES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=9).map(np.array)

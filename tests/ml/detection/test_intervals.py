@@ -1,12 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.detection.intervals import (
-    noise_rate_interval,
-    precision_interval,
-    recall_interval,
-    wilson,
-)
+from ml.detection.verdict import noise_rate_interval, precision_interval, recall_interval, wilson
 
 P_WRONG = np.array([[0.1] * 200 + [0.0] * 1800, [0.9] * 200 + [0.1] * 1800], dtype=np.float32)
 FLAGGED = np.arange(2000) < 200

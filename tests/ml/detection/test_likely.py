@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.detection.likely import likely_classes
+from ml.detection.kinds import likely_classes
 
 
 class TestLikelyClasses:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import ml
-from ml.detection import lookalikes
+from ml.detection import neighbours
 
 EVERYBODY = np.ones(12, dtype=np.bool_)
 LABEL_N = np.arange(12) % 3
@@ -21,7 +21,7 @@ def _by_hand(row: int, wanted: int, num_nearest: int) -> list[int]:
 def test_the_nearest_of_the_wanted_class_come_first_and_never_the_sample_itself(
     monkeypatch: pytest.MonkeyPatch, max_similarities: int
 ) -> None:
-    monkeypatch.setattr(lookalikes, "MAX_SIMILARITIES", max_similarities)
+    monkeypatch.setattr(neighbours, "MAX_SIMILARITIES", max_similarities)
     wanted_N = (LABEL_N + np.arange(12) % 2) % 3
     found = ml.find_lookalikes(
         FEATURE_ND, wanted_N, label_N=LABEL_N, may_show_N=EVERYBODY, num_nearest=3
@@ -43,7 +43,7 @@ def test_where_there_are_too_few_the_rest_is_nobody() -> None:
 
 
 def test_of_a_large_class_some_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookalikes, "MAX_OF_CLASS", 2)
+    monkeypatch.setattr(neighbours, "MAX_OF_CLASS", 2)
     found = ml.find_lookalikes(FEATURE_ND, LABEL_N, label_N=LABEL_N, may_show_N=EVERYBODY)
     assert set(LABEL_N[found.index[found.index != ml.NOBODY]]) == {0, 1, 2}
     assert len(set(found.index[LABEL_N == 0].ravel().tolist()) - {ml.NOBODY}) == 2

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.detection import unseen
+from ml.detection import signals
 from ml.detection.neighbours import unit
-from ml.detection.unseen import leave_one_out_log_prob
+from ml.detection.signals import leave_one_out_log_prob
 from ml.types import IntArray
 
 NUM_SAMPLES = 60
@@ -20,7 +20,7 @@ def features(seed: int = 0, noise: float = 1.0) -> tuple[NDArray[np.float32], In
 def test_each_sample_is_scored_by_the_regression_on_all_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(unseen, "RIDGES", np.array([1.0]))
+    monkeypatch.setattr(signals, "RIDGES", np.array([1.0]))
     feature_ND, label_N = features()
     found = leave_one_out_log_prob(feature_ND, label_N, num_classes=3)
     unit_ND = unit(feature_ND, feature_ND.mean(axis=0)).astype(np.float64)
