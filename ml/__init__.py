@@ -4,6 +4,7 @@ from ml.delivered import (
     ONNX_HINT,
     DeliveredModel,
     describe_input,
+    export_model,
     load_delivered,
     write_onnx,
     write_torchscript,
@@ -21,7 +22,6 @@ from ml.detection import (
     choose_first_look,
     class_curves,
     detect,
-    export_model,
     find_lookalikes,
     fitted_histogram,
     pin,
@@ -36,9 +36,8 @@ from ml.detection import (
 from ml.device import useful_threads
 from ml.features import NUM_VIEWS, extract_features, num_features, trained_features
 from ml.mixture import Mixture, fit_mixture
-from ml.networks import build_network, load_weights
+from ml.networks import build_network, load_weights, resize_images
 from ml.noise import NoisyLabels, inject_noise
-from ml.resizing import resize_images
 from ml.training import (
     LARGEST_TRAINED,
     METHODS,

@@ -1,12 +1,13 @@
-"""The delivered network with its preparation: stored pixels in, class probabilities out.
+"""The delivered model: weights and card, and the network with its preparation in other formats.
 
-Shapes: B batch, C classes, S side of the stored images, T side of what the network sees.
+Stored pixels in, class probabilities out. Shapes: B batch, C classes, S side of the stored images,
+T side of what the network sees.
 """
 
 import io
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,7 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from ml.networks import build_network
+from ml.features import PRETRAINED_CLASSES
+from ml.networks import build_network, put_head
+from ml.training.checkpoint import TrainState, copied, load_pretrained, network_of
 
 ONNX_HINT = "pip install 'labelaudit[onnx]'"
 INPUT_NAME, OUTPUT_NAME = "images", "probabilities"
@@ -27,6 +30,51 @@ CARD_NAME = "model.json"
 _OPSET = 17
 _EXAMPLES = 2
 """A batch of one would be taken for a constant."""
+
+
+def export_model(
+    state: TrainState, class_names: Sequence[str]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the averaged weights and a model card.
+
+    Args:
+        state: A training after its last epoch.
+        class_names: Names of the classes, in the order of the labels.
+
+    Returns:
+        Weights by name, and a card, ready for JSON, with which plain PyTorch can rebuild the
+        network: input is `(pixels / 255 - mean) / std`, RGB, of shape (B, 3, height, width).
+
+    Raises:
+        ValueError: When the number of names is not the number of classes.
+    """
+    if len(class_names) != state.data.num_classes:
+        raise ValueError(f"{state.data.num_classes} class names needed, not {len(class_names)}")
+    weights = dict(state.average) if not state.config.frozen else _whole_weights(state)
+    card = {
+        "architecture": state.config.architecture,
+        "width": state.config.width,
+        "num_classes": state.data.num_classes,
+        "classes": list(class_names),
+        "image_size": list(state.data.image_size),
+        "mean": list(state.data.mean),
+        "std": list(state.data.std),
+        "method": state.config.method,
+        "epochs": state.epochs_done,
+        "seed": state.config.seed,
+    }
+    return weights, card
+
+
+def _whole_weights(state: TrainState) -> dict[str, Tensor]:
+    """Return the weights of the frozen network with the trained head in its place."""
+    config, facts = state.config, state.data
+    network = build_network(
+        config.architecture, PRETRAINED_CLASSES, config.width, image_size=facts.image_size
+    )
+    load_pretrained(network, config.pretrained)
+    put_head(network, network_of(state, state.average, torch.device("cpu")))
+    return copied(network.state_dict())
 
 
 class DeliveredModel(nn.Module):

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ml.device import MEMORY_FORMAT, autocast, deterministic
-from ml.networks import build_network, cut_head, to_input
-from ml.resizing import resized
+from ml.networks import build_network, cut_head, resized, to_input
 from ml.training.checkpoint import TrainState, load_pretrained, network_of
 from ml.training.config import TrainConfig
 from ml.training.data import ImageSource, expected_input, make_source

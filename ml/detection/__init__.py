@@ -1,7 +1,6 @@
 """From predictions to findings, accuracy and a report."""
 
 from ml.detection.detect import detect
-from ml.detection.export import export_model
 from ml.detection.findings import Findings, pin, score
 from ml.detection.learning import (
     Correction,
@@ -35,7 +34,6 @@ __all__ = [
     "choose_first_look",
     "class_curves",
     "detect",
-    "export_model",
     "find_lookalikes",
     "fitted_histogram",
     "pin",

@@ -7,7 +7,7 @@ import torch
 
 import ml
 from ml.networks import load_packaged_weights
-from ml.networks.packaged import MODULE
+from ml.networks.weights import MODULE
 
 
 def package_with(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:

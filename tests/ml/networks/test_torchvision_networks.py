@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 import ml
 from ml.networks import check_architecture
-from ml.networks.zoo import torchvision_names
+from ml.networks.build import torchvision_names
 from ml.seeding import seeded_weights
 
 pytest.importorskip("torchvision")

@@ -15,11 +15,11 @@ from ml.noise import (
     NoisyLabels,
     UniformNoise,
     UniformOthersNoise,
+    _truncated_normal,
+    classes_at,
     inject_noise,
     parse_noise,
 )
-from ml.noise.classes import classes_at
-from ml.noise.instance import _truncated_normal
 from ml.types import FloatArray, IntArray
 
 NUM_SAMPLES = 4000
