@@ -48,6 +48,7 @@ from app.jobs.schemas import OPTION_CODES
 from app.jobs.shared_folder import SharedFolder
 from app.learning import endpoints as learning
 from app.predictions import endpoints as predictions
+from app.promises import endpoints as promises
 from app.reviews import endpoints as reviews
 from app.uploads import endpoints as uploads
 from app.uploads.protocol import TusMiddleware, is_chunk_path
@@ -71,6 +72,7 @@ _ROUTERS = (
     artifacts.router,
     artifacts.keys_router,
     predictions.router,
+    promises.router,
     reviews.samples_router,
     reviews.datasets_router,
     exports.router,

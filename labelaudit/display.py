@@ -131,7 +131,7 @@ def show_outcome(outcome: Outcome) -> None:
     """Print the top suspects, how many labels are wrong and what to know about the data."""
     if outcome.suspects:
         Console(markup=False).print(_suspect_table(outcome.suspects[:_NUM_ROWS]))
-    say(_headline(outcome.report))
+    say(_headline(outcome.report) + _conflicts(outcome.report))
     for warning in [*outcome.dataset["warnings"], *outcome.report["warnings"]]:
         note(f"warning: {warning}")
     _show_rejected(outcome)
@@ -168,9 +168,21 @@ def _headline(report: Report) -> str:
     if _UNINFORMATIVE in report.get("fallbacks", ()):
         return (
             "The network learned too little to judge the labels: any share of them may be wrong. "
-            "That none is flagged does not make them right."
+            "That it flags none does not make them right."
         )
     return _judged(report, num_judged)
+
+
+def _conflicts(report: Report) -> str:
+    """Return how many labels contradict another one of the same picture."""
+    count = report.get("verdicts", {}).get("conflict", 0)
+    if not count:
+        return ""
+    what = "is a certain conflict" if count == 1 else "are certain conflicts"
+    return (
+        f" {count:,} {'image' if count == 1 else 'images'} {what}: the same picture has several "
+        "labels, of which at most one is right."
+    )
 
 
 def _judged(report: Report, num_judged: int) -> str:
@@ -194,7 +206,8 @@ def _quality(report: Report) -> str:
         if share is not None and interval != _UNKNOWN:
             said[name] = f"about {share:.0%}" if interval is None else _between(interval)
     wrong, held = said.get("expected_precision"), said.get("expected_recall")
-    return (f": {wrong} of them are wrong" if wrong else "") + (
+    whom = "those that the network flags" if _conflicts(report) else "them"
+    return (f": {wrong} of {whom} are wrong" if wrong else "") + (
         f", and they hold {held} of all wrong labels" if held else ""
     )
 

@@ -16,6 +16,8 @@ EVIDENCE_FILE, CLASS_LOSSES_FILE = "evidence.npy", "class-losses.npy"
 NPY_TYPE = "application/x-npy"
 SIGNAL = "signal_"
 """Before the names of the arrays that are signals."""
+POSTERIOR = f"{SIGNAL}posterior"
+"""The one signal that is a column too: findings are filtered and sorted by it."""
 VERIFIED = "verified"
 """Array of what people decided before, and the verdict on it."""
 FIRST_LOOK_FILE = "first-look.npz"
@@ -52,18 +54,25 @@ def _columns(
     arrays: dict[str, npt.NDArray[Any]], sample_ids: Sequence[int], version: int
 ) -> Columns:
     names = [name for name in arrays if name.startswith(SIGNAL)]
+    posterior = arrays.get(POSTERIOR)
     signals = zip(*(arrays.pop(name).tolist() for name in names), strict=True)
     likely = _pack_likely(arrays.pop("likely_label", None), arrays.pop("likely_probability", None))
     keys = [name.removeprefix(SIGNAL) for name in names]
+    num_rows = len(sample_ids)
     return {
-        "version_id": [version] * len(sample_ids),
+        "version_id": [version] * num_rows,
         "sample_id": sample_ids,
         **{name: array.tolist() for name, array in arrays.items()},
         # NaN: not enough to judge.
-        "p_mislabeled": [None if p != p else p for p in arrays["p_mislabeled"].tolist()],  # noqa: PLR0124 - NaN is no number, not even its own
+        "p_mislabeled": _or_none(arrays["p_mislabeled"]),
+        "posterior": [None] * num_rows if posterior is None else _or_none(posterior),
         "signals": [dict(zip(keys, values, strict=True)) for values in signals],
-        "likely": [likely(row) for row in range(len(sample_ids))],
+        "likely": [likely(row) for row in range(num_rows)],
     }
+
+
+def _or_none(values: npt.NDArray[np.floating[Any]]) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]  # noqa: PLR0124 - NaN is no number, not even its own
 
 
 def _pack_likely(

@@ -23,6 +23,7 @@ from app.datasets.service import DatasetService
 from app.findings.repository import FindingRepository
 from app.jobs.repository import JobRepository
 from app.learning.repository import VERIFIED, Judged, LearningRepository
+from app.models import CONFLICT
 from worker.errors import ChildFailedError
 from worker.process import Event
 from worker.publisher import Publisher
@@ -126,6 +127,7 @@ def write_evidence(folder: Path, judged: Iterator[Judged], doubted: set[int]) ->
         columns["by_chance"].append(row.by_chance)
         columns["given_label"].append(row.given_label)
         columns["suggested_label"].append(row.suggested_label)
+        columns["is_conflict"].append(row.verdict == CONFLICT)
     np.savez(folder / EVIDENCE.file, **{name: np.array(values) for name, values in columns.items()})  # type: ignore[arg-type]  # numpy types only its flag
 
 
@@ -134,7 +136,7 @@ def _learned(row: dict[str, Any], version: int, p: float, *, is_flagged: bool) -
     if row["p_mislabeled"] is None or row["verdict"] == VERIFIED:
         return row | {"version_id": version}
     verdict = row["verdict"]
-    if is_flagged and verdict != _OFF_TOPIC:
+    if is_flagged and verdict not in {_OFF_TOPIC, CONFLICT}:
         verdict = _MISLABELED
     elif not is_flagged and verdict == _MISLABELED:
         verdict = _CLEAN

@@ -12,6 +12,7 @@ EVIDENCE = _Table(
     "evidence.npz",
     (
         "p", "p_now", "says_wrong", "is_left", "by_chance", "given_label", "suggested_label",
+        "is_conflict",
     ),
 )  # fmt: skip
 RESULTS = "recalibrated.npz"

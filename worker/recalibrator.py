@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 import ml
 from app.core.durable import write_json
+from app.models import CONFLICT
 from ml.detection.hypotheses import UNINFORMATIVE
 from ml.detection.verdict import MAX_TOLD_WIDTH, MIN_WRONG, UNKNOWN
 from worker.child import read_spec, telling_full_disk
@@ -96,12 +97,12 @@ def renewed(columns: Columns, fitted: ml.Correction, *, was_told: bool) -> ml.Fi
         p_mislabeled=p_new,
         suggested_label=columns["suggested_label"],
         suggested_confidence=np.zeros_like(p_new),
-        flagged=flagged,
+        flagged=flagged | columns["is_conflict"],
         sure=ml.surely_wrong(p_flaggable),
         rank=np.arange(1, len(p_new) + 1),
         loss=np.zeros_like(p_new),
         signals={},
-        verdict=np.full(len(p_new), ""),
+        verdict=np.where(columns["is_conflict"], CONFLICT, ""),
         **rates | (_intervals(columns, fitted, flagged, rates) if is_told else UNSTATED),
         fallback=None if is_told else UNINFORMATIVE,
     )

@@ -50,6 +50,7 @@ def write_results(results: Results, spec: dict[str, Any], device: torch.device) 
         signals=signals,
     )
     findings = ml.pin(findings, data.train_labels, data.verified)
+    findings = ml.mark_conflicts(findings, data.pictures, data.verified)
     test = None
     if len(data.test_labels):
         test = ml.evaluate(state, results.inputs.test, data.test_labels, device=device)

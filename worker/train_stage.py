@@ -56,6 +56,7 @@ class TrainStage(Stage):
             dataset = intake.get()
             rows = intake.labels()
             save_array(folder / "is_copy.npy", np.array(intake.copies(), dtype=np.bool_))
+            save_array(folder / "picture.npy", np.array(intake.pictures(), dtype=np.int64))
         decisions = self._decisions(folder)
         excluded = frozenset(decisions.excluded)
         self._sample_ids = [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import ml
 from app.core.durable import publish_file
 from worker.shards import Make, make_in_shards
 
@@ -29,6 +30,8 @@ class TrainingData:
     is_train: npt.NDArray[np.bool_]
     is_copy: npt.NDArray[np.bool_]
     """Which samples show the same picture as an earlier one."""
+    picture: Labels
+    """A number that is the same for the very same picture."""
     given_labels: Labels
     """As they came; `labels` are those in force, where reviewers decided otherwise."""
     is_verified: npt.NDArray[np.bool_]
@@ -54,6 +57,7 @@ class TrainingData:
             labels=labels,
             is_train=np.load(folder / "is_train.npy", allow_pickle=False),
             is_copy=np.load(folder / "is_copy.npy", allow_pickle=False),
+            picture=np.load(folder / "picture.npy", allow_pickle=False),
             given_labels=np.load(folder / "given_labels.npy", allow_pickle=False),
             is_verified=np.load(folder / "is_verified.npy", allow_pickle=False),
             is_excluded=np.load(folder / "is_excluded.npy", allow_pickle=False),
@@ -97,6 +101,16 @@ class TrainingData:
     def verified(self) -> npt.NDArray[np.bool_]:
         """Which of the labels to train on a reviewer kept or set."""
         return self.is_verified[self.trained_on]
+
+    @property
+    def pictures(self) -> ml.Pictures:
+        """What shows the same; an excluded sample speaks against no label."""
+        alone = len(self.labels) + np.arange(len(self.labels))
+        return ml.Pictures(
+            number=np.where(self.is_excluded, alone, self.picture),
+            label=self.labels,
+            judged=self.trained_on,
+        )
 
     def train_rows(self, array: Array) -> Array:
         """Return the rows of an array over all samples that are trained on."""

@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.bulk import Columns, insert_missing, insert_rows
@@ -13,7 +13,7 @@ from app.models import Blob, Dataset, DatasetState, DecisionStep, RejectedFile, 
 
 _FETCHED_AT_ONCE = 5_000
 _ALWAYS_KNOWN = ("path", "split", "sha256", "thumb_sha256", "media_type", "width", "height")
-_SOMETIMES_KNOWN = ("duplicate_group", "duplicate_kind", "annotations", "agreement")
+_SOMETIMES_KNOWN = ("duplicate_group", "picture", "duplicate_kind", "annotations", "agreement")
 _MARKS = ("conflicting", "leaking", "tied")
 
 
@@ -102,13 +102,23 @@ class IntakeRepository:
         )
         return [group is not None and group != position for position, group in rows]
 
+    def pictures(self) -> list[int]:
+        """Return, by position, a number that is the same for the very same picture."""
+        return list(
+            self._session.scalars(
+                select(func.coalesce(Sample.picture, Sample.position))
+                .where(Sample.dataset_id == self._dataset_id, Sample.tenant_id == self._tenant_id)
+                .order_by(Sample.position)
+            )
+        )
+
     def samples(self) -> Generator[dict[str, Any], None, None]:
         """Yield all samples by position, as an ingest needs to know those of an earlier version."""
         statement = (
             select(
                 Sample.path, Sample.split, Sample.given_label, Sample.sha256, Sample.thumb_sha256,
                 Sample.media_type, Sample.width, Sample.height,
-                Sample.annotations, Sample.agreement, Sample.tied,
+                Sample.picture, Sample.annotations, Sample.agreement, Sample.tied,
             )
             .where(Sample.dataset_id == self._dataset_id, Sample.tenant_id == self._tenant_id)
             .order_by(Sample.position)

@@ -5,10 +5,10 @@ from typing import Any, TypeAlias, cast
 from sqlalchemy import CursorResult, Table, delete, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.models import Finding, LossRank, SampleRank
+from app.models import Finding, LossRank, PosteriorRank, SampleRank
 
-ResultTable: TypeAlias = type[Finding] | type[SampleRank] | type[LossRank]
-RESULT_TABLES: tuple[ResultTable, ...] = (SampleRank, LossRank, Finding)
+ResultTable: TypeAlias = type[Finding | SampleRank | LossRank | PosteriorRank]
+RESULT_TABLES: tuple[ResultTable, ...] = (SampleRank, LossRank, PosteriorRank, Finding)
 
 
 def remove_result_rows(session: Session, version_id: int, limit: int) -> int:

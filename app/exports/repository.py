@@ -71,7 +71,7 @@ class ExportRepository:
                 DecisionStep.created_at.label("decided_at"), DecisionStep.comment,
                 DecisionStep.job_id.label("decided_under"), ApiKey.name.label("decided_by"),
                 Finding.p_mislabeled, Finding.suggested_label, Finding.suggested_confidence,
-                Finding.flagged, Finding.rank,
+                Finding.flagged, Finding.rank, Finding.verdict,
             )
             .outerjoin(DecisionEntry, DecisionEntry.id == Sample.decision_id)
             .outerjoin(DecisionStep, DecisionStep.id == DecisionEntry.step_id)

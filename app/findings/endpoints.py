@@ -18,7 +18,7 @@ from app.findings.errors import (
     UnknownSortError,
 )
 from app.findings.evidence_service import EvidenceService
-from app.findings.query import DecisionFilter, FindingQuery, Sort, Verdict
+from app.findings.query import Bounds, DecisionFilter, FindingQuery, Sort, Verdict
 from app.findings.schemas import ArtifactRead, EvidenceRead, FindingRead, ModelFormat
 from app.findings.service import FindingService
 from app.http.context import AppContext
@@ -54,11 +54,16 @@ async def _read_flags(flagged: Flag = None, sure: Flag = None) -> tuple[bool | N
     return flagged, sure
 
 
+async def _read_bounds(
+    min_p: Probability = None, max_p: Probability = None, min_posterior: Probability = None
+) -> Bounds:
+    return Bounds(min_p=min_p, max_p=max_p, min_posterior=min_posterior)
+
+
 async def _query(
     sort: Annotated[Sort, Depends(_read_sort)],
     flags: Annotated[tuple[bool | None, bool | None], Depends(_read_flags)],
-    min_p: Probability = None,
-    max_p: Probability = None,
+    bounds: Annotated[Bounds, Depends(_read_bounds)],
     label: str | None = None,
     suggested_label: str | None = None,
     decision: DecisionFilter | None = None,
@@ -68,8 +73,7 @@ async def _query(
     return FindingQuery(
         flagged=flagged,
         sure=sure,
-        min_p=min_p,
-        max_p=max_p,
+        **bounds,
         label=label,
         suggested_label=suggested_label,
         decision=decision,

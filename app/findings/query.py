@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
+
+from app.models import CONFLICT, minus_posterior
 
 SURE_ABOVE = 0.9
 """Probability above which a label that is worth a look is surely wrong: that of
@@ -21,11 +23,18 @@ class Sort(StrEnum):
     BEST_FIRST = "p_mislabeled"
     LARGEST_LOSS = "-loss"
     SMALLEST_LOSS = "loss"
+    LARGEST_POSTERIOR = "-posterior"
+    SMALLEST_POSTERIOR = "posterior"
 
     @property
-    def by_loss(self) -> bool:
-        """Whether the loss decides, not the rank."""
-        return self in (Sort.LARGEST_LOSS, Sort.SMALLEST_LOSS)
+    def by_rank(self) -> bool:
+        """Whether the rank alone decides."""
+        return self in (Sort.WORST_FIRST, Sort.BEST_FIRST)
+
+    @property
+    def by_posterior(self) -> bool:
+        """Whether the posterior decides before the rank does."""
+        return self in (Sort.LARGEST_POSTERIOR, Sort.SMALLEST_POSTERIOR)
 
     @property
     def reverse(self) -> "Sort":
@@ -35,8 +44,8 @@ class Sort(StrEnum):
 
     @property
     def ascending(self) -> bool:
-        """Whether the deciding column grows; rank 1 has the largest p_mislabeled."""
-        return self in (Sort.WORST_FIRST, Sort.SMALLEST_LOSS)
+        """Whether the keys grow: ranks, losses, and posteriors with a minus before them."""
+        return self in (Sort.WORST_FIRST, Sort.SMALLEST_LOSS, Sort.LARGEST_POSTERIOR)
 
 
 class DecisionFilter(StrEnum):
@@ -52,6 +61,7 @@ class DecisionFilter(StrEnum):
 class Verdict(StrEnum):
     """What kind of sample it is; where several apply, the first one counts."""
 
+    CONFLICT = CONFLICT
     NOT_JUDGED = "not_judged"
     OFF_TOPIC = "off_topic"
     MISLABELED = "mislabeled"
@@ -62,6 +72,14 @@ class Verdict(StrEnum):
     VERIFIED = "verified"
 
 
+class Bounds(TypedDict):
+    """Probabilities that a list of findings is cut at."""
+
+    min_p: float | None
+    max_p: float | None
+    min_posterior: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingQuery:
     """Filters and order of a list of findings; labels are class names."""
@@ -70,10 +88,13 @@ class FindingQuery:
     sure: bool | None = None
     min_p: float | None = None
     max_p: float | None = None
+    min_posterior: float | None = None
     label: str | None = None
     suggested_label: str | None = None
     decision: DecisionFilter | None = None
     verdict: Verdict | None = None
+    but: Verdict | None = None
+    """A kind that is left out."""
     sort: Sort = Sort.WORST_FIRST
 
 
@@ -102,6 +123,7 @@ class FindingRow(NamedTuple):
     suggested_confidence: float
     p_mislabeled: float | None
     p_uncalibrated: float | None
+    posterior: float | None
     flagged: bool
     loss: float
     verdict: str
@@ -113,3 +135,7 @@ class FindingRow(NamedTuple):
     exclusion: str | None
     version: int
     has_image: bool
+
+    def key(self, sort: Sort) -> tuple[float, int]:
+        """Return where it stands in an order."""
+        return minus_posterior(self.posterior) if sort.by_posterior else self.loss, self.rank

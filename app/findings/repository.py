@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
+    SQLColumnExpression,
     bindparam,
     false,
     func,
@@ -24,16 +25,19 @@ from app.findings.query import (
     DecisionFilter,
     FindingQuery,
     FindingRow,
+    Sort,
     SuspectTally,
     Verdict,
 )
 from app.models import (
     FLAGGED,
+    NO_POSTERIOR,
     ODD,
     OF_SAMPLE,
     Artifact,
     Finding,
     LossRank,
+    PosteriorRank,
     ResultVersion,
     Sample,
     SampleRank,
@@ -48,7 +52,10 @@ _IS_ODD: ColumnElement[bool] = literal_column(f"findings.{ODD}")
 _IS_LISTED_ODD: ColumnElement[bool] = literal_column(f"listed.{ODD}")
 _IS_SURE: ColumnElement[bool] = FLAGGED & (func.coalesce(Finding.p_mislabeled, 0.0) > SURE_ABOVE)
 _By: TypeAlias = Any
-"""Finding, `_Listed` or LossRank: all have a version and ranks."""
+"""Finding, `_Listed`, LossRank or PosteriorRank: all have a version and ranks."""
+_LOSS = (LossRank.loss, Finding.loss)
+_POSTERIOR = (PosteriorRank.minus_posterior, func.coalesce(-Finding.posterior, NO_POSTERIOR))
+"""What decides an order before the rank does: of the narrow rows, and of the findings."""
 _Rows: TypeAlias = Select[*tuple[Any, ...]]
 _ARTIFACTS = (
     select(Artifact)
@@ -68,6 +75,7 @@ _COLUMNS = (
     Finding.suggested_confidence,
     Finding.p_mislabeled,
     Finding.p_uncalibrated,
+    Finding.posterior,
     Finding.flagged,
     Finding.loss,
     Finding.verdict,
@@ -101,7 +109,7 @@ class FindingRepository:
         after: tuple[float, int] | None,
         limit: int,
     ) -> list[FindingRow]:
-        """Return findings in the wanted order, after the key (loss, rank)."""
+        """Return findings in the wanted order, after a key of that order."""
         statement = self._rows(version_id).where(*_conditions(query, classes)).limit(limit)
         by = self._listed_by(query)
         statement = _listed(statement, version_id, query, by)
@@ -109,8 +117,8 @@ class FindingRepository:
         return [FindingRow._make(row) for row in rows]
 
     def _listed_by(self, query: FindingQuery) -> _By:
-        if query.sort.by_loss and not _is_odd(query.verdict):
-            return LossRank
+        if not query.sort.by_rank and not _is_odd(query.verdict):
+            return PosteriorRank if query.sort.by_posterior else LossRank
         # SQLite would rather walk all whole rows than meet some of them by an index.
         is_sqlite = self._session.get_bind().dialect.name == "sqlite"
         is_few = query.flagged or query.sure or _is_odd(query.verdict)
@@ -139,15 +147,18 @@ class FindingRepository:
                 suspects, Sample, Sample.id == suspects.c.sample_id
             )
         ).one()
-        # Unjudged samples are ranked last, so the first one tells of all.
-        worst = self._session.scalar(
-            select(Finding.p_mislabeled).where(Finding.version_id == version_id, Finding.rank == 1)
+        # Only certain conflicts are ranked before what is judged, so this is found at once.
+        judged = self._session.scalar(
+            select(Finding.rank)
+            .where(Finding.version_id == version_id, Finding.p_mislabeled.is_not(None))
+            .order_by(Finding.rank)
+            .limit(1)
         )
         return SuspectTally(
             num_flagged=min(num_flagged, at_most),
             num_decided=min(num_decided, at_most),
             has_more=num_flagged > at_most,
-            is_any_judged=worst is not None,
+            is_any_judged=judged is not None,
         )
 
     def is_kept(self, version_id: int, job_id: UUID) -> bool:
@@ -214,24 +225,31 @@ def _listed(statement: _Rows, version_id: int, query: FindingQuery, by: _By) -> 
         # them, and SQLite's that three of its columns are bounded.
         is_odd = _IS_ODD if by is Finding else _IS_LISTED_ODD
         return statement.where(is_odd, by.verdict == query.verdict, by.rank > 0)
+    if by is PosteriorRank and query.min_posterior is not None:
+        statement = statement.where(by.minus_posterior <= -query.min_posterior)
     return statement.where(by.flagged == true()) if by is _Listed else statement
 
 
 def _ordered(
     statement: _Rows, query: FindingQuery, by: _By, after: tuple[float, int] | None
 ) -> _Rows:
-    sort = query.sort
-    # Few samples are of an odd kind: found by it, then sorted where that is by their loss.
-    loss = by.loss if by is LossRank else Finding.loss
-    columns = (loss, by.rank) if sort.by_loss else (by.rank,)
+    is_ascending = query.sort.ascending
+    columns = (*_before_rank(query.sort, by), by.rank)
     if after is not None:
         # Columns of one index in one direction: a row comparison seeks straight to the place.
-        key = tuple_(*columns)
-        bound = after if sort.by_loss else after[1:]
-        statement = statement.where(key > bound if sort.ascending else key < bound)
+        key, bound = tuple_(*columns), after[-len(columns) :]
+        statement = statement.where(key > bound if is_ascending else key < bound)
     return statement.order_by(
-        *(column.asc() if sort.ascending else column.desc() for column in columns)
+        *(column.asc() if is_ascending else column.desc() for column in columns)
     )
+
+
+def _before_rank(sort: Sort, by: _By) -> tuple[SQLColumnExpression[Any], ...]:
+    if sort.by_rank:
+        return ()
+    narrow, of_finding = _POSTERIOR if sort.by_posterior else _LOSS
+    # Few samples are of an odd kind: found by it, then sorted.
+    return (narrow if by is narrow.class_ else of_finding,)
 
 
 def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[bool]]:
@@ -244,6 +262,8 @@ def _conditions(query: FindingQuery, classes: list[str]) -> list[ColumnElement[b
         conditions.append(_decided(query.decision))
     if query.verdict is not None:
         conditions.append(Finding.verdict == query.verdict.value)
+    if query.but is not None:
+        conditions.append(Finding.verdict != query.but.value)
     return conditions
 
 
@@ -256,6 +276,8 @@ def _of_probability(query: FindingQuery) -> list[ColumnElement[bool]]:
         conditions.append(Finding.p_mislabeled >= query.min_p)
     if query.max_p is not None:
         conditions.append(Finding.p_mislabeled <= query.max_p)
+    if query.min_posterior is not None:
+        conditions.append(Finding.posterior >= query.min_posterior)
     return conditions
 
 

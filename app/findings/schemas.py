@@ -6,6 +6,7 @@ from app.core.ids import format_sample_id
 from app.core.schemas import ReadModel
 from app.core.signing import ALGORITHM, as_pem
 from app.findings.query import FindingRow, is_sure
+from app.findings.twin_repository import TwinRow
 from app.models import Artifact, PublishedKey
 from app.models.likely import unpack_likely
 
@@ -89,6 +90,26 @@ class FindingRead(ReadModel):
             exclusion=row.exclusion,
             version=row.version,
             has_image=row.has_image,
+        )
+
+
+class Twin(ReadModel):
+    """Another sample that shows the very same picture."""
+
+    sample_id: str
+    path: str
+    given_label: str
+    is_judged: bool
+    """Whether the audit has a finding on it."""
+
+    @classmethod
+    def of(cls, row: TwinRow, classes: list[str]) -> "Twin":
+        """Describe a row."""
+        return cls(
+            sample_id=format_sample_id(row.sample_id),
+            path=row.path,
+            given_label=classes[row.given_label],
+            is_judged=row.is_judged,
         )
 
 

@@ -1,3 +1,4 @@
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from uuid import UUID
@@ -21,7 +22,8 @@ from app.findings.errors import (
 )
 from app.findings.query import FindingQuery, FindingRow, SuspectTally
 from app.findings.repository import FindingRepository
-from app.findings.schemas import ArtifactRead, FindingPlace, FindingRead, ModelFormat
+from app.findings.schemas import ArtifactRead, FindingPlace, FindingRead, ModelFormat, Twin
+from app.findings.twin_repository import TwinRepository
 from app.jobs.service import JobService
 from app.models import JUDGING_KINDS, Artifact, Dataset, Job, JobKind, JobState, ResultVersion
 
@@ -30,7 +32,7 @@ _COUNTED_SUSPECTS = 100_000
 """A list of data sets must not wait for a count of millions."""
 _ONNX_HINT = "pip install 'labelaudit[onnx]'"
 PLACE: TypeAdapter[tuple[int, float, int]] = TypeAdapter(tuple[RowNumber, FiniteNumber, RowNumber])
-"""Version of the results, loss and rank."""
+"""Version of the results, and a key of the order: loss or posterior, and rank."""
 
 
 class FindingService:
@@ -39,6 +41,7 @@ class FindingService:
     def __init__(self, session: Session, tenant_id: UUID, wake_ups: WakeUps) -> None:
         """Work for one tenant."""
         self._findings = FindingRepository(session, tenant_id)
+        self._twins = TwinRepository(session, tenant_id)
         self._jobs = JobService(session, tenant_id, wake_ups)
         self._datasets = DatasetService(session, tenant_id)
 
@@ -63,7 +66,7 @@ class FindingService:
             return self._findings.page(version_id, query, classes=classes, after=place, limit=limit)
 
         rows, cursor = paginate(
-            page, cursors, findings, key=lambda row: (row.version_id, row.loss, row.rank)
+            page, cursors, findings, key=lambda row: (row.version_id, *row.key(query.sort))
         )
         return Page(items=[FindingRead.of(row, classes) for row in rows], next_cursor=cursor)
 
@@ -77,9 +80,9 @@ class FindingService:
         job, row = self.judged(job_id, sample_id)
         version_id = row.version_id
         classes = self._datasets.classes(job.dataset_id)
-        key = (row.loss, row.rank)
+        after = row.key(query.sort)
         beside = [
-            self._findings.page(version_id, each, classes=classes, after=key, limit=1)
+            self._findings.page(version_id, each, classes=classes, after=after, limit=1)
             for each in (replace(query, sort=query.sort.reverse), query)
         ]
         previous_id, next_id = (
@@ -101,6 +104,20 @@ class FindingService:
         if row is None:
             raise not_found("sample")
         return job, row
+
+    def twins(self, job_id: str, sample_ids: Sequence[str]) -> dict[str, list[Twin]]:
+        """Return, by sample, the other samples that show the very same picture.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            NotFinishedError: It has not succeeded.
+        """
+        job, version_id = self._published(job_id)
+        classes = self._datasets.classes(job.dataset_id)
+        twins: defaultdict[str, list[Twin]] = defaultdict(list)
+        for row in self._twins.of(version_id, [parse_sample_id(each) for each in sample_ids]):
+            twins[format_sample_id(row.of_sample)].append(Twin.of(row, classes))
+        return twins
 
     def tally(self, job_id: str) -> SuspectTally:
         """Count a job's suspects and the decisions on them.

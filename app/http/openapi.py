@@ -33,6 +33,7 @@ TAGS = {
     "findings": "What an audit says of each training sample, its report and its model.",
     "predictions": "Images shown to the model of an audit.",
     "learning": "What decisions teach: better probabilities, what is left, when to stop.",
+    "promises": "Theorems about the reviewer's eye: accept a band in bulk, stop at any time.",
     "reviewers": "Several people at one audit: shares of the queue, agreement, conflicts.",
     "administration": "Tenants, keys, what is used, and who changed what.",
     "signing keys": "Public halves of the keys that sign results; no key is needed to read them.",

@@ -10,6 +10,7 @@ DESCRIPTIONS = {
     "job_id": "Id of a job of yours; any other id is answered 404.",
     "sample_id": "Id of a sample of yours: `s` and 16 hexadecimal digits.",
     "export_id": "Id of an export of yours; any other id is answered 404.",
+    "promise_id": "Id of a promise of yours; any other id is answered 404.",
     "webhook_id": "Id of a webhook of yours; any other id is answered 404.",
     "upload_id": "Id of an upload of yours; any other id is answered 404.",
     "tenant_id": "Id of a tenant; keys of the default tenant may name any, others their own.",
@@ -29,8 +30,12 @@ DESCRIPTIONS = {
     "sure": "Only samples whose label is, or is not, surely wrong.",
     "min_p": "Only samples whose `p_mislabeled` is at least this.",
     "max_p": "Only samples whose `p_mislabeled` is at most this.",
+    "min_posterior": "Only samples whose `signals.posterior` is at least this.",
     "label": "Only samples whose given label is the class of this name.",
-    "verdict": "Only samples of this kind; `hard` are those that are right but were hard to learn.",
+    "verdict": (
+        "Only samples of this kind; `conflict` are those whose picture has another label too, "
+        "`hard` those that are right but were hard to learn."
+    ),
     "suggested_label": "Only samples for which the class of this name is suggested.",
     "decision": "Only samples with this decision; `none` for those that wait for one.",
     "sort": "The order; a minus puts the largest first.",
@@ -62,6 +67,11 @@ BODIES: dict[str, dict[str, Any]] = {
         "decision": "relabel", "accept_suggestion": True, "job_id": _UUID,
         "filter": {"sure": True}, "dry_run": True,
     },
+    "open_promise": {"kind": "stop", "target_share": 0.01, "alpha": 0.05},
+    "answer_check": {
+        "sample_id": "s0000000000000011", "decision": "relabel", "label": "dog",
+    },
+    "accept_band": {"dry_run": True},
     "undo": {"step_id": 17},
     "redo": {"step_id": 17},
     "create_export": {"format": "csv", "labels": "decisions"},

@@ -8,13 +8,17 @@ from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
 from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
 from app.models.finding import (
+    CONFLICT,
     FLAGGED,
+    NO_POSTERIOR,
     ODD,
     OF_SAMPLE,
     Finding,
     LossRank,
+    PosteriorRank,
     ResultVersion,
     SampleRank,
+    minus_posterior,
 )
 from app.models.folder_mark import FolderMark
 from app.models.idempotency_key import IdempotencyKey
@@ -34,6 +38,14 @@ from app.models.job_attempt import (
     EndedAttempts,
     JobAttempt,
 )
+from app.models.promise import (
+    BandAction,
+    Promise,
+    PromiseCheck,
+    PromiseKind,
+    PromiseSample,
+    PromiseState,
+)
 from app.models.published_key import PublishedKey
 from app.models.review import FirstLook, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
@@ -43,10 +55,12 @@ from app.models.web_session import WebSession
 from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [
+    "CONFLICT",
     "FINAL_STATES",
     "FLAGGED",
     "JUDGING_KINDS",
     "MILLISECONDS",
+    "NO_POSTERIOR",
     "NO_STAGE",
     "ODD",
     "OF_SAMPLE",
@@ -54,6 +68,7 @@ __all__ = [
     "Artifact",
     "AttemptOutcome",
     "AuditEntry",
+    "BandAction",
     "Base",
     "Blob",
     "Dataset",
@@ -74,6 +89,12 @@ __all__ = [
     "JobKind",
     "JobState",
     "LossRank",
+    "PosteriorRank",
+    "Promise",
+    "PromiseCheck",
+    "PromiseKind",
+    "PromiseSample",
+    "PromiseState",
     "PublishedKey",
     "Queue",
     "RejectedFile",
@@ -89,4 +110,5 @@ __all__ = [
     "WebSession",
     "Webhook",
     "WebhookDelivery",
+    "minus_posterior",
 ]

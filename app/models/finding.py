@@ -17,6 +17,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, BigInt, HasCreatedAt
 
+CONFLICT = "conflict"
+"""Verdict of a picture that has several labels: a fact, which no model and no decision on other
+samples changes."""
 ODD = "verdict NOT IN ('clean', 'mislabeled')"
 """Neither mislabelled nor clean; SQLite uses the index of these only for the very words."""
 
@@ -89,6 +92,8 @@ class Finding(Base):
     """Empty where there is not enough to judge."""
     p_uncalibrated: Mapped[float | None]
     """As the audit itself said, where `p_mislabeled` has learned from decisions since."""
+    posterior: Mapped[float | None]
+    """Of the mixture of losses that the label is wrong, where the audit stored that signal."""
     flagged: Mapped[bool]
     loss: Mapped[float]
     verdict: Mapped[str] = mapped_column(String(24))
@@ -117,6 +122,27 @@ class LossRank(Base):
     version_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     loss: Mapped[float] = mapped_column(primary_key=True)
     rank: Mapped[int] = mapped_column(primary_key=True)
+
+
+class PosteriorRank(Base):
+    """The findings by their posterior, the largest first: as above."""
+
+    __tablename__ = "posterior_ranks"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    version_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    minus_posterior: Mapped[float] = mapped_column(primary_key=True)
+    """So equal posteriors go by rank, the worst first; `NO_POSTERIOR` stands after all."""
+    rank: Mapped[int] = mapped_column(primary_key=True)
+
+
+NO_POSTERIOR = 1.0
+"""Above minus any probability."""
+
+
+def minus_posterior(posterior: float | None) -> float:
+    """Return the key of a posterior, or of none, in `PosteriorRank`."""
+    return NO_POSTERIOR if posterior is None else 0.0 - posterior
 
 
 OF_SAMPLE: ColumnElement[bool] = and_(

@@ -44,6 +44,13 @@ class Sample(Base):
             postgresql_where=text("duplicate_group IS NOT NULL"),
         ),
         Index(
+            "ix_samples_pictures",
+            "dataset_id",
+            "picture",
+            sqlite_where=text("picture IS NOT NULL"),
+            postgresql_where=text("picture IS NOT NULL"),
+        ),
+        Index(
             "ix_samples_agreement",
             "dataset_id",
             "position",
@@ -70,6 +77,8 @@ class Sample(Base):
     height: Mapped[int | None]
     duplicate_group: Mapped[int | None]
     """Lowest position among the samples that show the same picture; none where it stands alone."""
+    picture: Mapped[int | None]
+    """Lowest position among the samples with the very same pixels; none where it stands alone."""
     duplicate_kind: Mapped[DuplicateKind | None] = mapped_column(enum_type(DuplicateKind, length=8))
     conflicting: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the same picture has another label too."""

@@ -1,6 +1,7 @@
 """What a step does to its samples, before labels have names."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import Select
 
@@ -19,6 +20,21 @@ class Change:
     accept_suggestion: bool = False
     """Relabel each sample to what the audit suggests for it."""
     reason: Exclusion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """One change of many samples, before it is made a step."""
+
+    change: Change
+    targets: Targets
+    job_id: UUID | None
+    comment: str | None
+    by_filter: bool
+    """Whether nobody need have looked at each of them."""
+    expected_count: int | None
+    num_named: int | None = None
+    """Samples that were named one by one: all of them must be met."""
 
 
 @dataclass(frozen=True, slots=True)

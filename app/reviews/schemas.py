@@ -27,8 +27,8 @@ class LogOrder(StrEnum):
     NEWEST_FIRST = "-id"
 
 
-class DecisionInput(InputModel):
-    """What every decision says."""
+class DecisionFields(InputModel):
+    """What is decided, and why."""
 
     decision: Decision
     label: str | None = None
@@ -36,8 +36,6 @@ class DecisionInput(InputModel):
     reason: Exclusion | None = None
     """Why to `exclude`."""
     comment: Comment | None = None
-    job_id: str | None = None
-    """The audit whose results the reviewer saw."""
 
     @model_validator(mode="after")
     def _reason_fits(self) -> Self:
@@ -46,17 +44,23 @@ class DecisionInput(InputModel):
         return self
 
 
-class DecisionWrite(DecisionInput):
-    """A decision on one sample."""
-
-    resolves: Flag = False
-    """Settle what two reviewers see differently: this decision holds."""
+class OneDecision(DecisionFields):
+    """A decision on one sample, which somebody looked at."""
 
     @model_validator(mode="after")
     def _label_fits(self) -> Self:
         if (self.label is None) == (self.decision is Decision.RELABEL):
             raise ValueError("`relabel` needs a label, and nothing else takes one.")
         return self
+
+
+class DecisionWrite(OneDecision):
+    """A decision on one sample of the queue."""
+
+    job_id: str | None = None
+    """The audit whose results the reviewer saw."""
+    resolves: Flag = False
+    """Settle what two reviewers see differently: this decision holds."""
 
 
 class SampleVersion(InputModel):
@@ -73,19 +77,23 @@ class BulkFilter(InputModel):
     sure: Flag | None = None
     min_p: Probability | None = None
     max_p: Probability | None = None
+    min_posterior: Probability | None = None
     label: str | None = None
     suggested_label: str | None = None
     decision: DecisionFilter = DecisionFilter.NONE
     verdict: Verdict | None = None
 
 
-class BulkWrite(DecisionInput):
+class BulkWrite(DecisionFields):
     """One decision on many samples: all of them, or none where anything is in the way."""
 
+    job_id: str | None = None
+    """The audit whose results the reviewer saw."""
     samples: Annotated[list[SampleVersion], Field(max_length=MAX_SELECTED)] | None = None
     filter: BulkFilter | None = None
     accept_suggestion: Flag = False
-    """Relabel each sample to what the audit suggests for it."""
+    """Relabel each sample to what the audit suggests for it. Of what a filter meets, certain
+    conflicts are left out: which label of a picture is right is for eyes to tell."""
     dry_run: Flag = False
     """Change nothing; tell how many samples would change and show some, drawn at random."""
     expected_count: Annotated[int, Field(strict=True, ge=0)] | None = None

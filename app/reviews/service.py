@@ -12,11 +12,11 @@ from app.core.queue import WakeUps
 from app.datasets.errors import UnknownClassError
 from app.datasets.service import DatasetService
 from app.findings.errors import NoFindingsError, NotFinishedError
-from app.findings.query import FindingQuery
+from app.findings.query import FindingQuery, Verdict
 from app.findings.service import FindingService
 from app.jobs.service import JobService
-from app.models import Dataset, DecisionStep, StepKind
-from app.reviews.changes import Change, Targets
+from app.models import Dataset, DecisionStep, Sample, StepKind
+from app.reviews.changes import Bulk, Change, Targets
 from app.reviews.errors import (
     CountChangedError,
     NoSuggestionError,
@@ -27,7 +27,6 @@ from app.reviews.repository import ReviewRepository
 from app.reviews.schemas import (
     BulkRead,
     BulkWrite,
-    DecisionInput,
     DecisionRead,
     DecisionValue,
     DecisionWrite,
@@ -77,38 +76,37 @@ class ReviewService:
         """
         sample, classes = self._datasets.find_sample(sample_id)
         dataset = self._datasets.find(str(sample.dataset_id))
-        reviews = self._locked(dataset)
+        self._datasets.hold(dataset)
+        reviews = self._reviews(dataset)
         self._session.refresh(sample)
-        in_force = DecisionValue.of(
-            sample.decision, sample.decided_label, sample.exclusion, classes
-        )
         if versions is not None and sample.version not in versions:
             raise VersionConflictError(
                 f"The sample is at version {sample.version}.",
                 version=sample.version,
-                in_force=in_force.model_dump(),
+                in_force=_in_force(sample, classes).model_dump(),
             )
         change = _change(wanted, dataset)
-        step = self._add_step(reviews, dataset, wanted)
+        step = reviews.add_step(
+            StepKind.DECIDE,
+            by=self._reviewer,
+            job_id=self._job_id(dataset, wanted.job_id),
+            comment=wanted.comment or None,
+            resolves=wanted.resolves,
+        )
         reviews.decide(step, reviews.by_ids([sample.id]), change)
         self._after(step, dataset)
         self._session.refresh(sample)
-        value = DecisionValue.of(sample.decision, sample.decided_label, sample.exclusion, classes)
         return DecisionRead(
             sample_id=format_sample_id(sample.id),
             version=sample.version,
             step_id=step.id,
-            **value.model_dump(),
+            **_in_force(sample, classes).model_dump(),
         )
 
     def preview_many(self, dataset_id: str, wanted: BulkWrite) -> BulkRead:
         """Tell what `decide_many` would do."""
         dataset = self._datasets.find_ready(dataset_id)
-        reviews = self._reviews(dataset)
-        change, targets, count = self._resolve(reviews, dataset, wanted)
-        shown = reviews.preview(targets, change, limit=_NUM_SHOWN)
-        samples = [PreviewRead.of(row, change.reason, dataset.classes) for row in shown]
-        return BulkRead(dry_run=True, count=count, samples=samples, step=None)
+        return self.preview(dataset, self._bulk(dataset, wanted))
 
     def decide_many(self, dataset_id: str, wanted: BulkWrite) -> BulkRead:
         """Decide on all samples that are named or that a filter meets, in one step.
@@ -120,37 +118,60 @@ class ReviewService:
             NoSuggestionError: The audit says nothing of some of the named samples.
         """
         dataset = self._datasets.find_ready(dataset_id)
-        reviews = self._locked(dataset)
-        change, targets, count = self._resolve(reviews, dataset, wanted)
+        self._datasets.hold(dataset)
+        return self.carry_out(dataset, self._bulk(dataset, wanted))
+
+    def preview(self, dataset: Dataset, bulk: Bulk) -> BulkRead:
+        """Tell what `carry_out` would do."""
+        reviews = self._reviews(dataset)
+        count = _count(reviews, bulk)
+        shown = reviews.preview(bulk.targets, bulk.change, limit=_NUM_SHOWN)
+        samples = [PreviewRead.of(row, bulk.change.reason, dataset.classes) for row in shown]
+        return BulkRead(dry_run=True, count=count, samples=samples, step=None)
+
+    def carry_out(self, dataset: Dataset, bulk: Bulk) -> BulkRead:
+        """Decide on all targets in one step; the data set is held by the caller.
+
+        Raises:
+            CountChangedError: There are not as many samples as expected.
+            NoSuggestionError: Some of the named samples are not met.
+        """
+        reviews = self._reviews(dataset)
+        count = _count(reviews, bulk)
         if count == 0:
             return BulkRead(dry_run=False, count=0, samples=[], step=None)
-        step = self._add_step(reviews, dataset, wanted)
-        reviews.decide(step, targets, change)
+        step = reviews.add_step(
+            StepKind.DECIDE,
+            by=self._reviewer,
+            job_id=bulk.job_id,
+            comment=bulk.comment,
+            by_filter=bulk.by_filter,
+        )
+        reviews.decide(step, bulk.targets, bulk.change)
         self._after(step, dataset)
         self._session.flush()
         row = LogRepository(self._session, self._tenant_id, dataset.id).step(step.id)
         return BulkRead(dry_run=False, count=count, samples=[], step=StepRead.of(row))
 
-    def _resolve(
-        self, reviews: ReviewRepository, dataset: Dataset, wanted: BulkWrite
-    ) -> tuple[Change, Targets, int]:
-        """Return what is to happen, to which samples, and to how many."""
-        change = _change(wanted, dataset)
-        targets = self._targets(reviews, dataset, wanted)
-        count = reviews.count(targets)
-        if wanted.samples is not None and count < len(wanted.samples):
-            raise NoSuggestionError(
-                f"The audit says nothing of {len(wanted.samples) - count} of the samples."
-            )
-        if wanted.expected_count not in {None, count}:
-            raise CountChangedError(f"The filter meets {count} samples now.", count=count)
-        return change, targets, count
+    def _bulk(self, dataset: Dataset, wanted: BulkWrite) -> Bulk:
+        """Return what is to happen, and to which samples."""
+        return Bulk(
+            change=_change(wanted, dataset),
+            targets=self._targets(self._reviews(dataset), dataset, wanted),
+            job_id=self._job_id(dataset, wanted.job_id),
+            comment=wanted.comment or None,
+            by_filter=wanted.filter is not None,
+            expected_count=wanted.expected_count,
+            num_named=None if wanted.samples is None else len(wanted.samples),
+        )
 
     def _targets(self, reviews: ReviewRepository, dataset: Dataset, wanted: BulkWrite) -> Targets:
         if wanted.samples is None:
             if wanted.filter is None or wanted.job_id is None:
                 raise ValueError("neither samples nor a filter")
-            query = FindingQuery(**wanted.filter.model_dump())
+            # To accept what is suggested for both labels of one picture would only swap them.
+            but = Verdict.CONFLICT if wanted.accept_suggestion else None
+            query = FindingQuery(**wanted.filter.model_dump(), but=but)
             return self._findings.matching(wanted.job_id, query, dataset=dataset)
         sample_ids = _checked_ids(reviews, wanted.samples)
         if not wanted.accept_suggestion or wanted.job_id is None:
@@ -177,18 +198,6 @@ class ReviewService:
             with suppress(QuotaExceededError):
                 self._jobs.submit_recalibration(job)
 
-    def _add_step(
-        self, reviews: ReviewRepository, dataset: Dataset, wanted: DecisionInput
-    ) -> DecisionStep:
-        return reviews.add_step(
-            StepKind.DECIDE,
-            by=self._reviewer,
-            job_id=self._job_id(dataset, wanted.job_id),
-            comment=wanted.comment or None,
-            by_filter=isinstance(wanted, BulkWrite) and wanted.filter is not None,
-            resolves=isinstance(wanted, DecisionWrite) and wanted.resolves,
-        )
-
     def _job_id(self, dataset: Dataset, job_id: str | None) -> UUID | None:
         if job_id is None:
             return None
@@ -197,12 +206,22 @@ class ReviewService:
             raise not_found("job")
         return job.id
 
-    def _locked(self, dataset: Dataset) -> ReviewRepository:
-        self._datasets.hold(dataset)
-        return self._reviews(dataset)
-
     def _reviews(self, dataset: Dataset) -> ReviewRepository:
         return ReviewRepository(self._session, self._tenant_id, dataset.id)
+
+
+def _in_force(sample: Sample, classes: list[str]) -> DecisionValue:
+    return DecisionValue.of(sample.decision, sample.decided_label, sample.exclusion, classes)
+
+
+def _count(reviews: ReviewRepository, bulk: Bulk) -> int:
+    count = reviews.count(bulk.targets)
+    if bulk.num_named is not None and count < bulk.num_named:
+        missing = bulk.num_named - count
+        raise NoSuggestionError(f"The audit says nothing of {missing} of the samples.")
+    if bulk.expected_count not in {None, count}:
+        raise CountChangedError(f"The filter meets {count} samples now.", count=count)
+    return count
 
 
 def _change(wanted: DecisionWrite | BulkWrite, dataset: Dataset) -> Change:

@@ -125,8 +125,8 @@ _SIGNALS = {
         "How probable the model called the given label, over the whole training.",
     ),
     "posterior": (
-        "Loss like wrong labels",
-        "How much its loss looks like that of wrong labels: 0 not at all, 1 fully.",
+        "Wrong by the losses",
+        "How probable a wrong label is by its loss alone, by the paper's mixture of two groups.",
     ),
     "mean_loss": (
         "Mean loss",
@@ -181,6 +181,7 @@ def signal_words(name: str) -> tuple[str, str]:
 
 
 _VERDICTS = {
+    "conflict": "The same picture has another label too: at most one of them is right",
     "not_judged": "There is not enough to judge this label",
     "off_topic": "This image looks like none of the classes",
     "mislabeled": "This label is worth a look: it may be wrong",
@@ -198,6 +199,7 @@ def verdict_words(verdict: str) -> str:
 
 
 _KINDS = {
+    "conflict": "Certain conflict",
     "mislabeled": "Worth a look",
     "off_topic": "Off-topic",
     "duplicate": "Shown more than once",

@@ -1,5 +1,6 @@
 """From predictions to findings, accuracy and a report."""
 
+from ml.detection.conflicts import Pictures, mark_conflicts
 from ml.detection.detect import detect
 from ml.detection.findings import Findings, pin, score
 from ml.detection.learning import (
@@ -29,6 +30,7 @@ __all__ = [
     "Findings",
     "FirstLook",
     "Lookalikes",
+    "Pictures",
     "WrongCount",
     "build_report",
     "choose_first_look",
@@ -36,6 +38,7 @@ __all__ = [
     "detect",
     "find_lookalikes",
     "fitted_histogram",
+    "mark_conflicts",
     "pin",
     "predictive_check",
     "recalibrate",

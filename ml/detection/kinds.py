@@ -23,9 +23,9 @@ MIN_CLASSES = 3
 """Between two classes, what is like neither looks like both."""
 _NORMAL_MAD = 1.4826
 NUM_LIKELY = 6
-
-
+CONFLICT = "conflict"
 KINDS = {
+    CONFLICT: "the same picture has another label too: at least one of them is wrong",
     "not_judged": "the only sample of its class",
     "off_topic": "looks like none of the classes",
     "mislabeled": "the given label is worth a look: it may well be wrong",
@@ -34,7 +34,7 @@ KINDS = {
     "hard": "most epochs took it for another class, but the label is probably right",
     "clean": "nothing speaks against the label",
 }
-"""The verdicts; where several apply, the first one counts."""
+"""The verdicts; where several apply, the first one counts. `mark_conflicts` gives `conflict`."""
 
 
 def kind_scores(prediction: Candidates, true_class: TrueClass) -> dict[str, FloatArray]:

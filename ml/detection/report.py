@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ml.detection.findings import Findings
 from ml.detection.hypotheses import UNINFORMATIVE
-from ml.detection.kinds import KINDS
+from ml.detection.kinds import CONFLICT, KINDS
 from ml.detection.neighbours import rows_by_class
 from ml.detection.structure import noise_structure, stands_out
 from ml.mixture import Mixture
@@ -133,8 +133,10 @@ def summarise(
         losses are in nats.
     """
     num_differing = int((predicted_N != labels_N).sum())
+    # Which label of a conflict is wrong is unknown: a conflict says nothing of pairs of classes.
+    by_model_N = findings.flagged & (findings.verdict != CONFLICT)
     structure = noise_structure(
-        labels_N, findings.suggested_label, findings.flagged, num_classes=len(class_names)
+        labels_N, findings.suggested_label, by_model_N, num_classes=len(class_names)
     )
     fallbacks = (mixture.fallback if mixture else None, findings.fallback)
     summary = {
@@ -153,7 +155,9 @@ def summarise(
         },
         "loss_histogram": fitted_histogram(mixture, histogram) if histogram else None,
         "per_class": _per_class(findings, labels_N, class_names),
-        "class_pairs": _class_pairs(findings, labels_N, class_names),
+        "class_pairs": _class_pairs(
+            labels_N[by_model_N], findings.suggested_label[by_model_N], class_names
+        ),
         "fallbacks": [name for name in fallbacks if name is not None],
     }
     told = warn(findings, mixture) + warn_of_report(summary, labels_N, class_names)
@@ -222,16 +226,10 @@ def _sum_by(label_M: IntArray, value_M: FloatArray, num_classes: int) -> FloatAr
 
 
 def _class_pairs(
-    findings: Findings, label_N: IntArray, class_names: Sequence[str]
+    label_M: IntArray, suggested_M: IntArray, class_names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return how often each class is suggested for flagged samples of another, most first."""
-    pairs = Counter(
-        zip(
-            label_N[findings.flagged].tolist(),
-            findings.suggested_label[findings.flagged].tolist(),
-            strict=True,
-        )
-    )
+    pairs = Counter(zip(label_M.tolist(), suggested_M.tolist(), strict=True))
     ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
     return [
         {"given": class_names[given], "suggested": class_names[suggested], "count": count}

@@ -36,6 +36,7 @@ class World:
             self.audit = job.id
             self.queued = make_job(session, self.dataset).id
             self.failed = make_job(session, self.dataset, state=JobState.FAILED).id
+        self.promise = self.check = ""
         self.key_id = client.post("/v1/keys", json={"name": "theirs", "scopes": ["read"]}).json()[
             "id"
         ]
@@ -50,6 +51,20 @@ class World:
             self.client.post(self.decisions, json=body).raise_for_status()
         if path.endswith("/redo"):
             self.client.post(f"{self.decisions}/undo").raise_for_status()
+        if "/promises/" in path:
+            self._promise(is_passed=path.endswith("/accept"))
+
+    def _promise(self, *, is_passed: bool) -> None:
+        """Open one on a single sample, and answer its check rightly if that is wanted."""
+        terms = {"kind": "band", "action": "relabel", "shares": [0.5, 1.0]}
+        opened = self.client.post(f"/v1/jobs/{self.audit}/promises", json=terms).json()
+        self.promise = f"/v1/promises/{opened['id']}"
+        checks = self.client.get(f"{self.promise}/checks").json()["items"]
+        self.check = checks[0]["sample_id"]
+        for check in checks if is_passed else ():
+            (label,) = {*self.dataset.classes} - {check["given_label"]}
+            answer = {"sample_id": check["sample_id"], "decision": "relabel", "label": label}
+            self.client.post(f"{self.promise}/answers", json=answer).raise_for_status()
 
 
 Call = Callable[[World, str], Any]
@@ -144,6 +159,18 @@ CALLS: dict[str, Call] = {
         lambda w: w.decisions,
         lambda w, v: {"decision": "keep", "samples": w.samples[1:2], "comment": v},
     ),
+    "/v1/jobs/{job_id}/promises": _json(
+        lambda w: f"/v1/jobs/{w.audit}/promises",
+        lambda _, v: {"kind": "stop", "alpha": 0.01 * len(v)},
+    ),
+    "/v1/promises/{promise_id}/answers": _json(
+        lambda w: f"{w.promise}/answers",
+        lambda w, v: {"sample_id": w.check, "decision": "keep", "comment": v},
+    ),
+    "/v1/promises/{promise_id}/accept": _json(
+        lambda w: f"{w.promise}/accept", lambda _, v: {"comment": v}
+    ),
+    "/v1/promises/{promise_id}/close": _json(lambda w: f"{w.promise}/close", lambda _, v: v),
     "/v1/datasets/{dataset_id}/decisions/undo": _revert("undo"),
     "/v1/datasets/{dataset_id}/decisions/redo": _revert("redo"),
     "/v1/datasets/{dataset_id}/exports": _json(

@@ -200,6 +200,21 @@ def test_a_selection_that_somebody_touched_is_refused_as_a_whole(
     expect(second.locator(".tile__decision")).to_have_text("Unsure")
 
 
+def test_a_class_for_several_samples_is_kept_by_those_that_have_it(
+    open_page: OpenPage, seed: Seed, service: Service
+) -> None:
+    suspects = make_suspects(seed, 6)
+    page = open_page(suspects.review_path)
+    given = page.locator(".tile").nth(1).get_attribute("data-given")
+    assert given is not None
+    press(page, "Shift+ArrowRight /")
+    page.get_by_role("combobox", name="Search classes").fill(given)
+    press(page, "Enter")
+    all_saved(page, service, suspects, 2)
+    made = [(entry["to"]["decision"], entry["to"]["label"]) for entry in log_of(service, suspects)]
+    assert made == [("relabel", given), ("keep", None)]
+
+
 def test_bulk_by_filter_is_shown_before_it_is_made(
     open_page: OpenPage, seed: Seed, service: Service
 ) -> None:

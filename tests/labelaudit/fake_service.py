@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +96,7 @@ class FakeService:
             "num_not_judged": sum(finding["p_mislabeled"] is None for finding in self.findings),
             "num_sure": sum(finding["sure"] for finding in self.findings),
             "fallbacks": self.fallbacks,
+            "verdicts": Counter(finding["verdict"] for finding in self.findings),
             "per_class": [{"num_samples": 1}, {"num_samples": 2}],
             "warnings": [],
         }
@@ -139,6 +141,7 @@ def finding(rank: int, **changes: Any) -> dict[str, Any]:
         "flagged": True,
         "sure": False,
         "rank": rank,
+        "verdict": "mislabeled",
     }
     return standard | changes
 

@@ -99,6 +99,24 @@ class TestSuccess:
             assert shown in done.stdout
         assert "cat → cat" not in done.stdout
 
+    @pytest.mark.parametrize("fallbacks", [[], ["uninformative_predictions"]])
+    def test_tells_of_certain_conflicts_whatever_the_network_learned(
+        self,
+        service: FakeService,
+        url: str,
+        images: Path,
+        tmp_path: Path,
+        fallbacks: list[str],
+    ) -> None:
+        torn = [finding(rank, verdict="conflict") for rank in (1, 2)]
+        service.findings, service.fallbacks = [*torn, finding(3)], fallbacks
+        done = audit(url, images, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        told = "2 images are certain conflicts: the same picture has several labels, of which at"
+        assert told in done.stdout
+        asked = "between 70.0% and 99.0% of those that the network flags are wrong"
+        assert (asked in done.stdout) is (not fallbacks)
+
     def test_does_not_call_labels_right_that_could_not_be_judged(
         self, service: FakeService, url: str, images: Path, tmp_path: Path
     ) -> None:
@@ -119,7 +137,7 @@ class TestSuccess:
         done = audit(url, images, folder=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "The network learned too little to judge the labels: any share" in done.stdout
-        assert "That none is flagged does not make them right" in done.stdout
+        assert "That it flags none does not make them right" in done.stdout
         for untrue in ("worth a look", "%"):
             assert untrue not in done.stdout, untrue
 

@@ -15,11 +15,13 @@ from app.models import (
     Job,
     JobState,
     LossRank,
+    PosteriorRank,
     RejectedFile,
     ResultVersion,
     Sample,
     SampleRank,
     Split,
+    minus_posterior,
 )
 from app.models.likely import SCALE
 
@@ -85,7 +87,11 @@ def with_ranks(*findings: Finding) -> list[Base]:
     rows: list[Base] = [*findings]
     for finding in findings:
         key = {"version_id": finding.version_id, "rank": finding.rank}
-        rows += [SampleRank(**key, sample_id=finding.sample_id), LossRank(**key, loss=finding.loss)]
+        rows += [
+            SampleRank(**key, sample_id=finding.sample_id),
+            LossRank(**key, loss=finding.loss),
+            PosteriorRank(**key, minus_posterior=minus_posterior(finding.posterior)),
+        ]
     return rows
 
 
@@ -112,7 +118,9 @@ def publish_findings(
                     # Some losses are equal, so that the order needs its tie-breaker.
                     loss=float(place // 3),
                     verdict=("mislabeled", "mislabeled", "mislabeled", "hard")[place % 4],
-                    signals={"mixture": 0.5},
+                    # Against the ranks, and equal for each two.
+                    posterior=None if is_last else place // 2 / len(samples),
+                    signals={} if is_last else {"posterior": place // 2 / len(samples)},
                     # The given label: 20 %.
                     likely=struct.pack("<HH", sample.given_label, round(0.2 * SCALE)),
                 )

@@ -75,7 +75,8 @@ def _finding(version: ResultVersion, sample: Sample, place: int, p: float) -> Fi
         version_id=version.id, sample_id=sample.id, rank=place + 1,
         given_label=sample.given_label, suggested_label=1 - sample.given_label,
         suggested_confidence=p, p_mislabeled=p, flagged=p > 0.5, loss=p,
-        verdict="mislabeled" if p > 0.5 else "clean", signals={"posterior": p},
+        verdict="mislabeled" if p > 0.5 else "clean", posterior=p,
+        signals={"posterior": p},
     )  # fmt: skip
 
 

@@ -15,15 +15,23 @@ from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.repository import JobRepository
 from app.models import (
     AttemptOutcome,
+    BandAction,
     Blob,
     DecisionEntry,
     DecisionStep,
     EndedAttempts,
     FirstLook,
+    Job,
     JobKind,
     JobState,
+    Promise,
+    PromiseCheck,
+    PromiseKind,
+    PromiseSample,
+    PromiseState,
     Queue,
     ReviewClaim,
+    Sample,
     SecondOpinion,
     StepKind,
     Upload,
@@ -31,6 +39,7 @@ from app.models import (
     WebhookDelivery,
     WebSession,
 )
+from app.promises.terms import BandTerms
 from tests.support.factories import make_artifact, make_rejected, make_samples, publish_findings
 from tests.support.reports import REPORT
 from tests.support.rows import make_dataset, make_job, make_tenant
@@ -50,6 +59,7 @@ class Ids:
     """Of a finished audit."""
     failed_job_id: str
     waiting_job_id: str
+    promise_id: str
     export_id: str
     upload_id: str
     webhook_id: str
@@ -59,8 +69,8 @@ class Ids:
 _NO_ID = "00000000-0000-4000-8000-000000000000"
 UNKNOWN = Ids(
     tenant_id=UUID(_NO_ID), dataset_id=_NO_ID, sample_id=format_sample_id(2**60), job_id=_NO_ID,
-    failed_job_id=_NO_ID, waiting_job_id=_NO_ID, export_id=_NO_ID, upload_id=_NO_ID,
-    webhook_id=_NO_ID, key_id="00000000",
+    failed_job_id=_NO_ID, waiting_job_id=_NO_ID, promise_id=_NO_ID, export_id=_NO_ID,
+    upload_id=_NO_ID, webhook_id=_NO_ID, key_id="00000000",
 )  # fmt: skip
 """What nobody has."""
 _NEVER = utc_now().replace(year=2999)
@@ -94,6 +104,7 @@ def fill_every_table(session: Session, name: str, pepper: bytes = b"pepper") -> 
         job_id=str(job.id),
         failed_job_id=str(make_job(session, dataset, state=JobState.FAILED).id),
         waiting_job_id=str(make_job(session, busy).id),
+        promise_id=str(_make_promise(session, job, samples)),
         export_id=str(
             make_job(
                 session, dataset, kind=JobKind.EXPORT, queue=Queue.CPU, state=JobState.SUCCEEDED,
@@ -122,6 +133,25 @@ def fill_every_table(session: Session, name: str, pepper: bytes = b"pepper") -> 
         )
     )  # fmt: skip
     return ids
+
+
+def _make_promise(session: Session, job: Job, samples: list[Sample]) -> UUID:
+    """Open one on a band of two samples."""
+    terms = BandTerms(
+        action=BandAction.RELABEL, alpha=0.1, delta=0.1, num_checks=22, shares=[0.5], sizes=[2]
+    )
+    promise = Promise(
+        tenant_id=job.tenant_id, job_id=job.id, dataset_id=job.dataset_id, kind=PromiseKind.BAND,
+        state=PromiseState.OPEN, version_id=job.result_version, opened_after=0,
+        num_samples=len(samples), seed=1, terms=terms.model_dump(mode="json"),
+    )  # fmt: skip
+    session.add(promise)
+    session.flush()
+    for place, sample in enumerate(samples[:2]):
+        row = {"promise_id": promise.id, "sample_id": sample.id, "suggested_label": 0}
+        session.add(PromiseSample(**row, place=place + 1))
+        session.add(PromiseCheck(**row, band=0, position=place))
+    return promise.id
 
 
 def _make_upload(session: Session, tenant_id: UUID) -> UUID:

@@ -1,13 +1,14 @@
 """From the arrays of a trainer to rows of the findings table."""
 
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 
 import ml
 from app.findings.query import Verdict, is_sure
-from app.models import Finding, LossRank, SampleRank
+from app.models import Finding, LossRank, PosteriorRank, SampleRank
 from app.models.likely import MAX_STORED, unpack_likely
 from ml.detection.kinds import KINDS
 from worker.finding_rows import FINDINGS_FILE, VERIFIED, finding_rows
@@ -35,6 +36,7 @@ def test_likely_classes_are_packed_as_they_are_unpacked(tmp_path: Path) -> None:
     assert np.allclose([share for _, share in first], PROBABILITIES[0][:MAX_STORED], atol=1e-5)
     assert second == []  # no place for such a label, and nothing after it either
     assert rows["likely"][1] is None
+    assert rows["posterior"] == [None] * 3  # an audit need not store it
     assert [label for label, _ in third] == [1]  # below half a percent is left out
 
 
@@ -53,12 +55,14 @@ def test_rows_come_by_rank_in_batches_that_each_are_one_transaction(
         VERIFIED: np.array([False, False, True]), "rank": np.array([3, 1, 2]),
         "p_mislabeled": np.array([0.5, np.nan, 0.1]), "verdict": np.full(3, "hard"),
         "signal_margin": np.array([0.25, 0.5, 1.0]),
+        "signal_posterior": np.array([0.0, 0.75, np.nan]),
     }  # fmt: skip
     np.savez(tmp_path / FINDINGS_FILE, **columns)  # type: ignore[arg-type]  # numpy types only its flag
     first, second = finding_rows(tmp_path, [7, 8, 9], 5)
     assert first == {
         "version_id": [5, 5], "sample_id": [8, 9], "rank": [1, 2], "p_mislabeled": [None, 0.1],
-        "verdict": ["hard", "verified"], "signals": [{"margin": 0.5}, {"margin": 1.0}],
+        "verdict": ["hard", "verified"], "posterior": [0.75, None],
+        "signals": [{"margin": 0.5, "posterior": 0.75}, {"margin": 1.0, "posterior": ANY}],
         "likely": [None, None],
     }  # fmt: skip
     assert (second["sample_id"], second["verdict"]) == ([7], ["hard"])
@@ -66,10 +70,15 @@ def test_rows_come_by_rank_in_batches_that_each_are_one_transaction(
 
 def test_what_finds_a_finding_comes_in_its_own_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.rank_rows.ROWS_PER_TRANSACTION", 2)
-    findings: list[dict[str, list[float]]] = [
-        {"version_id": [5, 5], "sample_id": [8, 9], "rank": [1, 2], "loss": [0.5, 0.25]},
-        {"version_id": [5], "sample_id": [7], "rank": [3], "loss": [0.25]},
-    ]
+    findings: list[dict[str, list[float | None]]] = [
+        {
+            "version_id": [5, 5], "sample_id": [8, 9], "rank": [1, 2], "loss": [0.5, 0.25],
+            "posterior": [None, 0.25],
+        },
+        {
+            "version_id": [5], "sample_id": [7], "rank": [3], "loss": [0.25], "posterior": [0.25],
+        },
+    ]  # fmt: skip
     rows = list(result_rows(findings))
     assert rows[:2] == [(Finding, findings[0]), (Finding, findings[1])]
     assert rows[2:] == [
@@ -77,6 +86,11 @@ def test_what_finds_a_finding_comes_in_its_own_order(monkeypatch: pytest.MonkeyP
         (SampleRank, {"version_id": [5], "sample_id": [9], "rank": [2]}),
         (LossRank, {"version_id": [5, 5], "loss": [0.25, 0.25], "rank": [2, 3]}),
         (LossRank, {"version_id": [5], "loss": [0.5], "rank": [1]}),
+        (
+            PosteriorRank,
+            {"version_id": [5, 5], "minus_posterior": [-0.25, -0.25], "rank": [2, 3]},
+        ),
+        (PosteriorRank, {"version_id": [5], "minus_posterior": [1.0], "rank": [1]}),
     ]
     assert not list(result_rows([]))
 

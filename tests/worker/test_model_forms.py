@@ -63,6 +63,7 @@ def trained(preset: str, folder: Path) -> tuple[ml.TrainState, TrainingData]:
     data = TrainingData(
         images=images[:NUM_TRAIN], labels=given, given_labels=given,
         is_train=np.ones(NUM_TRAIN, dtype=bool), is_copy=none, is_verified=none, is_excluded=none,
+        picture=np.arange(NUM_TRAIN),
         classes=["null", "eins", "zwei", "drei", "vier"], cache=folder, scratch=folder,
     )  # fmt: skip
     smaller = {"width": 4, "ema_decay": 0.9} if preset == "paper" else {}

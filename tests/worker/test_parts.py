@@ -36,7 +36,7 @@ from app.reviews.service import ReviewService
 from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.worker.ingest.formats import arrays_of
-from tests.worker.ingest.making import make_zip, png
+from tests.worker.ingest.making import encoded, make_zip, pattern, png
 from worker.runner import JobRunner
 from worker.slots import Slots
 
@@ -148,6 +148,20 @@ class TestNextVersion:
         assert samples["ant/9.png"].duplicate_group == 0  # a copy in the first part
         assert builder.cache(second).startswith(builder.cache(first))
         assert len(builder.cache(second)) == 9 * len(builder.cache(first)) // 6
+
+    def test_knows_the_very_same_pictures_of_both(self, builder: Builder) -> None:
+        def again(number: int) -> bytes:
+            return encoded(pattern(number), compress_level=0)
+
+        first = builder.take_in(FIRST | {"dog/again.png": again(1)})
+        assert builder.samples(first)["dog/again.png"].picture == 1
+        more = {"cat/1.png": again(2), "cat/2.png": png(50), "ant/9.png": FIRST["ant/0.png"]}
+        found = {
+            path: row.picture for path, row in builder.samples(builder.add(first, more)).items()
+        }
+        same = {"ant/0.png": 0, "ant/9.png": 0, "ant/1.png": 1, "dog/again.png": 1}
+        same |= {"ant/2.png": 2, "cat/1.png": 2}
+        assert {path: picture for path, picture in found.items() if picture is not None} == same
 
     def test_has_the_content_hash_of_one_upload_of_all(
         self, builder: Builder, first: Dataset

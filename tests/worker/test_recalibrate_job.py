@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from celery import Celery
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 import ml
 from app.accounts.quota_service import Quotas
@@ -16,11 +16,12 @@ from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
-from app.findings.query import is_sure
+from app.findings.query import FindingQuery, Sort, is_sure
+from app.findings.repository import FindingRepository
 from app.jobs.service import JobService
 from app.models import Artifact, Finding, Job, JobState, Queue, ResultVersion
 from tests.support.engines import on_sqlite
-from tests.support.learning import REPORT, Audited, make_audited, review, shown
+from tests.support.learning import CLASSES, REPORT, Audited, make_audited, review, shown
 from worker.recalibrate_stage import RecalibrateStage
 from worker.runner import JobRunner
 from worker.slots import Slots
@@ -98,6 +99,14 @@ class TestRecalibration:
         assert sum(row.flagged for row in after) < sum(row.flagged for row in before)
         assert {row.verdict for row in after if row.flagged} == {"mislabeled"}
         assert after[0].signals == before[0].signals
+        assert [row.posterior for row in after] == [row.posterior for row in before]
+        with database.read() as session:
+            findings = FindingRepository(session, audited.tenant_id)
+            query = FindingQuery(sort=Sort.LARGEST_POSTERIOR, min_posterior=0.5)
+            likely = findings.page(
+                after[0].version_id, query, classes=CLASSES, after=None, limit=300
+            )
+        assert [row.rank for row in likely] == list(range(1, 151))
 
         version = published(database, audited)
         assert version.calibration is not None
@@ -143,6 +152,30 @@ class TestRecalibration:
         assert report["num_sure"] == sum(
             is_sure(row.p_mislabeled, flagged=row.flagged) for row in shown(database, audited)
         )
+
+    @on_sqlite
+    def test_a_certain_conflict_stays_one_whatever_decisions_say_of_others(
+        self, database: Database, settings: Settings, runner: JobRunner, audited: Audited
+    ) -> None:
+        torn = {shown(database, audited)[place].sample_id for place in (10, 298)}
+        with database.unit_of_work() as session:
+            session.execute(
+                update(Finding)
+                .where(Finding.sample_id.in_(torn))
+                .values(verdict="conflict", flagged=True)
+            )
+        review(database, audited, DECIDED)
+        submit(database, audited)
+        assert runner.run_next(Queue.CPU)
+        after = shown(database, audited)
+        for row in after:
+            assert (row.verdict == "conflict") == (row.sample_id in torn)
+            assert row.flagged or row.sample_id not in torn
+        report = read_report(database, settings, audited)
+        assert report["num_flagged"] == sum(row.flagged for row in after)
+        # Its rates are of what the model flags.
+        p = np.array([row.p_mislabeled for row in after])
+        assert report["expected_precision"] == pytest.approx(p[ml.worth_a_look(p)].mean())
 
     @on_sqlite
     def test_sentences_of_what_is_renewed_are_renewed_and_others_stay(

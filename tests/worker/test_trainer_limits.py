@@ -36,6 +36,7 @@ def run_trainer(
     np.save(folder / "is_train.npy", np.ones(NUM_SAMPLES, dtype=bool))
     for name in ("is_copy", "is_verified", "is_excluded"):
         np.save(folder / f"{name}.npy", np.zeros(NUM_SAMPLES, dtype=bool))
+    np.save(folder / "picture.npy", np.arange(NUM_SAMPLES))
     options = {"preset": "standard", "method": "m-dyr-h", "epochs": 2, "seed": 0}
     spec = {
         "images": str(tmp_path / "images.u8"), "image_size": SIZE, "classes": CLASSES,

@@ -29,6 +29,7 @@ def _data(folder: Path, *, side: int = 8, num_samples: int = 6) -> TrainingData:
     return TrainingData(
         images=images, labels=labels, given_labels=labels, classes=["a", "b"],
         is_train=np.arange(num_samples) % 3 != 0, is_verified=none, is_excluded=none, is_copy=none,
+        picture=np.arange(num_samples),
         cache=cache, scratch=scratch,
     )  # fmt: skip
 

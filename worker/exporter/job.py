@@ -10,7 +10,7 @@ from app.core.ids import format_sample_id
 from app.core.storage import BlobStore
 from app.exports.schemas import ExcludedChoice, ExportOptions, LabelChoice
 from app.findings.query import is_sure
-from app.models import Decision
+from app.models import CONFLICT, Decision
 from worker.exporter.inputs import LOG, SAMPLES
 
 
@@ -51,6 +51,7 @@ class Row:
     suggested_confidence: float | None
     flagged: bool | None
     rank: int | None
+    verdict: str | None
 
     @property
     def sure(self) -> bool | None:
@@ -147,7 +148,8 @@ class ExportJob:
                 return given, "decision", False
             case Decision.EXCLUDE:
                 return given, "given", True
-            case None if self._is_suspect(raw["p_mislabeled"]):
+            # Both suggestions of a certain conflict would only swap the labels of one picture.
+            case None if raw["verdict"] != CONFLICT and self._is_suspect(raw["p_mislabeled"]):
                 return raw["suggested_label"], "suggestion", False
             case _:
                 return given, "given", False

@@ -66,6 +66,7 @@ def described(job: ExportJob, row: Row) -> dict[str, Any]:
         "flagged": row.flagged,
         "sure": row.sure,
         "rank": row.rank,
+        "verdict": row.verdict,
         "sha256": row.sha256,
         "media_type": row.media_type,
         "width": row.width,

@@ -17,6 +17,8 @@ class DuplicateGroup:
 
     positions: tuple[int, ...]
     samples: tuple[Brief, ...]
+    pictures: tuple[int, ...]
+    """Of each sample the lowest position that has the very same pixels."""
 
     @property
     def labels(self) -> list[str]:
@@ -54,26 +56,38 @@ class DuplicateGroup:
     def rows(self) -> dict[int, dict[str, object]]:
         """Return what to note of each sample, by position."""
         copies = Counter(sample.sha256 for sample in self.samples)
+        counts = Counter(self.pictures)
         return {
             position: {
                 "duplicate_group": self.positions[0],
                 "duplicate_kind": "exact" if copies[sample.sha256] > 1 else "near",
                 "conflicting": self.conflicting,
                 "leaking": self.leaking,
+                "picture": picture if counts[picture] > 1 else None,
             }
-            for position, sample in zip(self.positions, self.samples, strict=True)
+            for position, sample, picture in zip(
+                self.positions, self.samples, self.pictures, strict=True
+            )
         }
 
 
 def group_duplicates(
-    samples: SampleFile, near_pairs: Iterable[tuple[int, int]]
+    samples: SampleFile,
+    near_pairs: Iterable[tuple[int, int]],
+    same_pairs: Iterable[tuple[int, int]],
 ) -> list[DuplicateGroup]:
-    """Join equal files and near pairs; contradictions come first, then leaks, then by position."""
-    links = _Links()
-    for low, high in chain(samples.exact_pairs(), near_pairs):
-        links.join(low, high)
+    """Join equal files and near pairs; contradictions come first, then leaks, then by position.
+
+    `same_pairs` are those that have the very same pixels in different files.
+    """
+    certain = [*samples.exact_pairs(), *same_pairs]
+    links, same = _Links(certain, near_pairs), _Links(certain)
     groups = [
-        DuplicateGroup(tuple(positions), tuple(samples.brief(p) for p in positions))
+        DuplicateGroup(
+            tuple(positions),
+            tuple(samples.brief(position) for position in positions),
+            tuple(same.lowest(position) for position in positions),
+        )
         for positions in links.groups()
     ]
     return sorted(groups, key=lambda g: (not g.conflicting, not g.leaking, g.positions[0]))
@@ -108,23 +122,23 @@ def duplicate_warnings(groups: Sequence[DuplicateGroup]) -> list[str]:
 class _Links:
     """Disjoint sets of positions; the lowest stands for its set."""
 
-    def __init__(self) -> None:
+    def __init__(self, *pairs: Iterable[tuple[int, int]]) -> None:
+        """Put the two positions of each pair into one set."""
         self._parent: dict[int, int] = {}
-
-    def join(self, low: int, high: int) -> None:
-        """Put two positions into one set."""
-        roots = sorted((self._root(low), self._root(high)))
-        if roots[0] != roots[1]:
-            self._parent[roots[1]] = roots[0]
+        for low, high in chain(*pairs):
+            roots = sorted((self.lowest(low), self.lowest(high)))
+            if roots[0] != roots[1]:
+                self._parent[roots[1]] = roots[0]
 
     def groups(self) -> list[list[int]]:
         """Return the sets of two and more, each in order."""
         found: defaultdict[int, list[int]] = defaultdict(list)
         for position in sorted({*self._parent, *self._parent.values()}):
-            found[self._root(position)].append(position)
+            found[self.lowest(position)].append(position)
         return [positions for positions in found.values() if len(positions) > 1]
 
-    def _root(self, position: int) -> int:
+    def lowest(self, position: int) -> int:
+        """Return what stands for the set of a position."""
         while (above := self._parent.get(position, position)) != position:
             self._parent[position] = self._parent.get(above, above)
             position = above

@@ -53,6 +53,14 @@ class EarlierVersion:
             for line in lines:
                 yield _sample(json.loads(line))
 
+    def same_pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield the positions of samples that are known to have the same pixels."""
+        with self.samples_file.open(encoding="utf-8") as lines:
+            for position, line in enumerate(lines):
+                picture = json.loads(line)["picture"]
+                if picture is not None and picture != position:
+                    yield picture, position
+
     def write_cache(self, target: PixelWriter, *, max_pixels: int, safe_point: SafePoint) -> None:
         """Write their decoded images, in order."""
         if self.cache is not None:

@@ -34,6 +34,8 @@ _DRAFT_SIDE = 2 * _THUMBNAIL_SIDE
 """Large JPEGs are decoded at this reduced size at least: all data are read, fewer are computed."""
 _REDUCING_GAP = 2.0
 _OPAQUE = 255
+_AS_RGBA = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})
+"""Modes of which this keeps everything, so that a palette is no difference."""
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -93,6 +95,24 @@ def decode_image(data: bytes, *, image_size: int, max_pixels: int) -> DecodedIma
             raise refusal_of_broken(data, error) from error
         size = size[::-1] if turn in _SWAPS_SIDES else size
         return _finished(data, picture, media_type, size, image_size, with_thumbnail=with_thumbnail)
+
+
+def every_pixel(data: bytes, *, max_pixels: int) -> tuple[str, tuple[int, int], bytes]:
+    """Return (mode, size, pixels) of an image as it stands upright, with nothing lost.
+
+    Raises:
+        RefusedFileError: It is no image that we take.
+    """
+    with _opened(data, max_pixels) as image:
+        try:
+            image.load()
+            turn = _turn(image)
+            picture = image.convert("RGBA") if image.mode in _AS_RGBA else image
+            if turn is not None:
+                picture = picture.transpose(turn)
+            return picture.mode, picture.size, picture.tobytes()
+        except Exception as error:
+            raise refusal_of_broken(data, error) from error
 
 
 def longer_side(data: bytes, *, max_pixels: int) -> int:

@@ -2,13 +2,13 @@
 
 import warnings
 from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from app.core.storage import BlobStore
 from worker.ingest.archive import open_archive
-from worker.ingest.blob_writer import writing_blobs
+from worker.ingest.blob_writer import BlobWriter, writing_blobs
 from worker.ingest.columns import Columns
 from worker.ingest.decoder_pool import decoding
 from worker.ingest.decoding import Decode, DecodedFile, Decoder
@@ -17,9 +17,11 @@ from worker.ingest.errors import RefusedFileError
 from worker.ingest.layout import looks_like_image
 from worker.ingest.limits import Limits, SafePoint, cpu_budget_seconds
 from worker.ingest.members import Candidate, Selection, Source, reject
+from worker.ingest.pixel_file import PixelFile
 from worker.ingest.pixel_writer import PixelWriter, writing_pixels
 from worker.ingest.progress import Emit, ProgressMeter
 from worker.ingest.report import Outcome, write_report
+from worker.ingest.same_pixels import same_pixels, torn_pairs
 from worker.ingest.sample_file import SampleFile
 from worker.ingest.samples import SampleReader
 from worker.ingest.selection import sort_out
@@ -88,7 +90,7 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
             outcome = _read_all(
                 archive, spec, reader, samples, safe_point=safe_point, progress=progress
             )
-        write_report(spec.out_dir, outcome)
+        write_report(spec.out_dir, _with_same_pixels(outcome, spec, blobs, safe_point))
         blobs.finish()
 
 
@@ -106,7 +108,7 @@ def _read_all(
     image_size = spec.wanted_image_size or reader.choose_image_size(candidates)
     class_folders = set[str]()
     num_before = _add_earlier(spec, samples)
-    cache_file = spec.out_dir / f"images-{image_size}.u8"
+    cache_file = _cache_file(spec, image_size)
     decoded = _decoding(spec, image_size, selection, safe_point)
     with writing_pixels(cache_file, image_size) as pixels, decoded as decode:
         _write_earlier(spec, pixels, safe_point)
@@ -128,8 +130,26 @@ def _read_all(
     )
 
 
+def _with_same_pixels(
+    outcome: Outcome, spec: Spec, blobs: BlobWriter, safe_point: SafePoint
+) -> Outcome:
+    """Compare the files of near copies with different labels, where there are any."""
+    cache = PixelFile(_cache_file(spec, outcome.image_size), outcome.image_size)
+    torn = torn_pairs(outcome.near_pairs, outcome.samples, cache)
+    if torn:
+        blobs.finish()  # so that they can be read
+    # Files of an earlier version may be elsewhere: what was found of them then stays known.
+    known = [] if spec.earlier is None else list(spec.earlier.same_pairs())
+    found = same_pixels(torn, outcome.samples, BlobStore(spec.blob_dir), safe_point)
+    return replace(outcome, same_pairs=[*known, *found])
+
+
 def _num_bytes(spec: Spec) -> int:
     return spec.archive.stat().st_size
+
+
+def _cache_file(spec: Spec, image_size: int) -> Path:
+    return spec.out_dir / f"images-{image_size}.u8"
 
 
 def _add_earlier(spec: Spec, samples: SampleFile) -> int:

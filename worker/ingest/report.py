@@ -39,6 +39,8 @@ class Outcome:
     images_per_second: float
     near_pairs: Sequence[tuple[int, int]] = ()
     """Positions of samples that show the same picture in different files."""
+    same_pairs: Sequence[tuple[int, int]] = ()
+    """Those of them that have different labels and the very same pixels."""
 
 
 def write_report(folder: Path, outcome: Outcome) -> None:
@@ -53,7 +55,7 @@ def write_report(folder: Path, outcome: Outcome) -> None:
     _require_samples(outcome, rejections)
     classes = ClassTable(outcome.samples.counts())
     classes.require_enough()
-    duplicates = group_duplicates(outcome.samples, outcome.near_pairs)
+    duplicates = group_duplicates(outcome.samples, outcome.near_pairs, outcome.same_pairs)
     notes = {position: note for group in duplicates for position, note in group.rows().items()}
     outcome.samples.write(folder / "samples.jsonl", classes.index, notes)
     summary = _summary(outcome, classes, duplicates)

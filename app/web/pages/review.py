@@ -22,8 +22,8 @@ PAGE_SIZE = 48
 NUM_FIRST_LOOKS = 30
 """So many decisions narrow the intervals of a report (docs/decisions/0075)."""
 _KINDS = [
-    Verdict.MISLABELED, Verdict.OFF_TOPIC, Verdict.DUPLICATE, Verdict.AMBIGUOUS, Verdict.HARD,
-    Verdict.CLEAN, Verdict.NOT_JUDGED, Verdict.VERIFIED,
+    Verdict.CONFLICT, Verdict.MISLABELED, Verdict.OFF_TOPIC, Verdict.DUPLICATE, Verdict.AMBIGUOUS,
+    Verdict.HARD, Verdict.CLEAN, Verdict.NOT_JUDGED, Verdict.VERIFIED,
 ]  # fmt: skip
 """Those that want a look come first."""
 _COLUMNS = range(1, 9)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from app.findings.query import Verdict
 from app.web.text import between, percent
 from app.web.views.heat_map import HeatMap, Pair
 
@@ -118,6 +119,11 @@ class AuditReport(_Part):
         if share is None or not self.num_flagged or interval == _UNKNOWN:
             return None
         return f"about {percent(share)}" if interval is None else between(interval)
+
+    @property
+    def num_conflicts(self) -> int:
+        """Samples whose picture has another label too: flagged, whatever the network thinks."""
+        return self.verdicts.get(Verdict.CONFLICT, 0)
 
     @property
     def kinds(self) -> list[tuple[str, int]]:

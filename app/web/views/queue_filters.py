@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Annotated, Self
 from urllib.parse import urlencode
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field
 
-from app.findings.query import DecisionFilter, FindingQuery, Sort, Verdict
+from app.findings.query import Bounds, DecisionFilter, FindingQuery, Sort, Verdict
 from app.web.text import kind_words, percent
 
 
@@ -59,6 +59,12 @@ _FLAGGED_WORDS = {
 _FLAGGED = {Flagged.YES: True, Flagged.NO: False, Flagged.ANY: None}
 
 
+async def _read_bounds(
+    min_p: Probability = None, max_p: Probability = None, min_posterior: Probability = None
+) -> Bounds:
+    return Bounds(min_p=min_p, max_p=max_p, min_posterior=min_posterior)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFilters:
     """What a reviewer wants to see; by default what is flagged and still to do, worst first."""
@@ -66,6 +72,7 @@ class QueueFilters:
     flagged: Flagged = Flagged.YES
     min_p: float | None = None
     max_p: float | None = None
+    min_posterior: float | None = None
     label: str | None = None
     suggested_label: str | None = None
     decision: Decided = Decided.NONE
@@ -75,9 +82,8 @@ class QueueFilters:
     @classmethod
     def read(
         cls,
+        bounds: Annotated[Bounds, Depends(_read_bounds)],
         flagged: Flagged = Flagged.YES,
-        min_p: Probability = None,
-        max_p: Probability = None,
         label: Label = None,
         suggested_label: Label = None,
         decision: Decided = Decided.NONE,
@@ -87,8 +93,7 @@ class QueueFilters:
         """Take them from the query of a request; a dependency."""
         return cls(
             flagged=flagged,
-            min_p=min_p,
-            max_p=max_p,
+            **bounds,
             label=label,
             suggested_label=suggested_label,
             decision=decision,
@@ -108,6 +113,7 @@ class QueueFilters:
             flagged=None if self.all_of_kind else _FLAGGED[self.flagged],
             min_p=self.min_p,
             max_p=self.max_p,
+            min_posterior=self.min_posterior,
             label=self.label,
             suggested_label=self.suggested_label,
             decision=decision,
@@ -153,6 +159,8 @@ class QueueFilters:
             said.append(f"from {percent(self.min_p)}")
         if self.max_p is not None:
             said.append(f"up to {percent(self.max_p)}")
+        if self.min_posterior is not None:
+            said.append(f"by the losses from {percent(self.min_posterior)}")
         return said
 
     @property

@@ -17,6 +17,7 @@ from app.findings.service import FindingService
 from app.web.views.queue_filters import QueueFilters
 from app.web.views.review_head import ReviewHead
 from app.web.views.tiles import Tile
+from app.web.views.twins import twins_of_conflicts
 
 
 class Emptiness(StrEnum):
@@ -58,12 +59,13 @@ class QueuePage:
         """
         findings = FindingService(session, tenant_id, wake_ups)
         page = findings.page(job_id, filters.query(), wanted)
+        twins = twins_of_conflicts(findings, job_id, page.items)
         is_empty = not page.items and wanted.cursor is None and not filters.num_changed
         return cls(
             head=ReviewHead.read(session, tenant_id, wake_ups, job_id),
             filters=filters,
             page=page,
-            tiles=[Tile.of_finding(finding) for finding in page.items],
+            tiles=[Tile.of_finding(each, twins.get(each.sample_id, ())) for each in page.items],
             emptiness=_why_empty(findings, job_id) if is_empty else None,
         )
 

@@ -14,7 +14,7 @@ from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
 from app.datasets.schemas import SampleRead
 from app.datasets.service import DatasetService
-from app.findings.schemas import ClassShare, FindingPlace
+from app.findings.schemas import ClassShare, FindingPlace, Twin
 from app.findings.service import FindingService
 from app.reviews.history import History
 from app.reviews.schemas import LogEntryRead, LogOrder
@@ -22,6 +22,7 @@ from app.web.views.queue_filters import QueueFilters
 from app.web.views.tiles import Tile
 
 _NUM_ENTRIES = 50
+_NUM_TWINS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,8 @@ class SampleDetail:
     has_more_log: bool
     filters: QueueFilters
     tile: Tile
+    twins: Sequence[Twin]
+    """Samples that show the very same picture, the first ones."""
     of_share: bool
     """Whether its neighbours are those that the reviewer holds."""
 
@@ -76,6 +79,7 @@ class SampleDetail:
         """
         findings = FindingService(session, caller.tenant_id, wake_ups)
         place = findings.place(job_id, sample_id, filters.query())
+        twins = findings.twins(job_id, [sample_id]).get(sample_id, [])
         datasets = DatasetService(session, caller.tenant_id)
         sample = datasets.read_sample(sample_id)
         dataset_id = str(sample.dataset_id)
@@ -99,9 +103,16 @@ class SampleDetail:
             log=log.items,
             has_more_log=log.next_cursor is not None,
             filters=filters,
-            tile=Tile.of_finding(place.finding) if claim is None else Tile.of_claim(claim),
+            tile=_tile(place, claim, twins),
+            twins=twins[:_NUM_TWINS],
             of_share=of_share,
         )
+
+
+def _tile(place: FindingPlace, claim: ClaimRead | None, twins: Sequence[Twin]) -> Tile:
+    if claim is None:
+        return Tile.of_finding(place.finding, twins)
+    return Tile.of_claim(claim, () if claim.blind else twins)
 
 
 def _among(held: Sequence[ClaimRead], place: FindingPlace) -> FindingPlace:

@@ -12,8 +12,10 @@ from app.claims.schemas import AgreementRead
 from app.claims.service import ClaimService
 from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
+from app.findings.service import FindingService
 from app.web.views.review_head import ReviewHead
 from app.web.views.tiles import Tile
+from app.web.views.twins import twins_of_conflicts
 
 COUNT_UP_TO = 1_000
 """Beyond that, how many suspects are still open is not counted."""
@@ -42,9 +44,11 @@ class SharePage:
         """
         claims = ClaimService(session, caller, wake_ups)
         held = claims.held(job_id).items
+        findings = FindingService(session, caller.tenant_id, wake_ups)
+        twins = twins_of_conflicts(findings, job_id, held)
         return cls(
             head=ReviewHead.read(session, caller.tenant_id, wake_ups, job_id),
-            tiles=[Tile.of_claim(claim) for claim in held],
+            tiles=[Tile.of_claim(claim, twins.get(claim.sample_id, ())) for claim in held],
             until=min((claim.expires_at for claim in held), default=None),
             is_blind=any(claim.blind for claim in held),
             num_open=claims.num_open(job_id, at_most=COUNT_UP_TO + 1),

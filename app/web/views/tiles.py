@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from app.claims.schemas import ClaimRead, ConflictRead
-from app.findings.schemas import ClassShare, FindingRead
+from app.findings.schemas import ClassShare, FindingRead, Twin
 from app.learning.schemas import FirstLookRead
 
 
@@ -32,6 +32,8 @@ class Tile:
     """Whether another reviewer has decided already, and this one may not see what."""
     opinions: Sequence[dict[str, Any]] = field(default=())
     """What reviewers think, where they differ."""
+    twin_labels: Sequence[str] = field(default=())
+    """Other labels of the very same picture."""
     likely: Sequence[ClassShare] = field(default=())
     """Classes that the digits stand for, after the suggestion and the given one."""
 
@@ -46,8 +48,8 @@ class Tile:
         return json.dumps(self.opinions) if self.opinions else ""
 
     @classmethod
-    def of_finding(cls, finding: FindingRead) -> Self:
-        """Show what an audit says and what is decided."""
+    def of_finding(cls, finding: FindingRead, twins: Sequence[Twin] = ()) -> Self:
+        """Show what an audit says, what is decided, and what labels its `twins` have."""
         return cls(
             sample_id=finding.sample_id,
             path=finding.path,
@@ -62,10 +64,11 @@ class Tile:
             decided_label=finding.decided_label,
             exclusion=finding.exclusion,
             likely=finding.likely_classes,
+            twin_labels=_other_labels(finding.given_label, twins),
         )
 
     @classmethod
-    def of_claim(cls, claim: ClaimRead) -> Self:
+    def of_claim(cls, claim: ClaimRead, twins: Sequence[Twin] = ()) -> Self:
         """Show what is one reviewer's to decide on, as far as they may see it."""
         return cls(
             sample_id=claim.sample_id,
@@ -77,6 +80,7 @@ class Tile:
             suggested_confidence=claim.suggested_confidence,
             p_mislabeled=claim.p_mislabeled,
             verdict=claim.verdict,
+            twin_labels=_other_labels(claim.given_label, twins),
             likely=claim.likely_classes or (),
             is_blind=claim.blind,
             is_second=claim.second_opinion,
@@ -111,3 +115,7 @@ class Tile:
                 for opinion in conflict.opinions
             ],
         )
+
+
+def _other_labels(given: str, twins: Sequence[Twin]) -> list[str]:
+    return sorted({twin.given_label for twin in twins} - {given})

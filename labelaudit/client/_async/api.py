@@ -143,8 +143,8 @@ class AsyncClient(AsyncFileTransport):
 
         Args:
             job_id: The audit.
-            **filters: `flagged`, `sure`, `min_p`, `max_p`, `label`, `suggested_label`,
-                `decision`, `verdict`, `sort`.
+            **filters: `flagged`, `sure`, `min_p`, `max_p`, `min_posterior`, `label`,
+                `suggested_label`, `decision`, `verdict`, `sort`.
         """
         return self._iter(Finding, f"v1/jobs/{job_id}/samples", filters)
 

@@ -98,6 +98,16 @@ CROSSINGS: dict[str, Crossing] = {
     "DELETE /v1/jobs/{job_id}/claims": Crossing(_REVIEW),
     "GET /v1/jobs/{job_id}/agreement": Crossing(_READ),
     "GET /v1/jobs/{job_id}/conflicts": Crossing(_READ),
+    # promises
+    "POST /v1/jobs/{job_id}/promises": Crossing(_REVIEW, body=lambda _ids: {"kind": "stop"}),
+    "GET /v1/jobs/{job_id}/promises": Crossing(_READ),
+    "GET /v1/promises/{promise_id}": Crossing(_READ),
+    "GET /v1/promises/{promise_id}/checks": Crossing(_READ),
+    "POST /v1/promises/{promise_id}/answers": Crossing(
+        _REVIEW, body=lambda ids: _KEEP | {"sample_id": ids.sample_id}
+    ),
+    "POST /v1/promises/{promise_id}/accept": Crossing(_REVIEW, owner_gets=409),
+    "POST /v1/promises/{promise_id}/close": Crossing(_REVIEW),
     # decisions and exports
     "PUT /v1/samples/{sample_id}/decision": Crossing(
         _REVIEW, body=lambda _ids: _KEEP, headers={"If-Match": "*"}

@@ -8,7 +8,16 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from app.core.db import TENANT_ROLE, Database, all_tenants
-from app.models import ApiKey, Base, Dataset, DecisionEntry, Finding, LossRank, SampleRank
+from app.models import (
+    ApiKey,
+    Base,
+    Dataset,
+    DecisionEntry,
+    Finding,
+    LossRank,
+    PosteriorRank,
+    SampleRank,
+)
 from tests.support.tenants import fill_every_table
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -108,7 +117,7 @@ class TestAllTenants:
 
 
 class TestPlan:
-    @pytest.mark.parametrize("table", [Finding, SampleRank, LossRank, DecisionEntry])
+    @pytest.mark.parametrize("table", [Finding, SampleRank, LossRank, PosteriorRank, DecisionEntry])
     def test_asks_once_for_what_belongs_to_the_tenant(
         self, database: Database, tenants: tuple[UUID, UUID], table: type[Base]
     ) -> None:

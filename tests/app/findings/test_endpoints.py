@@ -59,7 +59,7 @@ class TestListFindings:
             "sure": True,
             "rank": 1,
             "loss": 0.0,
-            "signals": {"mixture": 0.5},
+            "signals": {"posterior": 0.0},
             "likely_classes": [{"label": "cat", "probability": 0.2}],
             "verdict": "mislabeled",
             "decision": "keep",
@@ -93,8 +93,16 @@ class TestListFindings:
             ({"sure": "false"}, list(range(2, NUM_SAMPLES + 1))),
             ({"min_p": 0.8}, [1, 2, 3]),
             ({"max_p": 0.3}, [9, 10]),
+            ({"min_posterior": 0.3}, [9, 10]),
+            ({"min_posterior": 0.25, "sort": "-posterior"}, [9, 10, 7, 8]),
+            ({"min_posterior": 0.25, "sort": "posterior"}, [8, 7, 10, 9]),
+            ({"min_posterior": 0.25, "sort": "loss"}, [7, 8, 9, 10]),
+            ({"min_posterior": 0}, list(range(1, NUM_SAMPLES))),
+            ({"verdict": "hard", "sort": "-posterior"}, [8, 4]),
+            ({"flagged": "true", "sort": "-posterior"}, [9, 7, 5, 3, 1, 11]),
             ({"min_p": 0.4, "max_p": 0.6}, [6, 7]),
             ({"verdict": "hard"}, [4, 8]),
+            ({"verdict": "conflict"}, []),
             ({"verdict": "mislabeled", "flagged": "true", "min_p": 0.8}, [1, 3]),
             ({"label": "dog"}, [2, 4, 6, 8, 10]),
             ({"suggested_label": "dog"}, [1, 3, 5, 7, 9, 11]),
@@ -118,6 +126,7 @@ class TestListFindings:
             ({"sort": ""}, "unknown_sort"),
             ({"min_p": "1.1"}, "validation_error"),
             ({"max_p": "nan"}, "validation_error"),
+            ({"min_posterior": "-0.1"}, "validation_error"),
             ({"flagged": "maybe"}, "validation_error"),
             ({"decision": "burn"}, "validation_error"),
             ({"limit": "501"}, "validation_error"),
@@ -136,6 +145,16 @@ class TestListFindings:
         cursor = client.get(path, params={"limit": 1}).json()["next_cursor"]
         reply = client.get(path, params={"limit": 1, "cursor": cursor, **change})
         assert (reply.status_code, reply.json()["code"]) == (422, "invalid_cursor")
+
+    def test_by_posterior_equals_go_by_rank_and_what_has_none_comes_last(
+        self, client: TestClient, path: str
+    ) -> None:
+        ranks = [9, 10, 7, 8, 5, 6, 3, 4, 1, 2, 11]
+        for limit in (1, 2, 5, 500):
+            fallen = walk(client, path, sort="-posterior", limit=limit)
+            assert [item["rank"] for item in fallen] == ranks
+            risen = walk(client, path, sort="posterior", limit=limit)
+            assert [item["rank"] for item in risen] == ranks[::-1]
 
     def test_hides_results_that_are_not_published(
         self, client: TestClient, context: AppContext, tenant: Tenant

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select
+from sqlalchemy import Connection, event, select, update
 from sqlalchemy.orm import Session
 
 from app.core.db import Database
 from app.findings.query import FindingQuery, Sort, Verdict
 from app.findings.repository import FindingRepository
-from app.models import Dataset, ResultVersion, Sample
+from app.findings.twin_repository import TwinRepository
+from app.models import Dataset, Finding, ResultVersion, Sample
 from tests.support.factories import make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
 
@@ -76,6 +77,10 @@ class TestPage:
             (FindingQuery(verdict=Verdict.CLEAN), "pk_findings"),
             (FindingQuery(sort=Sort.LARGEST_LOSS), "pk_loss_ranks"),
             (FindingQuery(sort=Sort.SMALLEST_LOSS), "pk_loss_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.SMALLEST_POSTERIOR), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR, min_posterior=0.9), "pk_posterior_ranks"),
+            (FindingQuery(sort=Sort.LARGEST_POSTERIOR, flagged=True), "pk_posterior_ranks"),
         ],
     )
     def test_is_read_from_its_index_without_sorting(
@@ -130,6 +135,30 @@ class TestPage:
             session, lambda: session.execute(named)
         )
         assert [row.sample_id for row in session.execute(named)] == [sample_id]
+
+    def test_twins_are_found_by_their_picture(
+        self, session: Session, version: ResultVersion
+    ) -> None:
+        samples = session.scalars(select(Sample).order_by(Sample.position)).all()
+        for sample in samples[2:5]:
+            sample.picture = 2
+        twins, ids = TwinRepository(session, version.tenant_id), [samples[3].id, samples[7].id]
+        assert [row.sample_id for row in twins.of(version.id, ids)] == [
+            samples[2].id,
+            samples[4].id,
+        ]
+        assert "ix_samples_pictures" in explain(session, lambda: twins.of(version.id, ids))
+        other = TwinRepository(session, make_tenant(session, "theirs").id)
+        assert other.of(version.id, ids) == []
+
+    def test_a_tally_knows_what_is_judged_behind_a_conflict_that_is_not(
+        self, session: Session, version: ResultVersion
+    ) -> None:
+        findings = FindingRepository(session, version.tenant_id)
+        for until, is_any_judged in ((1, True), (9, False)):
+            unjudged = update(Finding).where(Finding.rank <= until)
+            session.execute(unjudged.values(p_mislabeled=None))
+            assert findings.tally(version.id, at_most=9).is_any_judged is is_any_judged
 
     def test_of_another_tenant_is_empty(self, session: Session, version: ResultVersion) -> None:
         other = make_tenant(session, "theirs")

@@ -24,6 +24,7 @@ NONSENSE: list[dict[str, Any]] = [
     {"decision": "keep", "filter": {}},
     {"decision": "keep", "filter": {"min_p": 2}, "job_id": "x"},
     {"decision": "keep", "filter": {"max_p": "NaN"}, "job_id": "x"},
+    {"decision": "keep", "filter": {"min_posterior": -1}, "job_id": "x"},
     {"decision": "relabel", "samples": []},
     {"decision": "relabel", "label": "dog", "accept_suggestion": True, "samples": []},
     {"decision": "relabel", "accept_suggestion": True, "samples": []},
@@ -111,6 +112,13 @@ class TestFilter:
         assert answer["step"]["job_id"] == str(job.id)
         changed = walk(client, path)
         assert [entry["sample_id"] for entry in changed] == [row["sample_id"] for row in listed]
+
+    def test_meets_what_the_losses_find_probable(
+        self, client: TestClient, path: str, job: Job
+    ) -> None:
+        listed = walk(client, f"/v1/jobs/{job.id}/samples", min_posterior=0.3, decision="none")
+        body = {"decision": "keep", "job_id": str(job.id), "filter": {"min_posterior": 0.3}}
+        assert post(client, path, **body)["count"] == len(listed) > 0
 
     def test_meets_the_surely_wrong_alone(self, client: TestClient, path: str, job: Job) -> None:
         listed = walk(client, f"/v1/jobs/{job.id}/samples", sure=True)

@@ -91,7 +91,7 @@ def test_a_network_that_learned_too_little_calls_nothing_fine(
     for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/report"):
         text = _text(signed_in.get(path).text)
         assert "The network learned too little to judge the labels" in text
-        assert "That none is flagged does not make them right" in text
+        assert "That it flags none does not make them right" in text
         for untrue in ("worth a look", "best single guess", "25 %", "0 %"):
             assert untrue not in text.replace("\xa0", " "), untrue
 

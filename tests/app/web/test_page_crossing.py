@@ -49,6 +49,8 @@ PAGES = {
     "GET /jobs/{job_id}/review": Kind.ITEM,
     "GET /jobs/{job_id}/review/share": Kind.ITEM,
     "GET /jobs/{job_id}/review/differences": Kind.ITEM,
+    "GET /jobs/{job_id}/review/promises": Kind.ITEM,
+    "GET /promises/{promise_id}": Kind.ITEM,
     "GET /jobs/{job_id}/samples/{sample_id}": Kind.ITEM,
 }
 CLOSED = [route for route, kind in PAGES.items() if kind is not Kind.OPEN]

@@ -73,7 +73,7 @@ class TestQueue:
     def test_takes_filters_from_a_form_whose_other_fields_are_empty(
         self, signed_in: FakeBrowser, job: Job
     ) -> None:
-        empty = {"label": "", "suggested_label": "", "min_p": "", "max_p": ""}
+        empty = {"label": "", "suggested_label": "", "min_p": "", "max_p": "", "min_posterior": ""}
         for wanted, number in (
             ({}, 48),
             ({"label": "dog"}, 0),  # factories flag every second sample, all of one class
@@ -82,6 +82,7 @@ class TestQueue:
             ({"verdict": "hard"}, 30),  # every fourth, whatever is flagged
             ({"verdict": "hard", "max_p": "0.5"}, 14),
             ({"verdict": "off_topic"}, 0),
+            ({"decision": "any", "min_posterior": "0.4"}, 12),
             ({"flagged": "any", "decision": "any", "max_p": "0.1", "label": "dog"}, 5),
         ):
             reply = signed_in.get(f"/jobs/{job.id}/review", params=empty | wanted)
@@ -187,6 +188,22 @@ class TestSample:
             for name, other in (("previous", before), ("next", after)):
                 link = f'id="{name}-sample" href="{base}/{ids[other or 0]}?"'
                 assert (link in html) is (other is not None), (place, name)
+
+    def test_shows_what_the_losses_say_beside_what_the_audit_says(
+        self, signed_in: FakeBrowser, job: Job
+    ) -> None:
+        ranked = signed_in.get(f"/v1/jobs/{job.id}/samples?sort=-posterior").json()["items"]
+        first, last = (
+            ranked[0],
+            signed_in.get(f"/v1/jobs/{job.id}/samples?sort=posterior").json()["items"][0],
+        )
+        page = signed_in.get(f"/jobs/{job.id}/samples/{first['sample_id']}?sort=-posterior").text
+        facts = page.partition("sample__verdict")[2].partition("</section>")[0]
+        assert "By the losses" in facts
+        assert f"{first['signals']['posterior']:.0%}".removesuffix("%") in facts
+        assert f'id="next-sample" href="/jobs/{job.id}/samples/' in page
+        page = signed_in.get(f"/jobs/{job.id}/samples/{last['sample_id']}").text
+        assert "By the losses" not in page
 
     def test_without_an_image_says_so(self, signed_in: FakeBrowser, job: Job) -> None:
         last = signed_in.get(f"/v1/jobs/{job.id}/samples?sort=p_mislabeled").json()["items"][0]

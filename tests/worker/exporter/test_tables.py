@@ -5,7 +5,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlalchemy import update
 
+from app.core.db import Database
+from app.core.ids import parse_sample_id
+from app.models import Finding
 from tests.support.exports import CLASSES, NUM_TEST, NUM_TRAIN, TRAPS, Reviewed
 from tests.worker.exporter.conftest import Export
 
@@ -48,6 +52,20 @@ class TestLabels:
         row = rows[suggested[0]]
         assert (row["given_label"], row["label"]) == ("cat", "grün")
         assert row["p_mislabeled"] >= 0.5
+
+    def test_suggestions_for_one_picture_with_two_labels_are_not_taken(
+        self, database: Database, export: Export, reviewed: Reviewed
+    ) -> None:
+        with database.unit_of_work() as session:
+            number = parse_sample_id(reviewed.sample_ids[4])
+            torn = update(Finding).where(Finding.sample_id == number)
+            session.execute(torn.values(verdict="conflict"))
+        rows = {
+            row["sample_id"]: row for row in read_jsonl(export, labels="suggestions", min_p=0.5)
+        }
+        row = rows[reviewed.sample_ids[4]]
+        assert (row["label"], row["label_source"]) == (row["given_label"], "given")
+        assert row["verdict"] == "conflict"
 
     def test_flags_and_sure_labels_are_of_what_was_judged(self, export: Export) -> None:
         rows = read_jsonl(export)

@@ -105,6 +105,64 @@ class TestNearDuplicates:
         assert positions == {None, result.paths.index("cat/1.png")}
 
 
+SAVED_AGAIN: dict[str, Callable[[Image.Image], bytes]] = {
+    "compressed more": lambda picture: encoded(picture, "PNG", compress_level=1),
+    "in another format": lambda picture: encoded(picture, "WEBP", lossless=True),
+    "with a palette": lambda picture: png(picture.quantize(256)),
+}
+
+
+class TestVerySamePicture:
+    def pictures(self, result: Result) -> dict[str, int | None]:
+        return {
+            row["path"]: row.get("picture") for row in result.samples if "duplicate_group" in row
+        }
+
+    def test_of_equal_files_has_the_lowest_position(self, archive: Path) -> None:
+        result = ingested(archive, **{"cat/a.png": png(scene(1)), "cat/b.png": png(scene(1))})
+        first = result.paths.index("cat/1.png")
+        assert self.pictures(result) == dict.fromkeys(
+            ("cat/1.png", "cat/a.png", "cat/b.png"), first
+        )
+
+    @pytest.mark.parametrize("change", SAVED_AGAIN)
+    def test_is_known_by_its_pixels_where_the_labels_differ(
+        self, archive: Path, change: str
+    ) -> None:
+        again = SAVED_AGAIN[change]
+        few_colours = scene(1).quantize(200).convert("RGB")
+        files = {"cat/first.png": png(few_colours), "dog/again.x": again(few_colours)}
+        result = ingested(archive, **files)
+        first = result.paths.index("cat/first.png")
+        found = self.pictures(result)
+        assert (found["cat/first.png"], found["dog/again.x"]) == (first, first)
+        assert found.get("cat/1.png") is None
+
+    @pytest.mark.parametrize("side", [64, 900])
+    def test_of_a_photo_with_other_metadata(self, archive: Path, side: int) -> None:
+        picture = scene(50, side=side)
+        exif = Image.Exif()
+        exif[0x010E] = "another description"
+        files = {
+            "cat/first.jpg": encoded(picture, "JPEG", quality=90),
+            "dog/again.jpg": encoded(picture, "JPEG", quality=90, exif=exif),
+            "dog/compressed.jpg": encoded(picture, "JPEG", quality=60),
+        }
+        found = self.pictures(ingested(archive, **files))
+        assert found["cat/first.jpg"] == found["dog/again.jpg"] is not None
+        assert found["dog/compressed.jpg"] is None
+
+    def test_is_not_what_only_looks_so_when_it_is_small(self, archive: Path) -> None:
+        picture = scene(50, side=640)
+        scratched = picture.copy()
+        red, green, blue = picture.getpixel((320, 320))  # type: ignore[misc]  # it is RGB
+        scratched.putpixel((320, 320), (red ^ 1, green, blue))
+        files = {"cat/whole.png": png(picture), "dog/scratched.png": png(scratched)}
+        result = ingested(archive, **files)
+        assert result.summary["num_conflicting"] == 2
+        assert self.pictures(result) == {"cat/whole.png": None, "dog/scratched.png": None}
+
+
 def test_each_copy_in_a_large_set_is_found_and_nothing_else() -> None:
     side, num_scenes, num_copies = 16, 5_000, 500
     scenes = np.stack([np.asarray(scene(number, side=side)) for number in range(num_scenes)])

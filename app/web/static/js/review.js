@@ -170,7 +170,10 @@ function chooseClass(digit) {
   const label = classes.keysFor(record)[digit - 1];
   // Of several samples, 1 and 2 mean each its own suggestion and its own label.
   const isBlind = board.targets.some((tile) => !tile.dataset.suggested);
-  if (digit === 1 && isBlind) say("No suggestion is shown here.");
+  const isTorn = board.targets.length > 1 && board.targets.some((tile) => tile.dataset.torn);
+  // To accept what is suggested for both labels of one picture would only swap them.
+  if (digit === 1 && isTorn) say("Certain conflicts: press / and choose the class.", { isHint: true });
+  else if (digit === 1 && isBlind) say("No suggestion is shown here.");
   else if (digit === 1) decide(({ suggested, given }) => relabelTo(suggested, given));
   else if (digit === 2) decide(() => valueOf({ decision: "keep" }));
   else if (label !== undefined) decide(({ given }) => relabelTo(label, given));

@@ -28,8 +28,8 @@ export class Decisions {
   resume(kept) {
     return kept.map(({ kind, samples, versions, resolves, ...state }) => {
       if (kind !== "decide") return this.#revert(kind, state);
-      const wanted = samples.map(({ id, version, value }) =>
-        this.#want(this.records.recall(id, version), () => value),
+      const wanted = samples.map(({ id, version, given, value }) =>
+        this.#want(this.records.recall(id, version, given), () => value),
       );
       return versions ? this.#many(wanted, versions) : this.#one(wanted[0], { ...state, resolves });
     });
@@ -207,14 +207,17 @@ export class Decisions {
   }
 }
 
-/** What all samples of a step share: one value, or each its own suggestion. */
+/** What all samples of a step share: one value, one class, or each its own suggestion. */
 function common(wanted) {
   const [first] = wanted;
   if (wanted.every(({ value }) => sameValue(value, first.value))) return toSend(first.value);
+  // Of those that are given one class, whoever has it already keeps it, as the service sees it too.
+  const labels = new Set(wanted.map(({ record, value }) => value.label ?? record.given));
+  if (labels.size === 1) return { decision: "relabel", label: first.value.label ?? first.record.given };
   return { decision: "relabel", accept_suggestion: true };
 }
 
 /** What is kept of a decision that is not saved yet: it was made on the sample as it stands. */
 function kept({ record, value }) {
-  return { id: record.id, version: record.version, value };
+  return { id: record.id, version: record.version, given: record.given, value };
 }

@@ -47,8 +47,9 @@ export class Records {
   }
 
   /** Return the record of a sample that may be on no page, as it stood when it was decided on. */
-  recall(id, version) {
+  recall(id, version, given) {
     const record = this.#byId.get(id) ?? this.#add(id, version, valueOf({}));
+    record.given ??= given;
     if (!record.pending) record.version = version;
     return record;
   }
