@@ -1,4 +1,8 @@
+"""The loop: resumed bit for bit, rolled back where a loss is not finite, right on small sets."""
+
 import json
+import math
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
@@ -7,13 +11,23 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from sklearn.datasets import load_digits
 
 import ml
+from ml.noise import UniformOthersNoise, inject_noise
+from ml.training import trainer as trainer_module
 from ml.training.methods import METHODS
+from ml.training.step import EpochInput, Learner, batch_loss
 from ml.training.trainer import batch_indices
+from ml.types import IntArray
 from tests.ml.support import colour_images, run_training
 
 TINY = ml.TrainConfig(epochs=4, width=4, batch_size=16, learning_rate=0.05)
+DIVERGING = ml.TrainConfig(epochs=3, width=4, batch_size=4, learning_rate=0.05)
+StepTest = Callable[[EpochInput, int], bool]
+NUM_IMAGES = 900
+EPOCHS = 20
+"""Fewer leave a network that has not remembered much yet."""
 
 
 def through_files(state: ml.TrainState) -> ml.TrainState:
@@ -208,3 +222,111 @@ class TestVerifiedLabels:
         image_NHWC, label_N = colour_images(40)
         with pytest.raises(ValueError, match="40 marks"):
             run_training(image_NHWC, label_N, TINY, verified_N=np.zeros(3, dtype=np.bool_))
+
+
+@pytest.fixture
+def break_steps(monkeypatch: pytest.MonkeyPatch) -> Callable[[StepTest], None]:
+    """Give the losses of chosen steps no finite value."""
+
+    def install(is_broken: StepTest) -> None:
+        def broken_loss(
+            given: EpochInput, learner: Learner, position: int, index_B: IntArray
+        ) -> torch.Tensor:
+            value = batch_loss(given, learner, position, index_B)
+            return value * math.nan if is_broken(given, position) else value
+
+        monkeypatch.setattr(trainer_module, "batch_loss", broken_loss)
+
+    return install
+
+
+def test_a_single_step_is_skipped(break_steps: Callable[[StepTest], None]) -> None:
+    break_steps(lambda given, position: given.epoch == 2 and position == 3)
+    image_NHWC, label_N = colour_images(80)
+    states = run_training(image_NHWC, label_N, DIVERGING)
+    assert [state.reports[-1].num_skipped_steps for state in states] == [0, 1, 0]
+    assert states[-1].rolled_back_in is None
+    assert all(math.isfinite(report.train_loss) for report in states[-1].reports)
+
+
+def test_five_steps_in_a_row_roll_back_once_with_a_tenth_of_the_rate(
+    break_steps: Callable[[StepTest], None],
+) -> None:
+    tries: list[int] = []
+
+    def is_broken(given: EpochInput, position: int) -> bool:
+        if given.epoch == 2 and position == 0:
+            tries.append(1)
+        return given.epoch == 2 and len(tries) == 1
+
+    break_steps(is_broken)
+    image_NHWC, label_N = colour_images(80)
+    states = run_training(image_NHWC, label_N, DIVERGING)
+    undisturbed = run_training(image_NHWC, label_N, replace(DIVERGING, epochs=3))
+    assert [state.rolled_back_in for state in states] == [None, 2, 2]
+    for k, share in ((0, 1.0), (1, 0.1), (2, 0.1)):
+        rates = [run[k].reports[-1].learning_rate for run in (states, undisturbed)]
+        assert rates[0] == pytest.approx(share * rates[1])
+    for name, tensor in states[-1].to_tensors()[0].items():
+        assert torch.isfinite(tensor.double()).all(), name
+
+
+def test_a_second_loss_of_the_way_ends_the_run(break_steps: Callable[[StepTest], None]) -> None:
+    break_steps(lambda given, _: given.epoch == 2)
+    image_NHWC, label_N = colour_images(80)
+    with pytest.raises(ml.Diverged, match="epoch 2"):
+        run_training(image_NHWC, label_N, DIVERGING)
+
+
+def test_a_rate_that_is_far_too_high_diverges_and_leaves_finite_states() -> None:
+    image_NHWC, label_N = colour_images(80)
+    states: list[ml.TrainState] = []
+    with pytest.raises(ml.Diverged):
+        ml.train(
+            image_NHWC,
+            label_N,
+            num_classes=3,
+            config=replace(DIVERGING, learning_rate=1e6, epochs=6),
+            device=torch.device("cpu"),
+            on_epoch=lambda state, _: states.append(state),
+            on_batch=lambda _: None,
+        )
+    for state in states:
+        for name, tensor in state.to_tensors()[0].items():
+            assert torch.isfinite(tensor.double()).all(), name
+
+
+def test_a_roll_back_is_in_the_report() -> None:
+    image_NHWC, label_N = colour_images(40)
+    state = run_training(image_NHWC, label_N, replace(DIVERGING, epochs=1))[-1]
+    names = ["a", "b", "c"]
+    findings = ml.score(state, label_N)
+    calm = ml.build_report(state, findings, label_N, class_names=names)["warnings"]
+    rolled = replace(state, rolled_back_in=1)
+    warned = ml.build_report(rolled, findings, label_N, class_names=names)["warnings"]
+    (new,) = (text for text in warned if text not in calm)
+    assert new.startswith("The loss stopped being finite in epoch 1; training went on")
+
+
+def test_flags_of_real_digits_are_right_and_nearly_all_and_say_so() -> None:
+    digits = load_digits()
+    intensity_NHW = np.rint(digits.images[:NUM_IMAGES] * (255 / 16)).astype(np.uint8)
+    image_NHWC = np.repeat(intensity_NHW[..., None], 3, axis=3)
+    true_N = digits.target[:NUM_IMAGES].astype(np.int64)
+    noisy = inject_noise(true_N, UniformOthersNoise(0.2), np.random.default_rng(1), 10)
+    config = ml.make_config("standard", epochs=EPOCHS, seed=0)
+    state = run_training(image_NHWC, noisy.labels, config, num_classes=10)[-1]
+    feature_ND = ml.trained_features(state, image_NHWC, device=torch.device("cpu"))
+
+    findings = ml.score(state, noisy.labels, feature_ND)
+
+    precision = noisy.is_wrong[findings.flagged].mean()
+    recall = findings.flagged[noisy.is_wrong].mean()
+    assert precision > 0.95
+    assert recall > 0.95
+    for (low, high), truth in (
+        (findings.expected_precision_interval, precision),
+        (findings.expected_recall_interval, recall),
+        (findings.noise_rate_interval, noisy.is_wrong.mean()),
+    ):
+        assert low <= truth <= high
