@@ -29,7 +29,7 @@ CARD_NAME = "model.json"
 """Under this name the card lies inside a TorchScript file; in ONNX it is a property."""
 _OPSET = 17
 _EXAMPLES = 2
-"""A batch of one would be taken for a constant."""
+"""Size of the example batch: tracing would take a batch of one for a constant."""
 
 
 def export_model(
@@ -105,7 +105,7 @@ class DeliveredModel(nn.Module):
 
 
 def describe_input(side: int) -> dict[str, Any]:
-    """Return what a card says of the images that the ready-made forms take.
+    """Return the part of a card on the images that the ready-made forms take.
 
     Args:
         side: Height and width of the stored images in pixels, S.
@@ -153,7 +153,7 @@ def load_delivered(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> De
 
 def write_torchscript(model: DeliveredModel, card: Mapping[str, Any], target: Path) -> None:
     """Write a file that `torch.jit.load` runs without any code of ours; the card lies inside."""
-    with _old_ways():
+    with _without_warnings():
         torch.jit.save(_traced(model), target, _extra_files={CARD_NAME: json.dumps(card)})
 
 
@@ -168,7 +168,7 @@ def write_onnx(model: DeliveredModel, card: Mapping[str, Any], target: Path) -> 
     onnx: Any = import_module("onnx")
     file = io.BytesIO()
     batch = {0: "batch"}
-    with _old_ways():
+    with _without_warnings():
         # torch's newer exporter took 10 to 24 s where this one takes 1 to 5, and wants a further
         # package (docs/decisions/0060).
         torch.onnx.export(
@@ -213,10 +213,10 @@ def _example(model: DeliveredModel) -> Tensor:
 
 
 @contextmanager
-def _old_ways() -> Iterator[None]:
-    """Say nothing of deprecation, and nothing of sizes that tracing takes for constants: they are.
+def _without_warnings() -> Iterator[None]:
+    """Hide warnings of deprecation, and of sizes that tracing takes for constants.
 
-    TorchScript is what others can run without Python; torch only no longer develops it.
+    The sizes are constants. TorchScript runs without Python; torch only no longer develops it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -223,7 +223,7 @@ class InstanceNoise(Noise):
         if num_samples != len(label_N):
             raise ValueError(f"features of {num_samples} samples for {len(label_N)} labels")
         decide_N, place_N, choose_N = rng.random((3, num_samples))
-        is_moved_N = decide_N < _truncated_normal(place_N, self.rate)
+        is_moved_N = decide_N < truncated_normal(place_N, self.rate)
         noisy_N = label_N.copy()
         for true in range(num_classes):
             projection_DC = rng.standard_normal((num_features, num_classes))
@@ -234,7 +234,7 @@ class InstanceNoise(Noise):
         return noisy_N
 
 
-def _truncated_normal(place_N: FloatArray, mean: float) -> FloatArray:
+def truncated_normal(place_N: FloatArray, mean: float) -> FloatArray:
     """Return quantiles of the normal around `mean`, cut at equal distances to stay in [0, 1]."""
     low = float(ndtr(-min(mean, 1.0 - mean) / RATE_DEVIATION))
     quantile_N = np.asarray(ndtri(low + place_N * (1.0 - 2.0 * low)), dtype=np.float64)

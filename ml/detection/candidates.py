@@ -16,7 +16,7 @@ from scipy.special import entr
 from ml.types import BoolArray, FloatArray, IntArray
 
 MAX_CANDIDATES = 32
-"""K: with no more classes than that, none is left for the remainder (convention)."""
+"""K. With at most so many classes the remainder is empty (convention)."""
 MAX_LOG_TEMPERATURE = 3.0
 """Calibration temperatures lie between exp(-3) and exp(3), in the natural logarithm."""
 CHUNK_ENTRIES = 2**22
@@ -29,7 +29,7 @@ CONFIDENT_SHARE = 0.25
 """Share of each predicted class, its most confident predictions, that makes the confident subset
 (convention)."""
 TIE = 1e-9
-"""Confidences this near to each other differ by rounding."""
+"""Confidences that differ by less differ by rounding only."""
 PSEUDO_NOISE = 0.2
 """Noise of the one imagined sample of each class, for classes without a confident one."""
 MIN_MIXED = 1e-12
@@ -143,7 +143,7 @@ def confident_subset(candidates: Candidates) -> BoolArray:
 def anchor_predictions(
     prob_NC: FloatArray, true_class_NC: FloatArray, is_confident_N: BoolArray
 ) -> FloatArray:
-    """Return what is predicted on average for confident samples of each true class, (C, C)."""
+    """Return the mean prediction of the confident samples of each true class, (C, C)."""
     num_classes = prob_NC.shape[1]
     total_CC = true_class_NC[is_confident_N].T @ prob_NC[is_confident_N]
     total_CC += PSEUDO_NOISE / max(num_classes - 1, 1)

@@ -13,7 +13,7 @@ from ml.detection.verdict import Detection, judge
 from ml.types import BoolArray, FloatArray, IntArray
 
 MIN_PROBABILITY = 1e-8
-"""What a probability of 0 is taken for; float16 ends at 6e-8."""
+"""Smallest probability; float16 ends at 6e-8."""
 SUM_TOLERANCE = 5e-3
 """Probabilities stored as float16 miss 1 by up to 4e-4 with ten classes."""
 

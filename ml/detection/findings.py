@@ -1,4 +1,4 @@
-"""Which given labels are wrong, how sure that is, and what they should be."""
+"""Which given labels are wrong, with which probability, and which labels are suggested."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
@@ -13,7 +13,7 @@ from ml.training.checkpoint import TrainState
 from ml.types import BoolArray, FloatArray, IntArray, StrArray
 
 UNPINNED = "p_unpinned"
-"""Signal: what the training made of a label before it was pinned."""
+"""Signal: the probability of being wrong before the label was pinned."""
 
 
 SCORES = {
@@ -23,8 +23,8 @@ SCORES = {
     "duplicate": "how much nearer the most similar sample is than the next nine, as cosines",
     "spread": "how far the hypotheses differ on p_mislabeled, as a standard deviation, 0 to ½",
 }
-"""How strongly each kind of `ml.detection.kinds` applies, and how little predictions decide; `hard`
-needs the signal `disagreement`, `duplicate` the signal `neighbour_agreement`."""
+"""Score of each kind of `ml.detection.kinds`, and the spread over the hypotheses; `hard` needs the
+signal `disagreement`, `duplicate` the signal `neighbour_agreement`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,7 +64,7 @@ class Findings:
     expected_recall_interval: tuple[float, float] = (0.0, 1.0)
     """95 % intervals, as that of the noise rate; everything where none is flagged."""
     likely: LikelyClasses | None = None
-    """What else each sample may be; None where nothing was predicted."""
+    """Other classes that each sample may be of; None without predictions."""
 
     @classmethod
     def of(
@@ -119,8 +119,8 @@ def score(
     Args:
         state: A training after its last epoch.
         labels_N: Given labels the training used, shape (N,), integers in [0, C).
-        features_ND: What a network sees in each sample, shape (N, D). The labels of the most
-            similar samples then count beside the prediction.
+        features_ND: Features of each sample, shape (N, D). With features, the labels of the most
+            similar samples count beside the prediction.
         is_copy_N: Which samples show the same picture as an earlier one, shape (N,).
         signals: Names of those that are on; the others neither weigh in nor are in the findings.
 
@@ -146,8 +146,8 @@ def score(
 def pin(findings: Findings, labels_N: IntArray, verified_N: BoolArray) -> Findings:
     """Return findings in which verified labels have probability 0 and no flag.
 
-    Rates are those of the labels as they are now: a verified one counts as right. What hypotheses
-    say of the flags that are left is not known here, so their quality has no interval.
+    Rates are those of the labels as they are now: a verified label counts as right. The findings do
+    not hold the hypotheses' probabilities, so the quality of the remaining flags has no interval.
 
     Args:
         findings: Verdicts on N labels.

@@ -16,11 +16,12 @@ from ml.types import BoolArray, FloatArray, IntArray, StrArray
 OFF_TOPIC_ABOVE = 0.75
 AMBIGUOUS_ABOVE = 0.5
 NUM_DEVIATIONS = 4.0
-"""How far above the median a score must be: a weak network is unsure of everything."""
+"""Deviations above the median from which a score stands out: a weak network is unsure of all
+samples."""
 HARD_ABOVE = 0.5
-"""Share of the epochs."""
+"""Share of the epochs that predicted another class."""
 MIN_CLASSES = 3
-"""Between two classes, what is like neither looks like both."""
+"""With two classes, a picture of neither class looks like both."""
 _NORMAL_MAD = 1.4826
 NUM_LIKELY = 6
 CONFLICT = "conflict"
@@ -40,9 +41,9 @@ KINDS = {
 def kind_scores(prediction: Candidates, true_class: TrueClass) -> dict[str, FloatArray]:
     """Return the scores that predictions give.
 
-    Off-topic is how evenly the prediction spreads over the classes; ambiguous is that and how
-    unsure the class is still when the given label is known (geometric mean). Both are entropies by
-    that of an even spread.
+    Off-topic is the entropy of the prediction. Ambiguous is the geometric mean of the entropy of
+    the prediction and the entropy of the posterior, which knows the given label. Entropies are
+    divided by the entropy of an even spread.
 
     Args:
         prediction: Calibrated prediction of N samples.
@@ -64,7 +65,7 @@ def choose_verdicts(
     """Return one of `KINDS` for each sample.
 
     Args:
-        scores: What `kind_scores` says, and `disagreement`: the share of the epochs that predicted
+        scores: Results of `kind_scores`, and `disagreement`: the share of the epochs that predicted
             another class, where something was trained.
         p_mislabeled_N: NaN where there is not enough to judge.
         flagged_N: Which labels are worth a look.
@@ -85,7 +86,7 @@ def choose_verdicts(
 
 
 def hardness(disagreement_N: FloatArray, p_mislabeled_N: FloatArray) -> FloatArray:
-    """Return how far epochs disagreed with a label that is right after all, 0 to 1."""
+    """Return the share of disagreeing epochs times the probability that the label is right."""
     return np.asarray(disagreement_N * (1.0 - np.nan_to_num(p_mislabeled_N)), dtype=np.float64)
 
 

@@ -15,17 +15,17 @@ from ml.types import BoolArray, FloatArray, IntArray
 
 MEAN_OFFSET, MEAN_SLOPE = 0.0, 0.75
 OFFSET_DEVIATION, SLOPE_DEVIATION = 1.0, 0.4
-"""Gaussian prior of the correction logit p' = a + b logit p. An audit errs in no known direction,
-so a is 0 on average; the other three are rounded from data sets whose true labels are known
-(`benchmarks.detection.learning`)."""
+"""Gaussian prior of the correction logit p' = a + b logit p. The mean of a is 0, since an audit
+errs in no known direction; the other three numbers are rounded from data sets whose true labels are
+known (`benchmarks.detection.learning`)."""
 INTERVAL_HOLDS = 0.99
 """Probability that an audit's own interval of the noise rate holds the truth: it did on 12 of 12
 data sets and in .994 of 500 draws of small ones (docs/results)."""
 MAX_EFFECTIVE = 60
-"""Decisions count as no more than these: two parameters are never exactly right, and more certainty
-than that was false on data sets whose true labels are known (`benchmarks.detection.learning`)."""
+"""Decisions count as no more than this number: two parameters are never exactly right, and more
+certainty was wrong on data sets whose true labels are known (`benchmarks.detection.learning`)."""
 MIN_P, MAX_P = 0.005, 0.99
-"""Beyond these the probability of an audit says nothing more; the lower one is `MIN_TOLD`."""
+"""Probabilities of an audit are clipped to this range; the lower end is `MIN_TOLD`."""
 NUM_POINTS = 100
 """Of the grid of log odds: about ten to a unit."""
 NUM_OFFSETS, NUM_SLOPES = 41, 31
@@ -41,7 +41,7 @@ MIN_WEIGHT = 1e-6
 CHECK_EDGES = (0.1, 0.25, 0.5, 0.9)
 """Probabilities between which decisions are compared with what was expected (convention)."""
 MIN_VARIANCE = 0.25
-"""A range with less expected variance has too few decisions to be compared (convention)."""
+"""Ranges with less expected variance are not compared: they have too few decisions (convention)."""
 GRID_ODDS: FloatArray = np.linspace(float(logit(MIN_P)), float(logit(MAX_P)), NUM_POINTS)
 NUM_LOOKS = 200
 """L: the first thirty are asked for; the rest is for reviewers who go on."""
@@ -62,7 +62,7 @@ class WrongCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurvePoint:
-    """What reviewing the `num` next samples, worst first, is expected to bring."""
+    """Wrong labels that a review of the `num` next samples, worst first, finds and leaves."""
 
     num: int
     found: WrongCount
@@ -71,7 +71,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Correction:
-    """A correction of log odds, a + b logit p, with the doubt that decisions leave of it."""
+    """The posterior of a correction of log odds, a + b logit p."""
 
     weight: FloatArray
     """Posterior probability of each correction, (K,)."""
@@ -95,7 +95,7 @@ class Correction:
         return self._count(_histogram(p_M))
 
     def review_curve(self, p_left: FloatArray, nums: Sequence[int]) -> list[CurvePoint]:
-        """Return what the next samples would bring, for each number of them; ends with all.
+        """Return wrong labels found and left for each number of samples; the last number is all.
 
         Args:
             p_left: An audit's probabilities of the samples that are left, shape (M,), without NaN.
@@ -134,9 +134,9 @@ def recalibrate(
 
     The posterior of (a, b) in logit p' = a + b logit p (Platt, 1999) under a Gaussian prior, summed
     over a grid: equal decisions give equal results. The audit's interval of the noise rate is
-    evidence, too: the prior is scaled so that the rate lies in it with the probability
-    `INTERVAL_HOLDS`; decisions that contradict it leave it behind. Reviewers may choose by p which
-    samples they decide: given p, that says nothing about the label.
+    evidence, too: the prior is scaled so that the rate lies in the interval with the probability
+    `INTERVAL_HOLDS`; decisions outweigh the interval where they contradict it. Reviewers may choose
+    samples by p: given p, the choice is independent of the label.
 
     Args:
         p_mislabeled: An audit's probabilities of N labels of being wrong, shape (N,); NaN is not
@@ -211,7 +211,7 @@ def _grid() -> tuple[FloatArray, FloatArray]:
 
 
 def _log_belief(log_prior_K: FloatArray, rate_K: FloatArray, interval: Interval) -> FloatArray:
-    """Return by how much the prior is scaled, as a logarithm, inside and outside an interval."""
+    """Return the logarithm of the factor of the prior, inside and outside an interval."""
     is_inside_K = (rate_K >= interval[0]) & (rate_K <= interval[1])
     inside = float(np.exp(log_prior_K[is_inside_K]).sum())
     if is_inside_K.all() or not is_inside_K.any():

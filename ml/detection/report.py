@@ -31,10 +31,10 @@ LEARNED_TOO_LITTLE = (
 )
 MANY_WRONG = 0.4
 WIDE_INTERVAL = 0.05
-"""From this width on the report says why the noise rate is not known better (convention)."""
+"""Width from which the report explains why the interval of the noise rate is wide (convention)."""
 QUARTILES = (0.25, 0.5, 0.75)
 _MAX_CELLS = 2**24
-"""Losses looked at at once: 64 MiB."""
+"""Losses in memory at once: 64 MiB."""
 
 
 def build_report(
@@ -90,7 +90,7 @@ def _training_fallbacks(state: TrainState) -> list[str]:
 
 
 def _warnings(state: TrainState, findings: Findings) -> list[str]:
-    """Return what a reader should know of the training."""
+    """Return warnings on the training."""
     warnings = []
     if findings.fallback:
         warnings.append(LEARNED_TOO_LITTLE)
@@ -238,7 +238,7 @@ def _class_pairs(
 
 
 def warn(findings: Findings, mixture: Mixture | None) -> list[str]:
-    """Return in plain words what a reader of the findings should know."""
+    """Return warnings on the findings, in plain words."""
     warnings = []
     num_unjudged = int(np.isnan(findings.p_mislabeled).sum())
     if num_unjudged:
@@ -253,9 +253,9 @@ def warn(findings: Findings, mixture: Mixture | None) -> list[str]:
 def warn_of_report(
     report: Mapping[str, Any], label_N: IntArray, class_names: Sequence[str]
 ) -> list[str]:
-    """Return what follows from a report's rates, structure and pairs alone.
+    """Return warnings on a report's rates, structure and pairs.
 
-    Whoever renews these parts of a report renews these sentences.
+    The warnings must be renewed together with these parts of a report.
     """
     warnings = []
     low, high = report["noise_rate_interval"]

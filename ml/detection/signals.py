@@ -16,20 +16,21 @@ from ml.training.checkpoint import TrainState
 from ml.types import FloatArray, IntArray
 
 DECISIVE = ("prediction", "neighbour_agreement")
-"""They say which class a sample is, so one of them is needed. The others follow from the losses of
-the given label alone."""
+"""Signals that tell the class of a sample; one of them is needed. The other signals follow from the
+losses of the given label alone."""
 NEIGHBOUR_WEIGHT = 0.25
-"""Of the neighbours' labels beside the prediction, as logarithms: both saw the same features, so
-they are far from independent. On 4,000 CIFAR-10 images ROC-AUC at 0, .25 and .5 is .917, .917, .916
-with the labels that people got wrong and .971, .973, .972 with 20 % planted."""
+"""Weight of the neighbours' log shares; the prediction weighs 1. Neighbours and prediction come
+from the same features, so they are far from independent. On 4,000 CIFAR-10 images ROC-AUC at 0, .25
+and .5 is .917, .917, .916 with the labels that people got wrong and .971, .973, .972 with 20 %
+planted."""
 UNSEEN_WEIGHT = 0.5
-"""Of predictions that did not see the label, beside those of the head that did, as logarithms. At
+"""Weight of the log-probabilities that did not see the label; those of the head have the rest. At
 0, .5 and 1: F1 .437, .475, .465 on handwritten Roman numerals, .556, .551, .516 on CIFAR-10 labels
 of people (docs/decisions/0012)."""
 RIDGES = np.geomspace(0.1, 10.0, 5)
-"""Penalties λ among which the best is taken, for features of length 1."""
+"""Penalties λ that are tried, for features of length 1."""
 MAX_LOG_SCALE = 5.0
-"""Scores are multiplied by exp(-1) to exp(5), whichever explains the labels best."""
+"""Scores are multiplied by the factor from exp(-1) to exp(5) that explains the labels best."""
 
 
 SIGNALS = {
@@ -45,10 +46,10 @@ SIGNALS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Evidence:
-    """What is known of the true class of each sample, without any true label."""
+    """Class probabilities and signals of each sample, without any true label."""
 
     log_prob: FloatArray
-    """Class log-probabilities, (N, C), in nats, of all that weighs in; not normalised."""
+    """Class log-probabilities from all signals, (N, C), in nats; not normalised."""
     signals: dict[str, FloatArray]
     """Those of `SIGNALS` that are on, and `duplicate` where neighbours are; each (N,)."""
 
@@ -73,16 +74,16 @@ def gather(
     *,
     names: Collection[str],
 ) -> Evidence:
-    """Return what a training recorded of each sample, so far as it is asked for.
+    """Return what a training recorded of each sample, for the signals in `names`.
 
     Args:
         state: A training after its last epoch.
         label_N: Given labels.
-        feature_ND: What a network sees in each sample, where that is known.
+        feature_ND: Features of each sample, where they are known.
         names: Signals to use, of `SIGNALS`.
 
     Raises:
-        ValueError: When nothing is left to judge by, or features are not as many as labels.
+        ValueError: When no signal tells the class, or features are not as many as labels.
     """
     check_signals(names)
     measured = _measured(state, label_N)
@@ -109,7 +110,7 @@ def gather(
 
 
 def _measured(state: TrainState, label_N: IntArray) -> dict[str, FloatArray]:
-    """Return all that needs no features."""
+    """Return the signals that need no features."""
     history, num_epochs = state.history, max(int(state.history.num_epochs), 1)
     posterior_N = np.zeros(state.data.num_samples)
     if state.mixture is not None:
@@ -133,11 +134,11 @@ def leave_one_out_log_prob(
     Ridge regression on the one-hot labels has its leave-one-out residuals in closed form,
     e_i / (1 - h_i) with the hat matrix's diagonal h (Hastie, Tibshirani and Friedman, The Elements
     of Statistical Learning, section 7.10): no folds, no randomness, one eigendecomposition. A scale
-    turns the scores into the log-probabilities that explain the given labels best; of the
-    penalties, the one whose log-probabilities do so is taken. Costs N D² + D³.
+    turns the scores into log-probabilities. Scale and penalty are those that explain the given
+    labels best. Costs N D² + D³.
 
     Args:
-        feature_ND: What a network sees that saw none of the labels.
+        feature_ND: Features of a network that saw none of the labels.
         label_N: Given labels.
         num_classes: C.
     """
@@ -171,7 +172,7 @@ def _left_out(
 
 
 def _scaled(score_NC: FloatArray, label_N: IntArray) -> tuple[FloatArray, float]:
-    """Return log-probabilities at the scale of greatest likelihood, and that, mean in nats."""
+    """Return log-probabilities at the likeliest scale, and the mean log-likelihood in nats."""
     row_N = np.arange(len(label_N))
 
     def negative_log_likelihood(log_scale: float) -> float:

@@ -8,14 +8,14 @@ from scipy.stats import binom
 from ml.types import BoolArray, FloatArray, IntArray
 
 MIN_FLAGGED = 30
-"""Convention: about fewer, nothing is said."""
+"""Flagged samples below which no structure is stated (convention)."""
 STRUCTURED_ABOVE = 0.25
 """Unevenness from which noise is called structured: half of each label's errors are one other
 class's, and 0.5² = 0.25."""
 NUM_DEVIATIONS = 4.0
 """Standard deviations by which coincidences must exceed what even noise gives (convention)."""
 MAX_CHANCE = 0.01
-"""Probability at which a pair of classes is still taken for chance (convention)."""
+"""Probability from which a pair of classes counts as chance (convention)."""
 LARGE_PAIR_SHARE = 0.25
 MIN_PAIR_COUNT = 10
 """A pair is mentioned from this share of the flagged samples on, and from this number on."""

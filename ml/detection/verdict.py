@@ -17,11 +17,11 @@ from ml.types import BoolArray, FloatArray, IntArray
 INTERVAL_Z = 1.96
 """Standard deviations of a 95 % interval."""
 MIN_TOLD = 0.005
-"""A noise rate below this is not told from none: as few labels contradict a good network's surest
-predictions on data whose labels are right (CIFAR-10: .0025 to .005)."""
+"""Lower ends below this become 0: on data whose labels are right, so many labels contradict a good
+network's surest predictions (CIFAR-10: .0025 to .005)."""
 MIN_SEEN = 0.5
-"""Share of the wrong labels that predictions contradict at all, at least. Where network and
-annotators err alike no prediction shows it: on handwritten Roman numerals .52 to .56 of the errors
+"""Smallest share of the wrong labels that predictions contradict at all. Predictions do not show
+errors that network and annotators share: on handwritten Roman numerals .52 to .56 of the errors
 were among the flagged of three networks, on other data more (docs/results)."""
 MIN_WRONG = 1e-12
 UNKNOWN = (0.0, 1.0)
@@ -29,9 +29,9 @@ Interval = tuple[float, float]
 MIN_CLASS_SIZE = 2
 """A class with one sample has no other to compare it with."""
 MAX_TOLD_WIDTH = 0.5
-"""A wider interval of the noise rate says less than the constant [0, 0.5] does."""
+"""An interval of the noise rate wider than this tells less than the constant [0, 0.5]."""
 MAX_FLAGGED = 0.5
-"""More than half of all samples are no choice of what to look at where the rate is not known."""
+"""Largest share of flagged samples where the noise rate is unknown: more is no selection."""
 MIN_YIELD = 0.25
 """Smallest probability worth a look: one of four such labels is wrong (convention, a setting)."""
 SURE_ABOVE = 0.9
@@ -67,7 +67,7 @@ class Detection:
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
     expected_recall_interval: Interval
     likely: LikelyClasses
-    """What else it may be."""
+    """Other classes that the sample may be of."""
     kind_scores: dict[str, FloatArray]
     """`off_topic` and `ambiguous`, 0 to 1: see `ml.detection.kinds`."""
     spread: FloatArray
@@ -148,7 +148,7 @@ def suggest(prob_NK: FloatArray, flagged_N: BoolArray) -> IntArray:
 
 
 def _unless_all_is_possible(found: Hypotheses, p_mislabeled_N: FloatArray) -> Hypotheses:
-    """Return hypotheses that state nothing where they contradict each other too much."""
+    """Mark hypotheses as uninformative where their noise rates differ by too much."""
     low, high = noise_rate_interval(found.p_wrong[:, ~np.isnan(p_mislabeled_N)])
     if found.fallback is None and high - low > MAX_TOLD_WIDTH:
         return replace(found, fallback=UNINFORMATIVE)
@@ -210,7 +210,7 @@ def surely_wrong(p_mislabeled_N: FloatArray) -> BoolArray:
 
 
 def noise_rate_interval(p_wrong_HM: NDArray[np.float32]) -> Interval:
-    """Return from the least to the greatest noise rate of any hypothesis, with sampling error.
+    """Return the least and the greatest noise rate of any hypothesis, with sampling error.
 
     Hypotheses weigh the same and there are too few of them to leave out one at each end of a 95 %
     interval; each end is that of a Wilson interval for M samples.
@@ -224,7 +224,7 @@ def noise_rate_interval(p_wrong_HM: NDArray[np.float32]) -> Interval:
 
 
 def precision_interval(p_wrong_HM: NDArray[np.float32], flagged_M: BoolArray) -> Interval:
-    """Return which shares of the flagged may be wrong; everything where none is flagged."""
+    """Return the interval of the share of flagged labels that is wrong; [0, 1] without a flag."""
     num_flagged = int(flagged_M.sum())
     if num_flagged == 0:
         return UNKNOWN
@@ -232,7 +232,7 @@ def precision_interval(p_wrong_HM: NDArray[np.float32], flagged_M: BoolArray) ->
 
 
 def recall_interval(p_wrong_HM: NDArray[np.float32], flagged_M: BoolArray) -> Interval:
-    """Return which shares of the wrong labels may be flagged; everything where none is flagged.
+    """Return the interval of the share of wrong labels that is flagged; [0, 1] without a flag.
 
     The upper end is 1: perhaps no other label is wrong. The lower end is the least recall of any
     hypothesis, with sampling error, times `MIN_SEEN`.

@@ -24,9 +24,9 @@ RIDGE = 1e-9
 """Relative; keeps the information matrix of an empty component invertible."""
 TINY = float(np.finfo(np.float64).tiny)
 SHAPE_RANGE = (1e-3, 1e6)
-"""Shapes beyond these are spikes no loss distribution has; the bounds keep every step finite."""
+"""Range of the shapes: shapes beyond it are spikes. The bounds keep every step finite."""
 NEWTON_STEPS = 2
-"""Of one M-step; the next one goes on from there."""
+"""Newton steps of one M-step; the next M-step goes on from there."""
 NEWTON_TOLERANCE = 1e-7
 MIN_MASS = 1e-9
 """A component with less than this share of the samples keeps its shape."""
@@ -50,7 +50,7 @@ class Pair(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expectation:
-    """A pair with what the E-step says of it."""
+    """A pair and the result of its E-step."""
 
     pair: Pair
     responsibility: FloatArray
@@ -97,7 +97,7 @@ def em_step(points: Points, now: Expectation) -> Expectation:
 def run_em(
     points: Points, start: Pair, *, max_iterations: int = MAX_ITERATIONS, em_alone: int = EM_ALONE
 ) -> EmResult:
-    """Run EM until an iteration no longer raises the likelihood, at last with Newton's help."""
+    """Run EM, later with Newton steps, until an iteration no longer raises the likelihood."""
     now = expect(points, start)
     for iteration in range(1, max_iterations + 1):
         before = now.log_likelihood
@@ -112,7 +112,7 @@ def run_em(
 
 
 def run_race(points: Points, starts: tuple[Pair, ...]) -> EmResult:
-    """Run EM a little from each start, and to the end from where the likelihood is greatest."""
+    """Run EM for some iterations from each start, then to the end from the likeliest one."""
     results = [run_em(points, start, max_iterations=RACE_ITERATIONS) for start in starts]
     best = max(results, key=lambda result: result.end.log_likelihood)
     if best.converged:
@@ -122,7 +122,7 @@ def run_race(points: Points, starts: tuple[Pair, ...]) -> EmResult:
 
 
 def newton_step(points: Points, now: Expectation) -> Expectation:
-    """Return a Newton step where it raises the likelihood, else what it got.
+    """Return a Newton step where it raises the likelihood, else the expectation as it is.
 
     EM alone needs hundreds of iterations where the components overlap.
     """
@@ -147,7 +147,7 @@ def gradient_and_information(points: Points, now: Expectation) -> tuple[FloatArr
     """Return gradient (5) and observed information (5, 5) of the log-likelihood.
 
     The parameters are two of each component and the log odds of the noisy weight. Information is
-    that of the complete data less what not knowing the components costs (Louis 1982).
+    the information of the complete data less that of the unknown components (Louis 1982).
     """
     mass_KM = now.responsibility * points.count
     score_KPM = now.pair.score(points)

@@ -41,11 +41,11 @@ ONE_COMPONENT = "one_component"
 DEGENERATE = "degenerate_fit"
 MIN_SAMPLES = 10
 MIN_SCALE = 1e-3
-"""In nats. Where more than half of the losses are smaller, their differences are rounding."""
+"""In nats. Differences between losses below this are rounding."""
 MIN_SPREAD = 1e-6
 DOUBTED = 0.05
-"""How far two groups are believed where one explains the losses as well (convention): two that
-overlap are the normal case of labels that people got wrong, so the posterior stays above 0."""
+"""Probability of two groups where one group explains the losses as well (convention). It is above 0
+since the losses of labels that people got wrong overlap with those of right labels."""
 CLEAN_ONLY = np.array([1.0, 0.0])
 FLAT: dict[Kind, BetaPair | GaussianPair] = {
     "beta": BetaPair(np.ones(2), np.ones(2), HALVES),
@@ -65,7 +65,7 @@ def fit_mixture(losses: ArrayLike, *, kind: Kind = "beta", mode: Mode = "robust"
         mode: `faithful` reproduces the published recipe: the 5th to 95th percentile, ten EM
             iterations on moments (for `gaussian`: plain EM on the same values). `robust` keeps
             every loss in the fit, maximises the likelihood, keeps the posterior monotone, and
-            hardly believes two components where one explains the losses as well.
+            weighs two components by .05 where one explains the losses as well.
 
     Returns:
         The mixture; its `fallback` names what was done where no two-component fit was possible:
@@ -95,7 +95,7 @@ def _fit_faithful(loss_N: NDArray[np.floating], histogram: LossHistogram, kind: 
     result = fit_published_beta(points) if kind == "beta" else fit_published_gaussian(points)
     if result is None:
         return _undivided(histogram, kind, "faithful", fallback=DEGENERATE)
-    # Moments do not maximise the likelihood, so its curvature says nothing about their error.
+    # Moments do not maximise the likelihood: its curvature is not the error of the moments.
     return _mixture(result, span, interval=UNKNOWN)
 
 

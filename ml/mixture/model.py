@@ -32,9 +32,8 @@ class Mixture(ABC):
     noise_rate: float
     """Estimated share of samples of the noisy component, 0 to 1."""
     noise_rate_interval: TwoFloats
-    """95 % interval of `noise_rate`: sampling error under the model, and on both sides the expected
-    share of samples that are of the other component, for where components overlap the losses do not
-    tell whose they are."""
+    """95 % interval of `noise_rate`: sampling error under the model, widened on both sides by the
+    expected share of samples that are assigned to the other component."""
     converged: bool
     num_iterations: int
     log_likelihood: float
@@ -42,7 +41,7 @@ class Mixture(ABC):
     fallback: str | None
     """Why no two-component fit was used: a stable name, or None."""
     p_two_groups: float = 1.0
-    """How far two components are believed rather than one, 0 to 1: a factor of the posterior."""
+    """Probability of two components rather than one, 0 to 1: a factor of the posterior."""
     mode: Mode
     """`robust` (the posterior never falls as the loss rises) or `faithful` (as published)."""
 

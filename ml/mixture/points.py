@@ -14,7 +14,7 @@ from ml.types import FloatArray, IntArray
 RANGE_SLACK = 1e-6
 PUBLISHED_EDGE = 1e-3
 MIN_RATIO = 1e-3
-"""Losses further below the median say nothing more; a zero would be an outlier of its own."""
+"""Losses below this share of the median are raised to it: a zero would be an outlier."""
 MAX_RATIO = 1e6
 TOP_MARGIN = 1.05
 """The linear range ends this far above the largest loss, so that no loss is at the edge."""
@@ -80,7 +80,7 @@ class LinearRange:
     """loss / max_loss: from 0, where losses begin, to just above the largest."""
 
     min_loss: float
-    """Smaller losses are held here."""
+    """Smaller losses are raised to this one."""
     max_loss: float
     """Loss that is normalised to 1."""
 
@@ -148,7 +148,7 @@ def binned(histogram: LossHistogram, scale: float) -> tuple[FloatArray, FloatArr
     Bins end wherever 1/300 of the losses, 1/30 in the log loss, or 1/30 in the log odds of the
     loss on its linear range is full.
     """
-    loss_B = held(histogram.losses, scale)
+    loss_B = clip_losses(histogram.losses, scale)
     share_B = np.cumsum(histogram.counts) / histogram.counts.sum()
     log_odds_B = np.log(loss_B) - np.log(TOP_MARGIN * loss_B[-1] - loss_B)
     # No term ever falls, so a new bin begins wherever one of them steps.
@@ -160,8 +160,8 @@ def binned(histogram: LossHistogram, scale: float) -> tuple[FloatArray, FloatArr
     return np.exp(mean_log_loss), count
 
 
-def held(loss_M: FloatArray, scale: float) -> FloatArray:
-    """Return losses held where none says more than its neighbour."""
+def clip_losses(loss_M: FloatArray, scale: float) -> FloatArray:
+    """Clip losses to the range of ratios to the scale."""
     return np.clip(loss_M, MIN_RATIO * scale, MAX_RATIO * scale)
 
 

@@ -32,11 +32,11 @@ LINEAR_STARTS = (BetaPair(np.array([1.0, 10.0]), np.array([5.0, 2.0]), MOSTLY_CL
 CLEARER = 0.6
 """The linear scale must confuse at most this share of what the ratio confuses."""
 MAX_CONFUSION = 0.5
-"""Half of the smaller group must be told from the other, or there is nothing to tell."""
+"""Largest confusion of two groups: half of the smaller group."""
 MIN_GROUP = 5
-"""Fewer samples are no group, however far they are from the others."""
+"""Smallest number of samples in a group."""
 MIN_NOISY_LOSS = float(np.log(3.0))
-"""In nats, of the typical noisy sample: labels that the network gives a third are not wrong ones.
+"""Smallest typical loss of the noisy group, in nats: the network gives its labels a third at most.
 On right labels of CIFAR-10 the noisier group had .83, on labels of which 42 % were wrong 2.2.
 
 A network that has learned clean data well leaves losses of 0.0001 and of 0.1, two groups by any
@@ -70,7 +70,7 @@ class TwoGroups(NamedTuple):
 def fit_two_groups(
     loss_M: FloatArray, count_M: FloatArray, *, scale: float, max_loss: float
 ) -> TwoGroups:
-    """Fit on both scales and return the ratio, but where the line is likelier and clearer.
+    """Fit on both scales; return the linear scale where it is likelier and clearer, else the ratio.
 
     Real losses have heavy tails, for which the ratio finds wrong labels best; losses that really
     are Beta distributed between 0 and a largest one are found on the linear scale.
@@ -175,9 +175,9 @@ def noise_rate_interval(points: Points, fit: Expectation) -> tuple[float, float]
     """Return a 95 % interval of the weight of the noisy component.
 
     From the observed information of all five parameters, on the scale of log odds: it stays inside
-    (0, 1) and knows that shapes and weight are estimated together. The losses do not tell of which
-    component the samples are on which both overlap, and whether the shapes are right there: their
-    expected share is added on both sides.
+    (0, 1) and accounts for shapes and weight being estimated together. The losses do not tell the
+    component of samples where both components overlap: the expected share of such samples is added
+    on both sides.
     """
     _, information = gradient_and_information(points, fit)
     rate, shared = float(fit.pair.weight[1]), overlap(points, fit)

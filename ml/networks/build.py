@@ -16,7 +16,7 @@ from ml.networks.own import efficientnet_lite0, preact_resnet18, resnet9
 
 TORCHVISION_HINT = "pip install 'labelaudit[torchvision]'"
 BATCH_NORM_MOMENTUM = 0.1
-"""At least. MNASNet's 0.0003 would need 10,000 steps to forget its start."""
+"""Smallest momentum. With MNASNet's 0.0003 the start would count for 10,000 steps."""
 FIXED_SIZE = ("vit_", "maxvit_")
 """Beginnings of names whose weights depend on the size of the images."""
 ImageSize: TypeAlias = tuple[int, int]
@@ -101,7 +101,7 @@ def torchvision_network(name: str, num_classes: int, image_size: ImageSize | Non
 
 
 def _check_runs(name: str, num_classes: int, image_size: ImageSize) -> None:
-    """Try a forward pass that computes nothing but shapes."""
+    """Try a forward pass that computes only shapes."""
     height, width = image_size
     try:
         with torch.device("meta"):
@@ -123,7 +123,7 @@ def _fresh(name: str, num_classes: int, image_size: ImageSize | None) -> nn.Modu
 
 
 def _options(name: str, image_size: ImageSize | None) -> dict[str, Any]:
-    """Return what some constructors need besides the number of classes."""
+    """Return the arguments that a constructor needs besides the number of classes."""
     if name in {"googlenet", "inception_v3"}:
         return {"aux_logits": False, "init_weights": True}
     if image_size is not None and name.startswith("vit_"):
@@ -134,7 +134,7 @@ def _options(name: str, image_size: ImageSize | None) -> dict[str, Any]:
 
 
 def _suit_short_trainings(network: nn.Module) -> None:
-    """Switch off what draws from torch's global generator, and let batch statistics follow fast.
+    """Switch off draws from torch's global generator, and raise the momentum of batch statistics.
 
     A resumed training equals an uninterrupted one only if a forward pass draws nothing hidden.
     """
@@ -147,7 +147,7 @@ def _suit_short_trainings(network: nn.Module) -> None:
 
 
 class _WidthsOnCpu(TorchFunctionMode):
-    """Keeps on the CPU what RegNets compute their widths with, also while building on `meta`."""
+    """Keeps the tensors that RegNets compute their widths with on the CPU, also on `meta`."""
 
     @override
     def __torch_function__(

@@ -35,8 +35,8 @@ class Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = conv(width, width)
-        self.second = conv(width, width)
+        self.first = _conv_norm_relu(width, width)
+        self.second = _conv_norm_relu(width, width)
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class Residual(nn.Module):
         return x + y
 
 
-def conv(num_in: int, num_out: int, stride: int = 1) -> nn.Sequential:
+def _conv_norm_relu(num_in: int, num_out: int, stride: int = 1) -> nn.Sequential:
     """Return a 3x3 convolution with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(num_in, num_out, 3, stride=stride, padding=1, bias=False),
@@ -61,11 +61,11 @@ def resnet9(num_classes: int, width: int) -> nn.Sequential:
     parameters.
     """
     return nn.Sequential(
-        conv(3, width),
-        conv(width, 2 * width, stride=2),
+        _conv_norm_relu(3, width),
+        _conv_norm_relu(width, 2 * width, stride=2),
         Residual(2 * width),
-        conv(2 * width, 4 * width, stride=2),
-        conv(4 * width, 4 * width, stride=2),
+        _conv_norm_relu(2 * width, 4 * width, stride=2),
+        _conv_norm_relu(4 * width, 4 * width, stride=2),
         Residual(4 * width),
         GlobalMax(),
         nn.Linear(4 * width, num_classes),

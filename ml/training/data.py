@@ -18,7 +18,7 @@ from ml.types import FeatureArray, ImageArray, IntArray
 PACKAGED = "packaged"
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""What weights in files are taken to be trained with: torchvision's are."""
+"""Normalisation of the images that weights in files were trained with, as torchvision's were."""
 MIN_STD = 1e-3
 STATISTICS_CHUNK = 4096
 MIN_SAMPLES = 2
@@ -28,7 +28,7 @@ MIN_FLIP_SIZE = 24
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataFacts:
-    """What a training must know of its data set to be resumed on it."""
+    """Facts of a data set that a training needs to be resumed on it."""
 
     num_samples: int
     num_classes: int
@@ -149,7 +149,7 @@ class Source(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where inputs are put."""
+        """Device of the inputs."""
 
     @property
     def num_views(self) -> int:
@@ -162,7 +162,7 @@ class Source(Protocol):
         """Return a fixed view of samples; 0 is the sample as it is."""
 
     def augmented(self, index_B: IntArray, rng: np.random.Generator) -> Tensor:
-        """Return samples as they are trained on, by the draws of `rng`."""
+        """Return augmented samples, by the draws of `rng`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -212,7 +212,7 @@ class FeatureSource:
 
     @property
     def num_views(self) -> int:
-        """How many views were extracted."""
+        """Number of extracted views."""
         return int(self.features.shape[1])
 
     def __len__(self) -> int:

@@ -18,7 +18,7 @@ RECENCY = 3
 """The k-th epoch weighs nearly as k to this power in the averages, for an early network knows
 little (polynomial decay; Shamir and Zhang, ICML 2013, section 5)."""
 MIN_SHARE = 0.05
-"""Of the newest epoch in the averages: long trainings forget what is more than about sixty back."""
+"""Smallest share of the newest epoch in the averages, which forget after about sixty epochs."""
 NUM_BINS = 50
 TOP_QUANTILE = 0.999
 
@@ -32,7 +32,7 @@ class SampleHistory:
     last_loss: Tensor
     """Cross-entropy of the given label in the last epoch, (N,) float32, in nats."""
     mean_loss: Tensor
-    """That, averaged over the epochs, (N,) float32. One epoch alone is unstable."""
+    """`last_loss` averaged over the epochs, (N,) float32. The loss of one epoch is unstable."""
     disagreement: Tensor
     """Epochs in which the most probable class was not the given label, (N,) int32."""
     last_prediction: Tensor
@@ -86,7 +86,7 @@ class SampleHistory:
 
 
 def _margins(log_prob_NC: Tensor, label_N: Tensor) -> Tensor:
-    """Return how far each given label is above the best other one, (N,)."""
+    """Return the logit of each given label less the greatest other one, (N,)."""
     given_N1 = log_prob_NC.gather(1, label_N[:, None])
     others_NC = log_prob_NC.scatter(1, label_N[:, None], -torch.inf)
     return given_N1[:, 0] - others_NC.amax(dim=1)
@@ -105,7 +105,7 @@ class BatchProgress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixtureSummary:
-    """A fitted mixture, reduced to what a report shows."""
+    """The numbers of a fitted mixture that a report shows."""
 
     kind: str
     """`beta`, with `alpha` and `beta`; or `gaussian`, with `mean` and `variance`."""
@@ -152,7 +152,7 @@ class EpochReport:
     mean_tracking_loss: float
     """Mean cross-entropy of the given labels under the averaged weights, in nats."""
     learning_rate: float
-    """Of the last step."""
+    """Learning rate of the last step."""
     num_skipped_steps: int
     """Steps that were not taken, since their loss was not finite."""
     seconds: float
@@ -160,7 +160,7 @@ class EpochReport:
     mixture: MixtureSummary
     """The noise model after the epoch."""
     loss_histogram: Histogram
-    """Of the losses that it was fitted to."""
+    """Histogram of the losses that the noise model was fitted to."""
     slice_size: int | None = None
     """Samples that a pass took at once, where memory did not suffice for a whole batch."""
 

@@ -91,7 +91,7 @@ def corrected_target(
 
 
 def own_target(target: Target, logits_BC: Tensor, temperature: float) -> Tensor:
-    """Return what the network itself would take as target, shape (B, C), rows sum to 1."""
+    """Return the network's own target, shape (B, C), rows sum to 1."""
     match target:
         case Target.HARD:
             return functional.one_hot(logits_BC.argmax(dim=1), logits_BC.shape[1])

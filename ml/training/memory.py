@@ -24,7 +24,7 @@ _SIGNS = (
 )
 """Words of errors that are plain `RuntimeError` where they come from libraries below PyTorch."""
 MIN_SLICE = 8
-"""Images: batch normalisation over fewer says too little."""
+"""In images: batch normalisation over fewer images is too noisy."""
 _PASS_FACTOR = 4
 """A pass without gradients keeps no activations, so it may take more samples at once."""
 
@@ -37,7 +37,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory(device: torch.device) -> None:
-    """Give back what the allocator keeps, which may lie in pieces of no use to smaller batches."""
+    """Return the allocator's cache to the device; smaller batches may not fit its pieces."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
@@ -65,7 +65,7 @@ def forward_in_slices(network: nn.Module, input_B: Tensor, slice_size: int | Non
     share = 1.0 / num_slices
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        """Follow each slice a little; and not once more when it is computed again."""
+        """Move the statistics a little for each slice, and not at all when it is computed again."""
         return (
             _momentum(network, lambda momentum: 1.0 - (1.0 - momentum) ** share),
             _momentum(network, lambda _: 0.0),
@@ -81,7 +81,7 @@ def forward_in_slices(network: nn.Module, input_B: Tensor, slice_size: int | Non
 
 @contextmanager
 def _momentum(network: nn.Module, change: Callable[[float], float]) -> Iterator[None]:
-    """Let batch normalisation follow its statistics at another pace."""
+    """Change the momentum of all batch normalisations inside the block."""
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:

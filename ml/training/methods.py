@@ -18,7 +18,7 @@ class Mixing(Enum):
 
 
 class Correction(Enum):
-    """How far a given label is replaced by the network's own target."""
+    """Weight with which the network's own target replaces a given label."""
 
     NONE = "none"
     STATIC = "static"
@@ -28,7 +28,7 @@ class Correction(Enum):
 
 
 class Target(Enum):
-    """What the network's own target is."""
+    """Form of the network's own target."""
 
     HARD = "hard"
     """The most probable class."""
@@ -62,7 +62,7 @@ class Method:
         return Method(mixing=self.mixing, mixture_kind=self.mixture_kind)
 
     def warm_up(self) -> "Method":
-        """Return what is trained before the noise model is trusted: plain mixup, or nothing."""
+        """Return the method before the noise model is trusted: mixup, or cross-entropy."""
         mixing = Mixing.NONE if self.mixing is Mixing.NONE else Mixing.STATIC
         return replace(self.without_correction(), mixing=mixing)
 

@@ -17,8 +17,8 @@ from ml.types import FeatureArray, ImageArray, IntArray
 STATISTICS_BATCH = 256
 MIN_IMAGES, MAX_IMAGES = 512, 2048
 SHARE = 0.1
-"""Of the images that are looked at, between the two bounds: the pass costs no more than a tenth of
-a tracking pass where that takes long."""
+"""Share of the images that the statistics are measured on, between the two bounds: at most a tenth
+of a long tracking pass."""
 TRACKING_BATCH = 256
 
 
@@ -29,18 +29,18 @@ def measure_batch_statistics(
     *,
     batch_size: int = STATISTICS_BATCH,
 ) -> None:
-    """Set every batch normalisation's mean and variance to what the network has on the images.
+    """Set every batch normalisation's mean and variance to those measured on the images.
 
-    No batch was ever normalised for averaged weights, and the followed statistics of a network that
-    moves fast are those of weights long gone: on 240 images, tracked losses rose to 80 nats. So
-    they are measured, on 512 to 2,048 images as they are (Izmailov et al., UAI 2018, section 3.2;
-    Wu and Johnson 2021, section 3).
+    Averaged weights have no batch statistics of their own, and running statistics of a network that
+    changes fast belong to earlier weights: on 240 images, tracked losses rose to 80 nats. So the
+    statistics are measured, on 512 to 2,048 images without augmentation (Izmailov et al., UAI
+    2018, section 3.2; Wu and Johnson 2021, section 3).
 
     Args:
         network: Left in eval mode. Without batch normalisation nothing is computed.
         source: The training images.
-        rng: Chooses the images, for data often lie sorted by class.
-        batch_size: Images to look at at once.
+        rng: Chooses the images; data are often sorted by class.
+        batch_size: Images in a forward pass.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
     if not layers:
@@ -55,7 +55,7 @@ def measure_batch_statistics(
 
 @contextmanager
 def _measuring(network: nn.Module, layers: list[_BatchNorm]) -> Iterator[None]:
-    """Let the layers forget, and weigh every batch alike."""
+    """Reset the layers' statistics, and weigh every batch alike."""
     momenta = [layer.momentum for layer in layers]
     network.eval()
     for layer in layers:

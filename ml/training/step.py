@@ -1,4 +1,4 @@
-"""One step: what it changes, how far it believes the labels, the loss of its batch."""
+"""One step: the learner that it changes, the weights of the labels, the loss of its batch."""
 
 import copy
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class WeightAverage:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Learner:
-    """The parts that change with every step."""
+    """Network, averaged weights and optimizer: they change with every step."""
 
     network: nn.Module
     average: WeightAverage
@@ -110,7 +110,7 @@ class LabelWeights:
     loss: Tensor
     """Losses that the mixture was fitted to, (N,) float32, in nats."""
     verified: Tensor
-    """Whether people found the label right, (N,) bool: it is then no noise, whatever its loss."""
+    """Whether a person found the label right, (N,) bool; such a label is never noise."""
     next_share: float
     """Share of one more epoch in an average of the losses over the epochs."""
 
@@ -151,15 +151,15 @@ class LabelWeights:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class EpochInput:
-    """What an epoch reads."""
+    """The inputs of an epoch."""
 
     config: TrainConfig
     method: Method
-    """What is trained in this epoch."""
+    """The method of this epoch."""
     epoch: int
     """From 1."""
     temperature: float
-    """Of the soft-to-hard target."""
+    """Temperature of the soft-to-hard target."""
     source: Source
     labels: Tensor
     """Given labels, (N,) int64."""
@@ -172,16 +172,16 @@ class EpochInput:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Batch:
-    """Augmented samples and what is known of their labels, on the device."""
+    """Augmented samples, their labels and targets, on the device."""
 
     inputs: Tensor
     """Images (B, C, H, W), or features (B, D)."""
     own_logits: Tensor | None
-    """What the network says of the un-mixed images, (B, C), where labels are corrected by it."""
+    """Logits of the un-mixed images, (B, C), where labels are corrected towards them."""
     label: Tensor
     """Given labels, (B,)."""
     p_noisy: Tensor
-    """Probability that they are wrong, (B,)."""
+    """Probability that each label is wrong, (B,)."""
 
 
 def batch_loss(given: EpochInput, learner: Learner, position: int, index_B: IntArray) -> Tensor:
@@ -236,8 +236,8 @@ def _needs_plain_logits(given: EpochInput) -> bool:
 def _plain_logits(given: EpochInput, learner: Learner, input_B: Tensor) -> Tensor:
     """Return the logits of un-mixed images: the one forward that gives targets and live weights.
 
-    The averaged weights give them, in eval mode: they are the better labeller, and no second
-    regime of batch statistics touches the trained network.
+    The averaged network computes them in eval mode: it labels better than the trained network, and
+    the batch statistics of the trained network stay untouched.
     """
     return _forward(learner.average.network, input_B, given)
 

@@ -51,26 +51,26 @@ class NotEnoughMemory(RuntimeError):  # noqa: N818 - as above
 
 
 class NonFiniteLoss(RuntimeError):  # noqa: N818 - as above
-    """An epoch had too many steps without a finite loss: its weights are of no use."""
+    """An epoch had too many steps without a finite loss, or its weights are not finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochOutcome:
-    """What an epoch of training leaves besides the weights."""
+    """The numbers of an epoch of training."""
 
     train_loss: float
     """Mean over the steps taken, in nats."""
     num_skipped: int
-    """Steps not taken, since their loss was not finite."""
+    """Steps that were skipped, since their loss was not finite."""
 
 
 class Labels(NamedTuple):
-    """Labels as they are trained on."""
+    """The labels of a training."""
 
     given: Tensor
     """(N,) int64."""
     verified: Tensor
-    """Which of them people found right, (N,) bool."""
+    """Which labels a person found right, (N,) bool."""
 
 
 def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a config
@@ -124,11 +124,11 @@ def train(  # noqa: PLR0913 - the marks belong to the labels, as a state to a co
             try:
                 state = _run_epoch(state, learner, source, labels, on_batch)
             except (RuntimeError, MemoryError) as error:
-                state = _begun_anew(state, error)
+                state = _state_to_retry_from(state, error)
             else:
                 on_epoch(state, state.reports[-1])
                 continue
-            # Here, for while the error is handled its traceback holds on to the step's memory.
+            # Not inside `except`: there the traceback of the error still holds the step's memory.
             release_memory(device)
             learner = Learner.restore(state, device)
     return state
@@ -152,7 +152,7 @@ def _run_epoch(
     """Train and track one epoch.
 
     Raises:
-        NonFiniteLoss: When the epoch's weights are of no use.
+        NonFiniteLoss: When the epoch's losses or weights are not finite.
     """
     started = time.monotonic()
     config, epoch = state.config, state.epochs_done + 1
@@ -219,8 +219,8 @@ def train_epoch(
     """Train one epoch.
 
     Args:
-        given: What the epoch reads.
-        learner: What it changes.
+        given: The inputs of the epoch.
+        learner: The learner that the epoch changes.
         plan: The schedule of the training.
         peak_rate: Largest learning rate of the schedule.
         on_batch: Called after each batch.
@@ -284,7 +284,7 @@ def _track(
 
 
 def _are_finite(weights: dict[str, dict[str, Tensor]]) -> bool:
-    """Tell whether weights can be gone on from: losses can be finite where these are not."""
+    """Tell whether all weights are finite: losses can be finite where weights are not."""
     tensors = [tensor for group in weights.values() for tensor in group.values()]
     return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())
 
@@ -315,8 +315,8 @@ def _report(
     )
 
 
-def _begun_anew(state: TrainState, error: Exception) -> TrainState:
-    """Return the state from which the epoch that ended in `error` is tried once more, or raise."""
+def _state_to_retry_from(state: TrainState, error: Exception) -> TrainState:
+    """Return the state from which the failed epoch is tried once more, or raise `error`."""
     if isinstance(error, NonFiniteLoss):
         return _rolled_back(state, error)
     if is_out_of_memory(error):
@@ -325,10 +325,10 @@ def _begun_anew(state: TrainState, error: Exception) -> TrainState:
 
 
 def _rolled_back(state: TrainState, error: NonFiniteLoss) -> TrainState:
-    """Return the state from which the lost epoch is tried once more, more slowly.
+    """Return the state from which the lost epoch is tried with a lower learning rate.
 
     Raises:
-        Diverged: When that was already done.
+        Diverged: When an epoch was already rolled back.
     """
     epoch = state.epochs_done + 1
     if state.rolled_back_in is not None:

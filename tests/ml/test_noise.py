@@ -15,10 +15,10 @@ from ml.noise import (
     NoisyLabels,
     UniformNoise,
     UniformOthersNoise,
-    _truncated_normal,
     classes_at,
     inject_noise,
     parse_noise,
+    truncated_normal,
 )
 from ml.types import FloatArray, IntArray
 
@@ -238,7 +238,7 @@ class TestInstance:
 
     @pytest.mark.parametrize("rate", [0.0, 0.05, 0.3, 0.5, 0.8, 1.0])
     def test_probabilities_of_samples_scatter_around_the_rate(self, rate: float) -> None:
-        rate_N = _truncated_normal((np.arange(10_000) + 0.5) / 10_000, rate)
+        rate_N = truncated_normal((np.arange(10_000) + 0.5) / 10_000, rate)
         half_width = min(rate, 1.0 - rate)
         assert rate - half_width <= rate_N.min() <= rate_N.max() <= rate + half_width
         assert rate_N.mean() == pytest.approx(rate, abs=1e-9)

