@@ -19,10 +19,18 @@ from ml.detection.structure import noise_structure, stands_out
 from ml.mixture import Mixture
 from ml.mixture.fit import ONE_COMPONENT
 from ml.training.checkpoint import TrainState
-from ml.training.history import EpochReport, Histogram
+from ml.training.history import Histogram
 from ml.training.passes import Evaluation
-from ml.types import BoolArray, FloatArray, IntArray
+from ml.types import BoolArray, IntArray
 
+EPOCH_COLUMNS = (
+    "epoch",
+    "train_loss",
+    "mean_tracking_loss",
+    "learning_rate",
+    "images_per_second",
+)
+"""Fields of each epoch's report that an audit's report shows."""
 SMALLER_SLICES = "smaller_slices"
 LEARNED_TOO_LITTLE = (
     "The network learned too little to judge labels: by its predictions any share of them may be "
@@ -70,23 +78,16 @@ def build_report(
     if test is not None:
         summary["accuracy"] |= {"test": test.accuracy, "num_test_samples": test.num_samples}
     return summary | {
-        "epochs": [_epoch_row(report) for report in state.reports],
+        "epochs": [
+            {name: getattr(report, name) for name in EPOCH_COLUMNS} for report in state.reports
+        ],
         "mixture_per_epoch": [
             {"epoch": report.epoch} | asdict(report.mixture) for report in state.reports
         ],
-        "fallbacks": summary["fallbacks"] + _training_fallbacks(state),
+        "fallbacks": summary["fallbacks"] + ([SMALLER_SLICES] if state.slice_size else []),
         "converged": bool(last and last.mixture.converged),
         "warnings": summary["warnings"] + _warnings(state, findings),
     }
-
-
-def _epoch_row(report: EpochReport) -> dict[str, Any]:
-    names = ("epoch", "train_loss", "mean_tracking_loss", "learning_rate", "images_per_second")
-    return {name: getattr(report, name) for name in names}
-
-
-def _training_fallbacks(state: TrainState) -> list[str]:
-    return [] if state.slice_size is None else [SMALLER_SLICES]
 
 
 def _warnings(state: TrainState, findings: Findings) -> list[str]:
@@ -206,8 +207,9 @@ def _per_class(
     size_C = np.bincount(label_N, minlength=num_classes)
     flagged_C = np.bincount(label_N[findings.flagged], minlength=num_classes)
     is_judged_N = ~np.isnan(findings.p_mislabeled)
-    total_C = _sum_by(label_N[is_judged_N], findings.p_mislabeled[is_judged_N], num_classes)
-    judged_C = np.bincount(label_N[is_judged_N], minlength=num_classes)
+    label_M, p_wrong_M = label_N[is_judged_N], findings.p_mislabeled[is_judged_N]
+    total_C = np.bincount(label_M, weights=p_wrong_M, minlength=num_classes)
+    judged_C = np.bincount(label_M, minlength=num_classes)
     return [
         {
             "label": name,
@@ -219,10 +221,6 @@ def _per_class(
         }
         for label, name in enumerate(class_names)
     ]
-
-
-def _sum_by(label_M: IntArray, value_M: FloatArray, num_classes: int) -> FloatArray:
-    return np.bincount(label_M, weights=value_M, minlength=num_classes).astype(np.float64)
 
 
 def _class_pairs(

@@ -103,7 +103,7 @@ def judge(
     p_mislabeled_N[size_C[label_N] < MIN_CLASS_SIZE] = np.nan
     flagged_N, sure_N = worth_a_look(p_mislabeled_N, min_yield), surely_wrong(p_mislabeled_N)
     if flagged_N.mean() > MAX_FLAGGED:
-        found = _unless_all_is_possible(found, p_mislabeled_N)
+        found = _unless_uninformative(found, p_mislabeled_N)
     if found.fallback:
         flagged_N, sure_N = np.zeros_like(flagged_N), np.zeros_like(sure_N)
     place_N = suggest(found.true_class.prob, flagged_N)
@@ -147,7 +147,7 @@ def suggest(prob_NK: FloatArray, flagged_N: BoolArray) -> IntArray:
     return np.asarray(place_N, dtype=np.int64)
 
 
-def _unless_all_is_possible(found: Hypotheses, p_mislabeled_N: FloatArray) -> Hypotheses:
+def _unless_uninformative(found: Hypotheses, p_mislabeled_N: FloatArray) -> Hypotheses:
     """Mark hypotheses as uninformative where their noise rates differ by too much."""
     low, high = noise_rate_interval(found.p_wrong[:, ~np.isnan(p_mislabeled_N)])
     if found.fallback is None and high - low > MAX_TOLD_WIDTH:

@@ -177,7 +177,9 @@ def _run_epoch(
         average=weights["average"],
         momentum=weights["momentum"],
     )
-    mixture = _fit(tracked)
+    mixture = fit_mixture(
+        tracked.mixture_losses.numpy(), kind=config.recipe().mixture_kind, mode=config.mixture_mode
+    )
     report = _report(tracked, outcome, mixture, learner, time.monotonic() - started)
     return replace(tracked, mixture=mixture, reports=(*state.reports, report))
 
@@ -287,14 +289,6 @@ def _are_finite(weights: dict[str, dict[str, Tensor]]) -> bool:
     """Tell whether all weights are finite: losses can be finite where weights are not."""
     tensors = [tensor for group in weights.values() for tensor in group.values()]
     return all(bool(t.isfinite().all()) for t in tensors if t.is_floating_point())
-
-
-def _fit(state: TrainState) -> Mixture:
-    return fit_mixture(
-        state.mixture_losses.numpy(),
-        kind=state.config.recipe().mixture_kind,
-        mode=state.config.mixture_mode,
-    )
 
 
 def _report(
