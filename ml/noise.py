@@ -111,7 +111,7 @@ class UniformOthersNoise(Noise):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AsymmetricNoise(Noise):
-    """Moves a label to the class that its own is mistaken for, with probability `rate`.
+    """Moves a label, with probability `rate`, to the class that its class is mistaken for.
 
     Classes outside of the map keep their labels, so of all samples fewer than `rate` may be wrong.
     Draws: one number a sample that decides.
@@ -197,7 +197,7 @@ class InstanceNoise(Noise):
 
     Each sample has its own probability of a wrong label, from a normal distribution of deviation
     0.1 around `rate`; each true class has a random projection (D, C) of features whose softmax
-    over the other classes says which one it is mistaken for. One thing differs: the normal is
+    over the other classes gives the wrong class. One thing differs: the normal is
     truncated at equal distances, to [0, 2 rate] or [2 rate - 1, 1], not to [0, 1]. So its mean is
     `rate`, rate 0 changes nothing, and `rate` of the samples end up wrong.
 

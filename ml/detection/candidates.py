@@ -1,4 +1,4 @@
-"""The few classes that each sample may be of, and what predictions of the label say of them.
+"""The few classes that each sample may be of, and their probabilities by a prediction.
 
 N samples, C classes, K candidates. Only a sample's most probable classes and its given one matter;
 all others are one remainder, whose probability is spread evenly over them. Cost then grows with K,

@@ -46,9 +46,9 @@ class Findings:
     loss: FloatArray
     """Cross-entropy of the given label after the last epoch, in nats."""
     signals: dict[str, FloatArray]
-    """What else was measured: those of `ml.detection.signals.SIGNALS` that are on, and `SCORES`."""
+    """Values by name: those of `ml.detection.signals.SIGNALS` that are on, and `SCORES`."""
     verdict: StrArray
-    """What kind of sample it is, one of `ml.detection.kinds.KINDS`."""
+    """Kind of the sample, one of `ml.detection.kinds.KINDS`."""
     noise_rate: float
     """Estimated share of wrong labels, 0 to 1."""
     noise_rate_interval: tuple[float, float]
@@ -59,7 +59,7 @@ class Findings:
     expected_recall: float | None
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
     fallback: str | None
-    """Why nothing could be fitted: a stable name, or None."""
+    """Stable name of the reason why nothing could be fitted, or None."""
     expected_precision_interval: tuple[float, float] = (0.0, 1.0)
     expected_recall_interval: tuple[float, float] = (0.0, 1.0)
     """95 % intervals, as that of the noise rate; everything where none is flagged."""
@@ -82,7 +82,7 @@ class Findings:
             detection: Of the same samples.
             label_N: Given labels.
             loss: Of the given labels, in nats.
-            signals: What else was measured.
+            signals: Measured values by name.
             is_copy_N: Which samples show the same picture as an earlier one.
         """
         own = {"loss", "signals", "verdict"}

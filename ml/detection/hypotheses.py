@@ -45,7 +45,7 @@ class Hypotheses:
     p_wrong: NDArray[np.float32]
     """Probability that the given label is wrong, (H, N)."""
     fallback: str | None = None
-    """Why nothing was fitted: a stable name, or None."""
+    """Stable name of the reason why nothing was fitted, or None."""
 
 
 def fit_hypotheses(candidates: Candidates, *, may_underfit: bool = False) -> Hypotheses:

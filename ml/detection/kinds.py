@@ -1,7 +1,7 @@
-"""What a sample is, besides mislabelled or clean, and what else its class may be.
+"""Kinds of samples besides mislabelled and clean, and other classes that a sample may be of.
 
 N samples, C classes, K candidates, L of them likely. Each kind has a score in [0, 1] for every
-sample, and one verdict says which kind counts. None needs a true label.
+sample; the verdict names one kind. No score needs a true label.
 """
 
 from dataclasses import dataclass, replace

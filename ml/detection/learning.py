@@ -1,4 +1,4 @@
-"""What reviewers' decisions say of the probabilities, and which decisions teach most.
+"""Correction of the probabilities by reviewers' decisions, and which samples to decide first.
 
 N samples, K points of the grid of corrections, G points of the grid of log odds, L looks.
 """
@@ -180,7 +180,7 @@ def predictive_check(correction: Correction, p_D: FloatArray, is_wrong_D: BoolAr
 
     A posterior predictive check (Gelman, Meng and Stern, 1996): the wrong labels among the D
     decided ones, in ranges of the probability, by the chi-squared distance from their number that
-    the correction expects. A small value says that no correction of the kind fits.
+    the correction expects. A small value means that no correction of this kind fits.
     """
     range_D = np.searchsorted(CHECK_EDGES, p_D)
     distance, num_compared = 0.0, 0
@@ -252,7 +252,7 @@ def _histogram(p_M: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class FirstLook:
-    """Samples in the order in which they are to be looked at."""
+    """Samples in the order of review."""
 
     index: IntArray
     """Their places, (L,), no sample twice."""
@@ -298,7 +298,7 @@ def choose_first_look(
 
 
 def _evenly(ranked_M: IntArray, num: int, rng: np.random.Generator) -> IntArray:
-    """Return different samples whose places in the ranking fill it evenly, however many."""
+    """Return `num` different samples that are spread evenly over the ranking."""
     start, chosen = rng.random(), dict[int, None]()
     step = 0
     while len(chosen) < num:

@@ -134,7 +134,7 @@ def summarise(
         losses are in nats.
     """
     num_differing = int((predicted_N != labels_N).sum())
-    # Which label of a conflict is wrong is unknown: a conflict says nothing of pairs of classes.
+    # Conflicts do not count in the class pairs: which of their labels is wrong is unknown.
     by_model_N = findings.flagged & (findings.verdict != CONFLICT)
     structure = noise_structure(
         labels_N, findings.suggested_label, by_model_N, num_classes=len(class_names)

@@ -1,4 +1,4 @@
-"""What speaks for and against each given label, and which of it may be left out.
+"""Signals for and against each given label; each signal can be switched off.
 
 N samples, D features, C classes.
 """
@@ -55,10 +55,10 @@ class Evidence:
 
 
 def check_signals(names: Collection[str]) -> None:
-    """Check that signals are known, and that labels can be judged by them.
+    """Check that all signals are known and that one of them tells the class of a sample.
 
     Raises:
-        ValueError: When one is unknown, or none is left that says which class a sample is.
+        ValueError: When a signal is unknown, or no signal tells the class of a sample.
     """
     unknown = sorted(set(names) - SIGNALS.keys())
     if unknown:

@@ -1,4 +1,4 @@
-"""Whether wrong labels come evenly from all classes, or from some pairs of them (C classes)."""
+"""Structure of the noise: wrong labels spread evenly or concentrate on class pairs (C classes)."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ def noise_structure(
     With M such pairs of samples, K of which coincide, K / M estimates Σ p² (Simpson 1949) without
     bias, p being the shares of the suggested labels; evenly spread they give q = 1 / (C - 1). The
     unevenness is (K / M - q) / (1 - q), so that few samples do not look uneven. Under an even
-    spread K has the mean M q and the variance M q (1 - q), for coincidences of uniform draws are
+    spread K has the mean M q and the variance M q (1 - q): coincidences of uniform draws are
     pairwise independent.
 
     Args:
@@ -69,8 +69,8 @@ def stands_out(count: int, *, num_flagged: int, share_of_label: float, num_class
     """Tell whether one pair of classes has more flagged samples than even noise would give it.
 
     Evenly spread, a pair's number is binomial: its given label has `share_of_label` of the samples,
-    and each of the other classes is suggested for 1 / (C - 1) of its errors. As the largest of
-    C (C - 1) pairs is looked at, the probability is multiplied by their number (Bonferroni).
+    and each of the other classes is suggested for 1 / (C - 1) of its errors. The pair is the
+    largest of C (C - 1) pairs, so the probability is multiplied by C (C - 1) (Bonferroni).
 
     Args:
         count: Flagged samples of the pair.

@@ -73,7 +73,7 @@ class Detection:
     spread: FloatArray
     """Standard deviation over the hypotheses of the probability that the label is wrong, 0 to ½."""
     fallback: str | None
-    """Why nothing could be fitted: a stable name, or None."""
+    """Stable name of the reason why nothing could be fitted, or None."""
 
 
 def judge(

@@ -37,7 +37,7 @@ class Pair(Protocol):
     """Two components of one family and their weights."""
 
     @property
-    def weight(self) -> FloatArray: ...  # noqa: D102 - the names say it
+    def weight(self) -> FloatArray: ...  # noqa: D102 - the names suffice
     @property
     def mean(self) -> FloatArray: ...  # noqa: D102 - as above
     def reordered(self, order: list[int]) -> Self: ...  # noqa: D102 - as above

@@ -108,7 +108,7 @@ def _fit_robust(histogram: LossHistogram, kind: Kind) -> Mixture:
     max_loss = TOP_MARGIN * float(histogram.losses[-1])
     groups = fit_two_groups(loss_M, count_M, scale=scale, max_loss=max_loss)
     gain += groups.log_likelihood
-    # Whether there are two groups is a question about the losses, the same for both kinds.
+    # The test for two groups uses the Beta fit for both kinds.
     best = groups.result.end
     is_noise = is_disagreed_with(np.log(loss_M), groups.points, best)
     is_divided = is_noise and shows_two_groups(groups.points, best, gain)

@@ -1,4 +1,4 @@
-"""The consistent checkpoint between two epochs: everything a later epoch depends on."""
+"""The checkpoint between two epochs: all that later epochs depend on, and its first state."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -47,8 +47,8 @@ class TrainConfig:
     ema_decay: float = 0.98
     """Per step, of the averaged weights that judge the labels; 0 judges by the newest weights."""
     mixup_alpha: float | None = None
-    """Mixes with Be(alpha, alpha). None: a hundredth of the epochs, for much mixing makes learning
-    slow, and little lets labels be learnt by heart in the end. The paper's 32 has 300 epochs."""
+    """Mixes with Be(alpha, alpha). None: alpha is a hundredth of the epochs. Much mixing slows
+    learning, little mixing lets the network memorise labels. The paper's 32 is for 300 epochs."""
     mixture_mode: MixtureMode = "robust"
     """How the noise model is fitted: as published, or with its defects cured."""
     mixture_losses: MixtureLosses = "mean"
@@ -60,7 +60,8 @@ class TrainConfig:
     """`stored`: a label is corrected towards the prediction averaged over the tracked epochs.
     `live`: towards the present network's prediction, which costs a forward pass."""
     flip: bool | None = None
-    """Mirror images left to right; None: only from 24 pixels on, for below are often glyphs."""
+    """Mirror images left to right. None: only images of 24 pixels or more; smaller ones are often
+    glyphs."""
     max_shift: float = 0.125
     """Largest shift of an image along each axis, as a share of its smaller side; 0 for none. The
     default is the published 4 pixels of 32 and 8 of 64."""

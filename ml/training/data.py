@@ -235,12 +235,12 @@ class FeatureSource:
 def make_source(
     inputs: ImageArray | FeatureArray, facts: DataFacts, config: TrainConfig, device: torch.device
 ) -> Source:
-    """Return the source of images, normalised as the facts say, or of features."""
+    """Return the source of images, normalised by the facts, or of features."""
     if facts.num_features is not None:
-        return FeatureSource(features=inputs, device=device)  # type: ignore[arg-type]  # as the facts say
+        return FeatureSource(features=inputs, device=device)  # type: ignore[arg-type]  # `facts` tell which
     size = min(facts.image_size)
     return ImageSource(
-        images=inputs,  # type: ignore[arg-type]  # as the facts say
+        images=inputs,  # type: ignore[arg-type]  # `facts` tell which
         mean=torch.tensor(facts.mean, dtype=torch.float32, device=device),
         std=torch.tensor(facts.std, dtype=torch.float32, device=device),
         device=device,

@@ -15,7 +15,7 @@ from ml.mixture import Mixture
 MAX_STORED_LOSS = 6e4
 """In nats; float16 ends a little above."""
 RECENCY = 3
-"""The k-th epoch weighs nearly as k to this power in the averages, for an early network knows
+"""The k-th epoch weighs nearly as k to this power in the averages: early networks know
 little (polynomial decay; Shamir and Zhang, ICML 2013, section 5)."""
 MIN_SHARE = 0.05
 """Smallest share of the newest epoch in the averages, which forget after about sixty epochs."""

@@ -32,7 +32,7 @@ def loss(
         w: Probability that each given label is wrong, shape (B,), in [0, 1]; methods with a
             static correction do not read it.
         delta: Weight of the sample itself in the mix, in [0, 1]; its partner has `1 - delta`.
-            Under dynamic mixing both losses weigh a half, whatever the images do.
+            Under dynamic mixing both losses weigh a half.
         temperature: Of the soft-to-hard target, above 0; other methods do not read it.
 
     Returns:

@@ -48,7 +48,7 @@ class Method:
     static_weight: float = 0.0
     """Weight of the network's own target under static correction, in [0, 1]."""
     mixture_kind: MixtureKind = "beta"
-    """Family of the noise model that says how probably a label is wrong."""
+    """Family of the noise model, which gives the probability that a label is wrong."""
     regularise: bool = False
     """Pull the batch's mean prediction to the uniform prior (paper, section 3.2)."""
 

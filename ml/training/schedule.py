@@ -36,7 +36,7 @@ class Schedule:
     def scaled(self, epochs: int) -> "Schedule":
         """Return the schedule for another length, in the same proportions.
 
-        The first epoch never uses a noise model, for there is none before its end.
+        The first epoch never uses a noise model: the first one is fitted at the end of the epoch.
         """
         share = epochs / self.epochs
 

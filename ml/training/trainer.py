@@ -44,7 +44,7 @@ class Diverged(RuntimeError):  # noqa: N818 - names what happened; callers read 
 
 
 class NotEnoughMemory(RuntimeError):  # noqa: N818 - as above
-    """Memory does not suffice, however small the slices of a batch are."""
+    """Memory does not suffice even for the smallest slices of a batch."""
 
     def __init__(self, size: int, reason: str) -> None:
         super().__init__(f"not enough memory for {size} samples at once: {reason}")
