@@ -4,6 +4,7 @@ from ml.delivered import (
     ONNX_HINT,
     DeliveredModel,
     describe_input,
+    export_model,
     load_delivered,
     write_onnx,
     write_torchscript,
@@ -13,7 +14,6 @@ from ml.detection import (
     SIGNALS,
     Correction,
     Detection,
-    Evaluation,
     Findings,
     FirstLook,
     Lookalikes,
@@ -23,8 +23,6 @@ from ml.detection import (
     choose_first_look,
     class_curves,
     detect,
-    evaluate,
-    export_model,
     find_lookalikes,
     fitted_histogram,
     mark_conflicts,
@@ -39,21 +37,26 @@ from ml.detection import (
 )
 from ml.device import useful_threads
 from ml.features import NUM_VIEWS, extract_features, num_features, trained_features
-from ml.losses import loss
-from ml.memory import is_out_of_memory
-from ml.methods import METHODS
 from ml.mixture import Mixture, fit_mixture
-from ml.networks import build_network, load_weights
+from ml.networks import build_network, load_weights, resize_images
 from ml.noise import NoisyLabels, inject_noise
-from ml.presets import LARGEST_TRAINED, PRESETS, Choice, choose_preset, make_config
-from ml.resizing import resize_images
 from ml.training import (
+    LARGEST_TRAINED,
+    METHODS,
+    PRESETS,
     BatchProgress,
+    Choice,
     Diverged,
     EpochReport,
+    Evaluation,
     NotEnoughMemory,
     TrainConfig,
     TrainState,
+    choose_preset,
+    evaluate,
+    is_out_of_memory,
+    loss,
+    make_config,
     train,
 )
 

@@ -1,12 +1,13 @@
-"""The delivered network with its preparation: stored pixels in, class probabilities out.
+"""The delivered model: weights and card, and the network with its preparation in other formats.
 
-Shapes: B batch, C classes, S side of the stored images, T side of what the network sees.
+Stored pixels in, class probabilities out. Shapes: B batch, C classes, S side of the stored images,
+T side of what the network sees.
 """
 
 import io
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,7 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from ml.networks import build_network
+from ml.features import PRETRAINED_CLASSES
+from ml.networks import build_network, put_head
+from ml.training.checkpoint import TrainState, copied, load_pretrained, network_of
 
 ONNX_HINT = "pip install 'labelaudit[onnx]'"
 INPUT_NAME, OUTPUT_NAME = "images", "probabilities"
@@ -26,7 +29,52 @@ CARD_NAME = "model.json"
 """Under this name the card lies inside a TorchScript file; in ONNX it is a property."""
 _OPSET = 17
 _EXAMPLES = 2
-"""A batch of one would be taken for a constant."""
+"""Size of the example batch: tracing would take a batch of one for a constant."""
+
+
+def export_model(
+    state: TrainState, class_names: Sequence[str]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the averaged weights and a model card.
+
+    Args:
+        state: A training after its last epoch.
+        class_names: Names of the classes, in the order of the labels.
+
+    Returns:
+        Weights by name, and a card, ready for JSON, with which plain PyTorch can rebuild the
+        network: input is `(pixels / 255 - mean) / std`, RGB, of shape (B, 3, height, width).
+
+    Raises:
+        ValueError: When the number of names is not the number of classes.
+    """
+    if len(class_names) != state.data.num_classes:
+        raise ValueError(f"{state.data.num_classes} class names needed, not {len(class_names)}")
+    weights = dict(state.average) if not state.config.frozen else _whole_weights(state)
+    card = {
+        "architecture": state.config.architecture,
+        "width": state.config.width,
+        "num_classes": state.data.num_classes,
+        "classes": list(class_names),
+        "image_size": list(state.data.image_size),
+        "mean": list(state.data.mean),
+        "std": list(state.data.std),
+        "method": state.config.method,
+        "epochs": state.epochs_done,
+        "seed": state.config.seed,
+    }
+    return weights, card
+
+
+def _whole_weights(state: TrainState) -> dict[str, Tensor]:
+    """Return the weights of the frozen network with the trained head in its place."""
+    config, facts = state.config, state.data
+    network = build_network(
+        config.architecture, PRETRAINED_CLASSES, config.width, image_size=facts.image_size
+    )
+    load_pretrained(network, config.pretrained)
+    put_head(network, network_of(state, state.average, torch.device("cpu")))
+    return copied(network.state_dict())
 
 
 class DeliveredModel(nn.Module):
@@ -57,7 +105,7 @@ class DeliveredModel(nn.Module):
 
 
 def describe_input(side: int) -> dict[str, Any]:
-    """Return what a card says of the images that the ready-made forms take.
+    """Return the part of a card on the images that the ready-made forms take.
 
     Args:
         side: Height and width of the stored images in pixels, S.
@@ -105,7 +153,7 @@ def load_delivered(card: Mapping[str, Any], weights: Mapping[str, Tensor]) -> De
 
 def write_torchscript(model: DeliveredModel, card: Mapping[str, Any], target: Path) -> None:
     """Write a file that `torch.jit.load` runs without any code of ours; the card lies inside."""
-    with _old_ways():
+    with _without_warnings():
         torch.jit.save(_traced(model), target, _extra_files={CARD_NAME: json.dumps(card)})
 
 
@@ -120,7 +168,7 @@ def write_onnx(model: DeliveredModel, card: Mapping[str, Any], target: Path) -> 
     onnx: Any = import_module("onnx")
     file = io.BytesIO()
     batch = {0: "batch"}
-    with _old_ways():
+    with _without_warnings():
         # torch's newer exporter took 10 to 24 s where this one takes 1 to 5, and wants a further
         # package (docs/decisions/0060).
         torch.onnx.export(
@@ -165,10 +213,10 @@ def _example(model: DeliveredModel) -> Tensor:
 
 
 @contextmanager
-def _old_ways() -> Iterator[None]:
-    """Say nothing of deprecation, and nothing of sizes that tracing takes for constants: they are.
+def _without_warnings() -> Iterator[None]:
+    """Hide warnings of deprecation, and of sizes that tracing takes for constants.
 
-    TorchScript is what others can run without Python; torch only no longer develops it.
+    The sizes are constants. TorchScript runs without Python; torch only no longer develops it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

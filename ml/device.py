@@ -1,4 +1,4 @@
-"""What the hardware is good at: the one place that chooses precision and memory layout."""
+"""Precision, memory layout, threads and determinism for the hardware at hand."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +9,11 @@ from torch.utils import deterministic as _deterministic_module
 
 deterministic_options: Any = _deterministic_module  # its attributes are not in the stubs
 MEMORY_FORMAT = torch.channels_last
-"""9 % faster than NCHW for a ResNet-9 in float32 on two CPU cores, and what tensor cores want."""
+"""9 % faster than NCHW for a ResNet-9 in float32 on two CPU cores, and right for tensor cores."""
 
 SHARED_SIZE = 16
-"""Images from this side on are worth a second thread: 1.3 times the images per second of a ResNet-9
-at 16 pixels on two cores, 0.9 times at 8, and a hundredth where the second core is busy."""
+"""Side in pixels from which images gain from a second thread: 1.3 times the images per second of
+a ResNet-9 at 16 pixels on two cores, 0.9 times at 8, and a hundredth with a busy second core."""
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:
@@ -32,9 +32,9 @@ def compute_dtype(device: torch.device) -> torch.dtype:
 
 
 def useful_threads(image_size: tuple[int, int]) -> int:
-    """Return how many threads a training on images of this height and width gains from.
+    """Return the number of threads that speed up a training on images of this height and width.
 
-    What a step on tiny images computes takes less time than waking a second thread.
+    A step on tiny images takes less time than waking a second thread.
     """
     return 1 if max(image_size) < SHARED_SIZE else torch.get_num_threads()
 

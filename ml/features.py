@@ -1,4 +1,4 @@
-"""What a network sees in images before its last layer (N samples, D features)."""
+"""Features: the input of a network's last layer (N samples, D features)."""
 
 from collections.abc import Callable
 
@@ -7,22 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from ml.device import MEMORY_FORMAT, autocast, deterministic
-from ml.networks import build_network, cut_head, to_input
-from ml.resizing import resized
+from ml.networks import build_network, cut_head, resized, to_input
+from ml.training.checkpoint import TrainState, load_pretrained, network_of
 from ml.training.config import TrainConfig
-from ml.training.learner import network_of
-from ml.training.slices import pass_size
-from ml.training.sources import ImageSource, make_source
-from ml.training.start import expected_input, load_pretrained
-from ml.training.state import TrainState
-from ml.training.tracking import TRACKING_BATCH
+from ml.training.data import ImageSource, expected_input, make_source
+from ml.training.memory import pass_size
+from ml.training.passes import TRACKING_BATCH
 from ml.types import FeatureArray, ImageArray
 
 NUM_VIEWS = 2
 """The image as it is, and mirrored."""
 BATCH_SIZE, CPU_BATCH_SIZE = 64, 16
-"""Images at once. On a CPU a layer's output for 64 of 192 pixels exceeds the 32 MiB up to which the
-C library keeps memory for the next batch, and every page of it faults anew."""
+"""Images in a forward pass. On a CPU a layer's output for 64 images of 192 pixels exceeds 32 MiB,
+up to which the C library reuses memory; beyond it every page faults anew."""
 PRETRAINED_CLASSES = 1000
 
 
@@ -55,10 +52,10 @@ def extract_features(
         device: Where to compute.
         out: Where to, float16, shape (N, 2, D); may be a memory map.
         on_batch: Called with the number of images done; may raise to stop.
-        start: Image to begin with, where those before it are done already.
+        start: First image to compute; the images before it are done.
 
     Raises:
-        ValueError: When the weights cannot be had, or shapes do not fit.
+        ValueError: When the weights cannot be loaded, or shapes do not fit.
     """
     if config.input_size is None or config.pretrained is None:
         raise ValueError("features need the weights and the input size of a frozen network")
@@ -85,9 +82,9 @@ def extract_features(
 def trained_features(
     state: TrainState, images_NHWC: ImageArray, *, device: torch.device
 ) -> FeatureArray:
-    """Return what the averaged network of a training sees in images.
+    """Return the features of images by the averaged network of a training.
 
-    The mean over an image and its mirror image, where the training mirrors.
+    The features are the mean over an image and its mirror image where the training mirrors.
 
     Args:
         state: A training of a whole network, usually after its last epoch.

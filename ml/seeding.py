@@ -1,4 +1,4 @@
-"""Randomness as a function of position: nothing here carries state from one draw to the next.
+"""Randomness as a function of position: no state passes from one draw to the next.
 
 Every stream is named and addressed by (seed, epoch, batch), so a resumed run draws exactly what an
 uninterrupted one would have drawn.

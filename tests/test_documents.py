@@ -7,10 +7,10 @@ import pytest
 
 from app.core.settings import Settings
 from ml.detection.candidates import MAX_CANDIDATES
-from ml.detection.flags import MIN_YIELD, SURE_ABOVE
 from ml.detection.hypotheses import TEMPERATURES
 from ml.detection.neighbours import NUM_NEIGHBOURS
 from ml.detection.signals import NEIGHBOUR_WEIGHT, UNSEEN_WEIGHT
+from ml.detection.verdict import MIN_YIELD, SURE_ABOVE
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -12,8 +12,7 @@ import ml
 from app.core.durable import write_json
 from app.models import CONFLICT
 from ml.detection.hypotheses import UNINFORMATIVE
-from ml.detection.intervals import MIN_WRONG, UNKNOWN
-from ml.detection.verdict import MAX_TOLD_WIDTH
+from ml.detection.verdict import MAX_TOLD_WIDTH, MIN_WRONG, UNKNOWN
 from worker.child import read_spec, telling_full_disk
 from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
 

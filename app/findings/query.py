@@ -8,7 +8,7 @@ from app.models import CONFLICT, minus_posterior
 
 SURE_ABOVE = 0.9
 """Probability above which a label that is worth a look is surely wrong: that of
-`ml.detection.flags`, which the API must not load."""
+`ml.detection.verdict`, which the API must not load."""
 
 
 def is_sure(p_mislabeled: float | None, *, flagged: bool) -> bool:

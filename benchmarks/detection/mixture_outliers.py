@@ -19,12 +19,10 @@ import numpy as np
 import ml
 from benchmarks.harness import RESULTS, facts, keep
 from benchmarks.quality import f1, roc_auc
-from ml.mixture.beta import BetaPair
-from ml.mixture.em import run_em
+from ml.mixture.em import BetaPair, run_em
 from ml.mixture.fit import fit_mixture
 from ml.mixture.model import BetaMixture
-from ml.mixture.normalise import MedianRatio, PublishedRange
-from ml.mixture.points import Points
+from ml.mixture.points import MedianRatio, Points, PublishedRange
 from ml.mixture.robust import LINEAR_STARTS, RATIO_STARTS
 from ml.types import BoolArray, FloatArray, IntArray
 

@@ -18,7 +18,7 @@ import ml
 from benchmarks.detection.cases import draw_digits, out_of_fold
 from benchmarks.detection.ways import flags_of
 from benchmarks.quality import Interval, f1, holds
-from ml.detection.intervals import UNKNOWN
+from ml.detection.verdict import UNKNOWN
 from ml.noise import AsymmetricNoise, UniformOthersNoise
 from ml.types import BoolArray, FloatArray, IntArray
 

@@ -19,9 +19,9 @@ from benchmarks.images import NUM_CLASSES, Pictures, cifar10, fashion_mnist
 from benchmarks.training.plain_loop import PlainLoop
 from ml.device import deterministic
 from ml.noise import inject_noise, parse_noise
-from ml.training.learner import network_of
-from ml.training.sources import make_source
-from ml.training.tracking import num_tracking_batches, predict
+from ml.training.checkpoint import network_of
+from ml.training.data import make_source
+from ml.training.passes import num_tracking_batches, predict
 from ml.types import BoolArray, FloatArray, ImageArray, IntArray
 
 NUM_FOLDS = 5

@@ -1,33 +1,32 @@
 """From predictions to findings, accuracy and a report."""
 
 from ml.detection.conflicts import Pictures, mark_conflicts
-from ml.detection.curves import class_curves
 from ml.detection.detect import detect
-from ml.detection.evaluate import Evaluation, evaluate
-from ml.detection.export import export_model
-from ml.detection.findings import Findings, score
-from ml.detection.first_look import FirstLook, choose_first_look
-from ml.detection.flags import surely_wrong, worth_a_look
+from ml.detection.findings import Findings, pin, score
 from ml.detection.learning import (
     Correction,
+    FirstLook,
     WrongCount,
+    choose_first_look,
     predictive_check,
     recalibrate,
 )
-from ml.detection.lookalikes import NOBODY, Lookalikes, find_lookalikes
-from ml.detection.pinning import pin
-from ml.detection.report import build_report
+from ml.detection.neighbours import NOBODY, Lookalikes, find_lookalikes
+from ml.detection.report import (
+    build_report,
+    class_curves,
+    fitted_histogram,
+    summarise,
+    warn_of_report,
+)
 from ml.detection.signals import SIGNALS
-from ml.detection.summary import fitted_histogram, summarise
-from ml.detection.verdict import Detection
-from ml.detection.warnings import warn_of_report
+from ml.detection.verdict import Detection, surely_wrong, worth_a_look
 
 __all__ = [
     "NOBODY",
     "SIGNALS",
     "Correction",
     "Detection",
-    "Evaluation",
     "Findings",
     "FirstLook",
     "Lookalikes",
@@ -37,8 +36,6 @@ __all__ = [
     "choose_first_look",
     "class_curves",
     "detect",
-    "evaluate",
-    "export_model",
     "find_lookalikes",
     "fitted_histogram",
     "mark_conflicts",

@@ -1,4 +1,4 @@
-"""One picture under several labels: at most one of them is right, whatever a network thinks.
+"""Conflicts: one picture under several labels, of which at most one is right.
 
 That is a fact, not an estimate: it needs no probability, no threshold and no training. N of the M
 samples of a data set were judged; samples show the very same picture where its number is the same.
@@ -12,8 +12,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ml.detection.findings import Findings
-from ml.detection.kinds import CONFLICT
-from ml.detection.likely import LikelyClasses
+from ml.detection.kinds import CONFLICT, LikelyClasses
 from ml.types import BoolArray, IntArray
 
 Labels: TypeAlias = Mapping[int, Counter[int]]
@@ -35,9 +34,9 @@ class Pictures:
 def mark_conflicts(findings: Findings, pictures: Pictures, verified_N: BoolArray) -> Findings:
     """Return findings in which pictures with several labels come first, group by group.
 
-    Their samples are flagged, also where nothing else speaks against the label. Another label of
-    the picture is suggested: the most frequent one, of equally frequent ones the most probable.
-    Probabilities and rates stay what they are: those of the model.
+    All samples of these pictures but the verified ones are flagged, whatever their probability.
+    Another label of the picture is suggested: the most frequent one, of equally frequent ones the
+    most probable. Probabilities and rates stay what they are: those of the model.
 
     Args:
         findings: Verdicts on N samples.

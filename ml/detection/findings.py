@@ -1,17 +1,20 @@
-"""Which given labels are wrong, how sure that is, and what they should be."""
+"""Which given labels are wrong, with which probability, and which labels are suggested."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.detection.kinds import choose_verdicts, hardness
-from ml.detection.likely import LikelyClasses
+from ml.detection.kinds import LikelyClasses, choose_verdicts, hardness
 from ml.detection.signals import SIGNALS, gather
-from ml.detection.verdict import Detection, judge
-from ml.training.state import TrainState
+from ml.detection.verdict import UNKNOWN, Detection, judge, rank_by
+from ml.training.checkpoint import TrainState
 from ml.types import BoolArray, FloatArray, IntArray, StrArray
+
+UNPINNED = "p_unpinned"
+"""Signal: the probability of being wrong before the label was pinned."""
+
 
 SCORES = {
     "off_topic": "how evenly the prediction spreads over the classes, 0 to 1",
@@ -20,8 +23,8 @@ SCORES = {
     "duplicate": "how much nearer the most similar sample is than the next nine, as cosines",
     "spread": "how far the hypotheses differ on p_mislabeled, as a standard deviation, 0 to ½",
 }
-"""How strongly each kind of `ml.detection.kinds` applies, and how little predictions decide; `hard`
-needs the signal `disagreement`, `duplicate` the signal `neighbour_agreement`."""
+"""Score of each kind of `ml.detection.kinds`, and the spread over the hypotheses; `hard` needs the
+signal `disagreement`, `duplicate` the signal `neighbour_agreement`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,9 +46,9 @@ class Findings:
     loss: FloatArray
     """Cross-entropy of the given label after the last epoch, in nats."""
     signals: dict[str, FloatArray]
-    """What else was measured: those of `ml.detection.signals.SIGNALS` that are on, and `SCORES`."""
+    """Values by name: those of `ml.detection.signals.SIGNALS` that are on, and `SCORES`."""
     verdict: StrArray
-    """What kind of sample it is, one of `ml.detection.kinds.KINDS`."""
+    """Kind of the sample, one of `ml.detection.kinds.KINDS`."""
     noise_rate: float
     """Estimated share of wrong labels, 0 to 1."""
     noise_rate_interval: tuple[float, float]
@@ -56,12 +59,12 @@ class Findings:
     expected_recall: float | None
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
     fallback: str | None
-    """Why nothing could be fitted: a stable name, or None."""
+    """Stable name of the reason why nothing could be fitted, or None."""
     expected_precision_interval: tuple[float, float] = (0.0, 1.0)
     expected_recall_interval: tuple[float, float] = (0.0, 1.0)
     """95 % intervals, as that of the noise rate; everything where none is flagged."""
     likely: LikelyClasses | None = None
-    """What else each sample may be; None where nothing was predicted."""
+    """Other classes that each sample may be of; None without predictions."""
 
     @classmethod
     def of(
@@ -79,7 +82,7 @@ class Findings:
             detection: Of the same samples.
             label_N: Given labels.
             loss: Of the given labels, in nats.
-            signals: What else was measured.
+            signals: Measured values by name.
             is_copy_N: Which samples show the same picture as an earlier one.
         """
         own = {"loss", "signals", "verdict"}
@@ -116,8 +119,8 @@ def score(
     Args:
         state: A training after its last epoch.
         labels_N: Given labels the training used, shape (N,), integers in [0, C).
-        features_ND: What a network sees in each sample, shape (N, D). The labels of the most
-            similar samples then count beside the prediction.
+        features_ND: Features of each sample, shape (N, D). With features, the labels of the most
+            similar samples count beside the prediction.
         is_copy_N: Which samples show the same picture as an earlier one, shape (N,).
         signals: Names of those that are on; the others neither weigh in nor are in the findings.
 
@@ -138,3 +141,40 @@ def score(
         measured["hard"] = hardness(measured["disagreement"], detection.p_mislabeled)
     loss_N = state.history.last_loss.double().numpy()
     return Findings.of(detection, label_N, loss=loss_N, signals=measured, is_copy_N=is_copy_N)
+
+
+def pin(findings: Findings, labels_N: IntArray, verified_N: BoolArray) -> Findings:
+    """Return findings in which verified labels have probability 0 and no flag.
+
+    Rates are those of the labels as they are now: a verified label counts as right. The findings do
+    not hold the hypotheses' probabilities, so the quality of the remaining flags has no interval.
+
+    Args:
+        findings: Verdicts on N labels.
+        labels_N: Those labels, shape (N,): where verified, the decided ones.
+        verified_N: Which were verified, shape (N,).
+    """
+    if not verified_N.any():
+        return findings
+    p_N = np.where(verified_N, 0.0, findings.p_mislabeled)
+    flagged_N = findings.flagged & ~verified_N
+    num_judged = int((~np.isnan(p_N)).sum())
+    num_expected, num_found = float(np.nansum(p_N)), float(p_N[flagged_N].sum())
+    open_share = 1.0 - float(verified_N.sum()) / max(num_judged, 1)
+    low, high = findings.noise_rate_interval
+    return replace(
+        findings,
+        p_mislabeled=p_N,
+        suggested_label=np.where(verified_N, labels_N, findings.suggested_label),
+        suggested_confidence=np.where(verified_N, 1.0, findings.suggested_confidence),
+        flagged=flagged_N,
+        sure=findings.sure & ~verified_N,
+        rank=rank_by(p_N),
+        signals=findings.signals | {UNPINNED: np.nan_to_num(findings.p_mislabeled)},
+        noise_rate=num_expected / max(num_judged, 1),
+        noise_rate_interval=(low * open_share, high * open_share),
+        expected_precision=num_found / int(flagged_N.sum()) if flagged_N.any() else None,
+        expected_precision_interval=UNKNOWN,
+        expected_recall=num_found / num_expected if num_expected > 0.0 else None,
+        expected_recall_interval=UNKNOWN,
+    )

@@ -1,11 +1,12 @@
-"""One unknown, and the hypotheses on it: whose is the doubt, the network's or the annotators'?
+"""Hypotheses on how much doubt is the network's own and how much is the annotators'.
 
 N samples, K candidates, H hypotheses. On a hard image the network is unsure, and people err, too.
 Predictions alone cannot tell how much of the doubt is the network's own. A hypothesis h is a
-temperature T of the prior of the true class (T = 1: all doubt is the network's; T near 0: none, so
-that every disagreement is a wrong label) and a family of noise transition matrices. Of a network
-that may have learned too little a second thing is unknown: whether its flat predictions repeat the
-noise that it learned, so that they are to be deconvolved, or show that it is weak.
+temperature T of the prior of the true class and a family of noise transition matrices. T = 1: all
+doubt is the network's. T near 0: no doubt is the network's, so that every disagreement is a wrong
+label. Where a network may have learned too little, half of the hypotheses deconvolve its flat
+predictions, as repeating learned noise; the other half take the predictions as those of a weak
+network.
 """
 
 from collections.abc import Iterator
@@ -15,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from ml.detection.candidates import Candidates, calibrate
-from ml.detection.deconvolution import deconvolve
+from ml.detection.candidates import Candidates, calibrate, deconvolve
 from ml.detection.transition import EvenNoise, StructuredNoise, TrueClass
 from ml.types import FloatArray, IntArray
 
@@ -25,18 +25,18 @@ TEMPERATURES = np.linspace(1.0, 0.25, 12) ** 2
 log T (convention). Colder than 1 / 16 the posteriors hardly change. Weights are equal: likelihoods
 of the confident subset were not better on data sets of people's errors (docs/decisions/0011)."""
 FITTING_TEMPERATURE = 0.25
-"""T at which anchors and noise matrix are looked for: near the geometric middle of the grid."""
+"""T at which anchors and noise matrix are fitted: near the geometric middle of the grid."""
 NUM_ROUNDS = 6
-"""Anchors and posterior of the true class need each other; six rounds settle both."""
+"""Rounds of fitting anchors and posterior of the true class in turn; six settle both."""
 FALLBACK_NOISE = 0.2
-"""Even noise that is assumed where nothing can be fitted (convention): it only ranks."""
+"""Even noise that is assumed where nothing can be fitted (convention); it only ranks samples."""
 UNINFORMATIVE = "uninformative_predictions"
-"""The fallback where nothing is stated."""
+"""Fallback: no rate and no quality is stated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Hypotheses:
-    """What each hypothesis says of N labels; all hypotheses have the same prior weight, 1 / H."""
+    """Probabilities of N labels under each hypothesis; each has the prior weight 1 / H."""
 
     prediction: Candidates
     """Calibrated prediction of the given label."""
@@ -45,11 +45,11 @@ class Hypotheses:
     p_wrong: NDArray[np.float32]
     """Probability that the given label is wrong, (H, N)."""
     fallback: str | None = None
-    """Why nothing was fitted: a stable name, or None."""
+    """Stable name of the reason why nothing was fitted, or None."""
 
 
 def fit_hypotheses(candidates: Candidates, *, may_underfit: bool = False) -> Hypotheses:
-    """Return what every hypothesis says, without any true label.
+    """Return the probabilities under every hypothesis, without any true label.
 
     For each h: the deconvolved prediction to the power 1 / T is the prior of the true class, a
     noise matrix fitted to the given labels by EM the likelihood; Bayes' rule gives p_h(i), the
@@ -112,9 +112,8 @@ def _most_probable(prediction: Candidates) -> TrueClass:
 def _is_informative(mean_log_likelihood: float, prediction: Candidates) -> bool:
     """Tell whether predictions explain the given labels better than the class sizes do.
 
-    By twice what BIC asks for as many parameters as there are classes less one.
-
-    Where they do not, the most likely noise matrix calls nearly every label wrong.
+    The gain must exceed twice the BIC penalty of C - 1 parameters. Predictions with a smaller gain
+    have a most likely noise matrix that calls nearly every label wrong.
     """
     label_N: IntArray = prediction.label[:, 0]
     share_C = np.bincount(label_N, minlength=prediction.num_classes) / len(label_N)
@@ -125,9 +124,9 @@ def _is_informative(mean_log_likelihood: float, prediction: Candidates) -> bool:
 
 
 def _unfitted(candidates: Candidates) -> Hypotheses:
-    """Return what ranks by the loss, but leaves each given label more probable than not.
+    """Return a posterior that ranks by the loss and leaves each given label more probable than not.
 
-    The noise is taken for even, the predictions are half believed.
+    It assumes even noise, and mixes the predictions half and half with an even spread.
     """
     other = FALLBACK_NOISE / max(candidates.num_classes - 1, 1)
     believed_NK = (candidates.prob + 1.0 / candidates.num_classes) / 2.0 * other

@@ -1,17 +1,29 @@
-"""What a sample is, besides mislabelled or clean (N samples, C classes).
+"""Kinds of samples besides mislabelled and clean, and other classes that a sample may be of.
 
-Each kind has a score in [0, 1] for every sample, and one verdict says which kind counts. None needs
-a true label.
+N samples, C classes, K candidates, L of them likely. Each kind has a score in [0, 1] for every
+sample; the verdict names one kind. No score needs a true label.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.detection.candidates import Candidates
 from ml.detection.transition import TrueClass
 from ml.types import BoolArray, FloatArray, IntArray, StrArray
 
+OFF_TOPIC_ABOVE = 0.75
+AMBIGUOUS_ABOVE = 0.5
+NUM_DEVIATIONS = 4.0
+"""Deviations above the median from which a score stands out: a weak network is unsure of all
+samples."""
+HARD_ABOVE = 0.5
+"""Share of the epochs that predicted another class."""
+MIN_CLASSES = 3
+"""With two classes, a picture of neither class looks like both."""
+_NORMAL_MAD = 1.4826
+NUM_LIKELY = 6
 CONFLICT = "conflict"
 KINDS = {
     CONFLICT: "the same picture has another label too: at least one of them is wrong",
@@ -23,24 +35,15 @@ KINDS = {
     "hard": "most epochs took it for another class, but the label is probably right",
     "clean": "nothing speaks against the label",
 }
-"""The verdicts; where several apply, the first one counts, which `ml.detection.conflicts` gives."""
-OFF_TOPIC_ABOVE = 0.75
-AMBIGUOUS_ABOVE = 0.5
-NUM_DEVIATIONS = 4.0
-"""How far above the median a score must be: a weak network is unsure of everything."""
-HARD_ABOVE = 0.5
-"""Share of the epochs."""
-MIN_CLASSES = 3
-"""Between two classes, what is like neither looks like both."""
-_NORMAL_MAD = 1.4826
+"""The verdicts; where several apply, the first one counts. `mark_conflicts` gives `conflict`."""
 
 
 def kind_scores(prediction: Candidates, true_class: TrueClass) -> dict[str, FloatArray]:
     """Return the scores that predictions give.
 
-    Off-topic is how evenly the prediction spreads over the classes; ambiguous is that and how
-    unsure the class is still when the given label is known (geometric mean). Both are entropies by
-    that of an even spread.
+    Off-topic is the entropy of the prediction. Ambiguous is the geometric mean of the entropy of
+    the prediction and the entropy of the posterior, which knows the given label. Entropies are
+    divided by the entropy of an even spread.
 
     Args:
         prediction: Calibrated prediction of N samples.
@@ -62,7 +65,7 @@ def choose_verdicts(
     """Return one of `KINDS` for each sample.
 
     Args:
-        scores: What `kind_scores` says, and `disagreement`: the share of the epochs that predicted
+        scores: Results of `kind_scores`, and `disagreement`: the share of the epochs that predicted
             another class, where something was trained.
         p_mislabeled_N: NaN where there is not enough to judge.
         flagged_N: Which labels are worth a look.
@@ -83,7 +86,7 @@ def choose_verdicts(
 
 
 def hardness(disagreement_N: FloatArray, p_mislabeled_N: FloatArray) -> FloatArray:
-    """Return how far epochs disagreed with a label that is right after all, 0 to 1."""
+    """Return the share of disagreeing epochs times the probability that the label is right."""
     return np.asarray(disagreement_N * (1.0 - np.nan_to_num(p_mislabeled_N)), dtype=np.float64)
 
 
@@ -91,3 +94,35 @@ def _stands_out(score_N: FloatArray, least: float) -> BoolArray:
     median = float(np.median(score_N))
     deviation = _NORMAL_MAD * float(np.median(np.abs(score_N - median)))
     return np.asarray(score_N > max(least, median + NUM_DEVIATIONS * deviation), dtype=np.bool_)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LikelyClasses:
+    """Classes beside the suggested one, by falling probability; arrays of shape (N, L)."""
+
+    label: NDArray[np.int32]
+    probability: NDArray[np.float32]
+    """0 to 1; of the same distribution as the suggestion's confidence."""
+
+
+def likely_classes(
+    label_NK: IntArray, prob_NK: FloatArray, suggested_N: IntArray, num: int = NUM_LIKELY
+) -> LikelyClasses:
+    """Return the most probable candidates other than the suggested one.
+
+    Args:
+        label_NK: Candidate classes.
+        prob_NK: Their posterior probabilities.
+        suggested_N: Which of the candidates is suggested, from 0 to K - 1.
+        num: How many; where there are fewer other candidates, L is less.
+    """
+    other_NK = prob_NK.copy()
+    other_NK[np.arange(len(other_NK)), suggested_N] = -1.0
+    num_kept = min(num, label_NK.shape[1] - 1)
+    place_NL = np.argsort(-other_NK, axis=1, kind="stable")[:, :num_kept]
+    return LikelyClasses(
+        label=np.take_along_axis(label_NK, place_NL, axis=1).astype(np.int32),
+        probability=np.clip(np.take_along_axis(prob_NK, place_NL, axis=1), 0.0, 1.0).astype(
+            np.float32
+        ),
+    )

@@ -1,6 +1,6 @@
-"""What reviewers' decisions say of the probabilities, and of the wrong labels that are left.
+"""Correction of the probabilities by reviewers' decisions, and which samples to decide first.
 
-N samples, K points of the grid of corrections, G points of the grid of log odds.
+N samples, K points of the grid of corrections, G points of the grid of log odds, L looks.
 """
 
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ import numpy as np
 from scipy.special import expit, log_expit, logit, ndtr
 from scipy.stats import chi2
 
-from ml.detection.intervals import UNKNOWN, Interval
-from ml.types import BoolArray, FloatArray
+from ml.detection.verdict import UNKNOWN, Interval
+from ml.types import BoolArray, FloatArray, IntArray
 
 MEAN_OFFSET, MEAN_SLOPE = 0.0, 0.75
 OFFSET_DEVIATION, SLOPE_DEVIATION = 1.0, 0.4
-"""Gaussian prior of the correction logit p' = a + b logit p. An audit errs in no known direction,
-so a is 0 on average; the other three are rounded from data sets whose true labels are known
-(`benchmarks.detection.learning`)."""
+"""Gaussian prior of the correction logit p' = a + b logit p. The mean of a is 0, since an audit
+errs in no known direction; the other three numbers are rounded from data sets whose true labels are
+known (`benchmarks.detection.learning`)."""
 INTERVAL_HOLDS = 0.99
 """Probability that an audit's own interval of the noise rate holds the truth: it did on 12 of 12
 data sets and in .994 of 500 draws of small ones (docs/results)."""
 MAX_EFFECTIVE = 60
-"""Decisions count as no more than these: two parameters are never exactly right, and more certainty
-than that was false on data sets whose true labels are known (`benchmarks.detection.learning`)."""
+"""Decisions count as no more than this number: two parameters are never exactly right, and more
+certainty was wrong on data sets whose true labels are known (`benchmarks.detection.learning`)."""
 MIN_P, MAX_P = 0.005, 0.99
-"""Beyond these the probability of an audit says nothing more; the lower one is `MIN_TOLD`."""
+"""Probabilities of an audit are clipped to this range; the lower end is `MIN_TOLD`."""
 NUM_POINTS = 100
 """Of the grid of log odds: about ten to a unit."""
 NUM_OFFSETS, NUM_SLOPES = 41, 31
@@ -41,9 +41,14 @@ MIN_WEIGHT = 1e-6
 CHECK_EDGES = (0.1, 0.25, 0.5, 0.9)
 """Probabilities between which decisions are compared with what was expected (convention)."""
 MIN_VARIANCE = 0.25
-"""A range with less expected variance has too few decisions to be compared (convention)."""
-
+"""Ranges with less expected variance are not compared: they have too few decisions (convention)."""
 GRID_ODDS: FloatArray = np.linspace(float(logit(MIN_P)), float(logit(MAX_P)), NUM_POINTS)
+NUM_LOOKS = 200
+"""L: the first thirty are asked for; the rest is for reviewers who go on."""
+SPREAD_POWER = 2
+"""Chance of a sample in the half of largest spread: as the variance over the hypotheses."""
+GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+"""Steps of this length, from any start, fill [0, 1) evenly (Kronecker's sequence)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +62,7 @@ class WrongCount:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurvePoint:
-    """What reviewing the `num` next samples, worst first, is expected to bring."""
+    """Wrong labels that a review of the `num` next samples, worst first, finds and leaves."""
 
     num: int
     found: WrongCount
@@ -66,7 +71,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Correction:
-    """A correction of log odds, a + b logit p, with the doubt that decisions leave of it."""
+    """The posterior of a correction of log odds, a + b logit p."""
 
     weight: FloatArray
     """Posterior probability of each correction, (K,)."""
@@ -90,7 +95,7 @@ class Correction:
         return self._count(_histogram(p_M))
 
     def review_curve(self, p_left: FloatArray, nums: Sequence[int]) -> list[CurvePoint]:
-        """Return what the next samples would bring, for each number of them; ends with all.
+        """Return wrong labels found and left for each number of samples; the last number is all.
 
         Args:
             p_left: An audit's probabilities of the samples that are left, shape (M,), without NaN.
@@ -129,9 +134,9 @@ def recalibrate(
 
     The posterior of (a, b) in logit p' = a + b logit p (Platt, 1999) under a Gaussian prior, summed
     over a grid: equal decisions give equal results. The audit's interval of the noise rate is
-    evidence, too: the prior is scaled so that the rate lies in it with the probability
-    `INTERVAL_HOLDS`; decisions that contradict it leave it behind. Reviewers may choose by p which
-    samples they decide: given p, that says nothing about the label.
+    evidence, too: the prior is scaled so that the rate lies in the interval with the probability
+    `INTERVAL_HOLDS`; decisions outweigh the interval where they contradict it. Reviewers may choose
+    samples by p: given p, the choice is independent of the label.
 
     Args:
         p_mislabeled: An audit's probabilities of N labels of being wrong, shape (N,); NaN is not
@@ -175,7 +180,7 @@ def predictive_check(correction: Correction, p_D: FloatArray, is_wrong_D: BoolAr
 
     A posterior predictive check (Gelman, Meng and Stern, 1996): the wrong labels among the D
     decided ones, in ranges of the probability, by the chi-squared distance from their number that
-    the correction expects. A small value says that no correction of the kind fits.
+    the correction expects. A small value means that no correction of this kind fits.
     """
     range_D = np.searchsorted(CHECK_EDGES, p_D)
     distance, num_compared = 0.0, 0
@@ -206,7 +211,7 @@ def _grid() -> tuple[FloatArray, FloatArray]:
 
 
 def _log_belief(log_prior_K: FloatArray, rate_K: FloatArray, interval: Interval) -> FloatArray:
-    """Return by how much the prior is scaled, as a logarithm, inside and outside an interval."""
+    """Return the logarithm of the factor of the prior, inside and outside an interval."""
     is_inside_K = (rate_K >= interval[0]) & (rate_K <= interval[1])
     inside = float(np.exp(log_prior_K[is_inside_K]).sum())
     if is_inside_K.all() or not is_inside_K.any():
@@ -243,3 +248,61 @@ def _histogram(p_M: FloatArray) -> FloatArray:
     """Return how many probabilities lie nearest to each point of the grid, (G,)."""
     nearest_M = np.rint(_place(p_M)).astype(np.int64)
     return np.bincount(nearest_M, minlength=NUM_POINTS).astype(np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FirstLook:
+    """Samples in the order of review."""
+
+    index: IntArray
+    """Their places, (L,), no sample twice."""
+    by_chance: BoolArray
+    """Which of them chance alone chose, (L,): every second one."""
+
+
+def choose_first_look(
+    p_mislabeled_N: FloatArray,
+    spread_N: FloatArray,
+    may_choose_N: BoolArray,
+    rng: np.random.Generator,
+    *,
+    num: int = NUM_LOOKS,
+) -> FirstLook:
+    """Return samples by chance and samples on which the hypotheses differ, in turn.
+
+    Decisions on samples that the model chose correct the probabilities fastest, those on samples
+    that chance chose tell whether the correction holds for all. The chance half is spread evenly
+    over the ranking: each of its samples is equally likely to be any, by itself. The others are
+    drawn with chances as the variance of their p over the hypotheses, without replacement
+    (Efraimidis and Spirakis, 2006).
+
+    Args:
+        p_mislabeled_N: Probabilities of being wrong; NaN is never chosen.
+        spread_N: Standard deviation of p over the hypotheses.
+        may_choose_N: Which samples may be chosen: those that nobody has verified.
+        rng: Randomness.
+        num: How many at most.
+    """
+    candidate_M = np.flatnonzero(may_choose_N & ~np.isnan(p_mislabeled_N))
+    num = min(num, len(candidate_M))
+    ranked_M = candidate_M[np.argsort(-p_mislabeled_N[candidate_M], kind="stable")]
+    chance = _evenly(ranked_M, (num + 1) // 2, rng)
+    others_M = np.setdiff1d(candidate_M, chance, assume_unique=True)
+    weight_M = np.maximum(spread_N[others_M], 1e-6) ** SPREAD_POWER
+    key_M = rng.exponential(size=len(others_M)) / weight_M
+    spread = others_M[np.argsort(key_M, kind="stable")[: num // 2]]
+    by_chance_L = np.arange(num) % 2 == 0
+    index_L = np.empty(num, dtype=np.int64)
+    index_L[by_chance_L], index_L[~by_chance_L] = chance, spread
+    return FirstLook(index=index_L, by_chance=by_chance_L)
+
+
+def _evenly(ranked_M: IntArray, num: int, rng: np.random.Generator) -> IntArray:
+    """Return `num` different samples that are spread evenly over the ranking."""
+    start, chosen = rng.random(), dict[int, None]()
+    step = 0
+    while len(chosen) < num:
+        place = (start + step * GOLDEN) % 1.0
+        chosen[int(place * len(ranked_M))] = None
+        step += 1
+    return ranked_M[np.fromiter(chosen, dtype=np.int64, count=num)]

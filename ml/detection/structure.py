@@ -1,4 +1,4 @@
-"""Whether wrong labels come evenly from all classes, or from some pairs of them (C classes)."""
+"""Structure of the noise: wrong labels spread evenly or concentrate on class pairs (C classes)."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from scipy.stats import binom
 from ml.types import BoolArray, FloatArray, IntArray
 
 MIN_FLAGGED = 30
-"""Convention: about fewer, nothing is said."""
+"""Flagged samples below which no structure is stated (convention)."""
 STRUCTURED_ABOVE = 0.25
 """Unevenness from which noise is called structured: half of each label's errors are one other
 class's, and 0.5² = 0.25."""
 NUM_DEVIATIONS = 4.0
 """Standard deviations by which coincidences must exceed what even noise gives (convention)."""
 MAX_CHANCE = 0.01
-"""Probability at which a pair of classes is still taken for chance (convention)."""
+"""Probability from which a pair of classes counts as chance (convention)."""
 LARGE_PAIR_SHARE = 0.25
 MIN_PAIR_COUNT = 10
 """A pair is mentioned from this share of the flagged samples on, and from this number on."""
@@ -40,7 +40,7 @@ def noise_structure(
     With M such pairs of samples, K of which coincide, K / M estimates Σ p² (Simpson 1949) without
     bias, p being the shares of the suggested labels; evenly spread they give q = 1 / (C - 1). The
     unevenness is (K / M - q) / (1 - q), so that few samples do not look uneven. Under an even
-    spread K has the mean M q and the variance M q (1 - q), for coincidences of uniform draws are
+    spread K has the mean M q and the variance M q (1 - q): coincidences of uniform draws are
     pairwise independent.
 
     Args:
@@ -69,8 +69,8 @@ def stands_out(count: int, *, num_flagged: int, share_of_label: float, num_class
     """Tell whether one pair of classes has more flagged samples than even noise would give it.
 
     Evenly spread, a pair's number is binomial: its given label has `share_of_label` of the samples,
-    and each of the other classes is suggested for 1 / (C - 1) of its errors. As the largest of
-    C (C - 1) pairs is looked at, the probability is multiplied by their number (Bonferroni).
+    and each of the other classes is suggested for 1 / (C - 1) of its errors. The pair is the
+    largest of C (C - 1) pairs, so the probability is multiplied by C (C - 1) (Bonferroni).
 
     Args:
         count: Flagged samples of the pair.

@@ -14,13 +14,14 @@ from ml.detection.candidates import Candidates
 from ml.types import FloatArray
 
 STRENGTHS = np.geomspace(1.0, 1e5, 21)
-"""Imagined samples of each class, among which the likeliest Dirichlet prior is looked for."""
+"""Strengths of the Dirichlet prior that are tried, as imagined samples of each class."""
 MIN_NOISE = 1e-4
-"""Labels without an error in sight may hold one in ten thousand (convention)."""
+"""Smallest noise rate: labels without any visible error may hold one in ten thousand
+(convention)."""
 START_NOISE = 0.1
 """Noise rate from which EM starts (convention)."""
 NUM_STEPS = 6
-"""Of EM, for a new prior; more change no posterior by .01."""
+"""Steps of EM for a new prior; more steps change no posterior by .01."""
 MIN_LIKELIHOOD = 1e-300
 
 
@@ -53,17 +54,17 @@ class EvenNoise:
             right_N = prior.prob[:, 0] * (1.0 - noise)
             wrong_N = (1.0 - prior.prob[:, 0]) * noise / other
             share_N = wrong_N / np.maximum(right_N + wrong_N, MIN_LIKELIHOOD)
-            noise = _held(float(share_N.mean()))
+            noise = _clipped(float(share_N.mean()))
         weight_NK = np.full_like(prior.prob, noise / other)
         weight_NK[:, 0] = 1.0 - noise
         return _normalised(prior.prob * weight_NK, prior.rest * noise / other)
 
 
 class StructuredNoise:
-    """The structured matrix, fitted by EM to the classes that get mistaken for each other."""
+    """The structured matrix: EM fits how often each class is mistaken for each other one."""
 
     def __init__(self, candidates: Candidates) -> None:
-        """Number the cells that the candidates and given labels of these samples make."""
+        """Number the cells (candidate, given label) that occur in these samples."""
         num_classes = candidates.num_classes
         code_NK = candidates.label * num_classes + candidates.label[:, :1]
         self._num_classes = num_classes
@@ -77,11 +78,13 @@ class StructuredNoise:
     def fit_strength(self, true_class: TrueClass) -> None:
         """Take the Dirichlet strength under which the expected counts are likeliest.
 
-        Empirical Bayes: few counts or even noise are drawn to the even matrix much, many uneven
-        ones hardly.
+        Empirical Bayes: a strong prior for few counts or even noise, a weak prior for many uneven
+        counts.
         """
         count_L, total_C, noise = self._counts(true_class)
-        self._strength = max(STRENGTHS, key=lambda s: self._evidence(count_L, total_C, noise, s))
+        self._strength = max(
+            STRENGTHS, key=lambda s: self._log_marginal_likelihood(count_L, total_C, noise, s)
+        )
 
     def posterior(self, prior: Candidates, *, start: TrueClass) -> TrueClass:
         """Return p(true | given), proportional to prior_i(k) T[k, given_i], T being fitted by EM.
@@ -111,7 +114,7 @@ class StructuredNoise:
         return (
             count_L.astype(np.float64),
             total_C.astype(np.float64),
-            _held(float(true_class.p_wrong.mean())),
+            _clipped(float(true_class.p_wrong.mean())),
         )
 
     def _even(self, noise: float) -> FloatArray:
@@ -119,7 +122,7 @@ class StructuredNoise:
         other = noise / max(self._num_classes - 1, 1)
         return np.where(self._is_diagonal_L, 1.0 - noise, other)
 
-    def _evidence(
+    def _log_marginal_likelihood(
         self, count_L: FloatArray, total_C: FloatArray, noise: float, strength: float
     ) -> float:
         """Return the log-probability of the counts under Dirichlet priors of the rows."""
@@ -129,7 +132,7 @@ class StructuredNoise:
         return float(cells - rows)
 
 
-def _held(noise: float) -> float:
+def _clipped(noise: float) -> float:
     return min(max(noise, MIN_NOISE), 1.0 - MIN_NOISE)
 
 

@@ -1,31 +1,41 @@
-"""From predictions to a verdict for every given label (N samples, C classes)."""
+"""From predictions to a verdict for every given label, with intervals for the rates.
+
+N samples, C classes, H hypotheses.
+"""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.detection.candidates import find_candidates
-from ml.detection.flags import MIN_YIELD, surely_wrong, worth_a_look
 from ml.detection.hypotheses import UNINFORMATIVE, Hypotheses, fit_hypotheses
-from ml.detection.intervals import (
-    UNKNOWN,
-    Interval,
-    noise_rate_interval,
-    precision_interval,
-    recall_interval,
-)
-from ml.detection.kinds import kind_scores
-from ml.detection.likely import LikelyClasses, likely_classes
+from ml.detection.kinds import LikelyClasses, kind_scores, likely_classes
 from ml.types import BoolArray, FloatArray, IntArray
 
+INTERVAL_Z = 1.96
+"""Standard deviations of a 95 % interval."""
+MIN_TOLD = 0.005
+"""Lower ends below this become 0: on data whose labels are right, so many labels contradict a good
+network's surest predictions (CIFAR-10: .0025 to .005)."""
+MIN_SEEN = 0.5
+"""Smallest share of the wrong labels that predictions contradict at all. Predictions do not show
+errors that network and annotators share: on handwritten Roman numerals .52 to .56 of the errors
+were among the flagged of three networks, on other data more (docs/results)."""
+MIN_WRONG = 1e-12
+UNKNOWN = (0.0, 1.0)
+Interval = tuple[float, float]
 MIN_CLASS_SIZE = 2
 """A class with one sample has no other to compare it with."""
-
 MAX_TOLD_WIDTH = 0.5
-"""A wider interval of the noise rate says less than the constant [0, 0.5] does."""
+"""An interval of the noise rate wider than this tells less than the constant [0, 0.5]."""
 MAX_FLAGGED = 0.5
-"""More than half of all samples are no choice of what to look at where the rate is not known."""
+"""Largest share of flagged samples where the noise rate is unknown: more is no selection."""
+MIN_YIELD = 0.25
+"""Smallest probability worth a look: one of four such labels is wrong (convention, a setting)."""
+SURE_ABOVE = 0.9
+"""Probability from which a label counts as surely wrong, for decisions in bulk (convention)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -40,7 +50,7 @@ class Detection:
     suggested_confidence: FloatArray
     """Probability of the suggested class, 0 to 1."""
     flagged: BoolArray
-    """Which samples are worth a look: see `ml.detection.flags`."""
+    """Which samples are worth a look: see `worth_a_look`."""
     sure: BoolArray
     """Which labels are wrong with a probability above .9."""
     rank: IntArray
@@ -57,13 +67,13 @@ class Detection:
     """Share of the wrong that is flagged if `p_mislabeled` is right; None where none is wrong."""
     expected_recall_interval: Interval
     likely: LikelyClasses
-    """What else it may be."""
+    """Other classes that the sample may be of."""
     kind_scores: dict[str, FloatArray]
     """`off_topic` and `ambiguous`, 0 to 1: see `ml.detection.kinds`."""
     spread: FloatArray
     """Standard deviation over the hypotheses of the probability that the label is wrong, 0 to ½."""
     fallback: str | None
-    """Why nothing could be fitted: a stable name, or None."""
+    """Stable name of the reason why nothing could be fitted, or None."""
 
 
 def judge(
@@ -93,7 +103,7 @@ def judge(
     p_mislabeled_N[size_C[label_N] < MIN_CLASS_SIZE] = np.nan
     flagged_N, sure_N = worth_a_look(p_mislabeled_N, min_yield), surely_wrong(p_mislabeled_N)
     if flagged_N.mean() > MAX_FLAGGED:
-        found = _unless_all_is_possible(found, p_mislabeled_N)
+        found = _unless_uninformative(found, p_mislabeled_N)
     if found.fallback:
         flagged_N, sure_N = np.zeros_like(flagged_N), np.zeros_like(sure_N)
     place_N = suggest(found.true_class.prob, flagged_N)
@@ -137,8 +147,8 @@ def suggest(prob_NK: FloatArray, flagged_N: BoolArray) -> IntArray:
     return np.asarray(place_N, dtype=np.int64)
 
 
-def _unless_all_is_possible(found: Hypotheses, p_mislabeled_N: FloatArray) -> Hypotheses:
-    """Return hypotheses that state nothing where they contradict each other too much."""
+def _unless_uninformative(found: Hypotheses, p_mislabeled_N: FloatArray) -> Hypotheses:
+    """Mark hypotheses as uninformative where their noise rates differ by too much."""
     low, high = noise_rate_interval(found.p_wrong[:, ~np.isnan(p_mislabeled_N)])
     if found.fallback is None and high - low > MAX_TOLD_WIDTH:
         return replace(found, fallback=UNINFORMATIVE)
@@ -169,3 +179,82 @@ def _rates(found: Hypotheses, p_mislabeled_N: FloatArray, flagged_N: BoolArray) 
         recall=num_found / num_expected if is_stated and num_expected > 0.0 else None,
         recall_interval=recall_interval(p_wrong_HM, flagged_M),
     )
+
+
+def worth_a_look(p_mislabeled_N: FloatArray, min_yield: float = MIN_YIELD) -> BoolArray:
+    """Return the set of greatest expected F1 among the samples of p >= `min_yield`.
+
+    Of the k most probable, the expected number of wrong labels is the sum of their p, and their
+    F1 is near 2 Σ_top p / (k + Σ_all p) (Lewis 1995; Lipton et al. 2014). Empty where no sample has
+    `min_yield`.
+
+    Args:
+        p_mislabeled_N: Probabilities of being wrong; NaN is never worth a look.
+        min_yield: Smallest probability that is.
+    """
+    p_N = np.nan_to_num(p_mislabeled_N)
+    order_N = np.argsort(-p_N, kind="stable")
+    falling_N = p_N[order_N]
+    num_worthy = int((falling_N >= min_yield).sum())
+    is_worth_N = np.zeros(len(p_N), dtype=np.bool_)
+    if num_worthy:
+        size_K = np.arange(1, num_worthy + 1)
+        f1_K = 2.0 * np.cumsum(falling_N[:num_worthy]) / (size_K + falling_N.sum())
+        is_worth_N[order_N[: int(f1_K.argmax()) + 1]] = True
+    return is_worth_N
+
+
+def surely_wrong(p_mislabeled_N: FloatArray) -> BoolArray:
+    """Tell which labels are wrong with a probability above .9; NaN is not sure."""
+    return np.asarray(np.nan_to_num(p_mislabeled_N) > SURE_ABOVE, dtype=np.bool_)
+
+
+def noise_rate_interval(p_wrong_HM: NDArray[np.float32]) -> Interval:
+    """Return the least and the greatest noise rate of any hypothesis, with sampling error.
+
+    Hypotheses weigh the same and there are too few of them to leave out one at each end of a 95 %
+    interval; each end is that of a Wilson interval for M samples.
+    """
+    num_samples = p_wrong_HM.shape[1]
+    if num_samples == 0:
+        return UNKNOWN
+    rate_H = p_wrong_HM.mean(axis=1, dtype=np.float64)
+    low, high = _spread(rate_H, num_samples)
+    return (low if low >= MIN_TOLD else 0.0), high
+
+
+def precision_interval(p_wrong_HM: NDArray[np.float32], flagged_M: BoolArray) -> Interval:
+    """Return the interval of the share of flagged labels that is wrong; [0, 1] without a flag."""
+    num_flagged = int(flagged_M.sum())
+    if num_flagged == 0:
+        return UNKNOWN
+    return _spread(p_wrong_HM[:, flagged_M].mean(axis=1, dtype=np.float64), num_flagged)
+
+
+def recall_interval(p_wrong_HM: NDArray[np.float32], flagged_M: BoolArray) -> Interval:
+    """Return the interval of the share of wrong labels that is flagged; [0, 1] without a flag.
+
+    The upper end is 1: perhaps no other label is wrong. The lower end is the least recall of any
+    hypothesis, with sampling error, times `MIN_SEEN`.
+    """
+    if not flagged_M.any():
+        return UNKNOWN
+    wrong_H = p_wrong_HM.sum(axis=1, dtype=np.float64)
+    found_H = p_wrong_HM[:, flagged_M].sum(axis=1, dtype=np.float64)
+    recall_H = found_H / np.maximum(wrong_H, MIN_WRONG)
+    low, _ = _spread(recall_H, max(1.0, float(wrong_H.mean())))
+    return MIN_SEEN * low, 1.0
+
+
+def wilson(rate: float, num_samples: float) -> Interval:
+    """Return the 95 % Wilson score interval of a proportion (Wilson 1927)."""
+    z2 = INTERVAL_Z**2 / num_samples
+    centre = (rate + z2 / 2.0) / (1.0 + z2)
+    half = np.sqrt(z2 * (rate * (1.0 - rate) + z2 / 4.0)) / (1.0 + z2)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def _spread(rate_H: NDArray[np.float64], num_samples: float) -> Interval:
+    low, _ = wilson(float(np.clip(rate_H.min(), 0.0, 1.0)), num_samples)
+    _, high = wilson(float(np.clip(rate_H.max(), 0.0, 1.0)), num_samples)
+    return low, high

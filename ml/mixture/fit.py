@@ -6,14 +6,14 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ml.mixture.beta import BetaPair
-from ml.mixture.em import EmResult, Expectation, run_em
-from ml.mixture.gaussian import GaussianPair
-from ml.mixture.interval import noise_rate_interval
+from ml.mixture.em import BetaPair, EmResult, Expectation, GaussianPair, run_em
 from ml.mixture.model import BetaMixture, GaussianMixture, Mixture, Mode
-from ml.mixture.normalise import TOP_MARGIN, MedianRatio, Normalisation, PublishedRange
 from ml.mixture.points import (
+    TOP_MARGIN,
     LossHistogram,
+    MedianRatio,
+    Normalisation,
+    PublishedRange,
     binned,
     count_losses,
     weighted_median,
@@ -23,9 +23,11 @@ from ml.mixture.published import (
     fit_published_gaussian,
     published_range,
 )
-from ml.mixture.robust import HALVES, fit_two_groups
-from ml.mixture.selection import (
+from ml.mixture.robust import (
+    HALVES,
+    fit_two_groups,
     is_disagreed_with,
+    noise_rate_interval,
     shows_two_groups,
     single_group_log_likelihood,
 )
@@ -39,11 +41,11 @@ ONE_COMPONENT = "one_component"
 DEGENERATE = "degenerate_fit"
 MIN_SAMPLES = 10
 MIN_SCALE = 1e-3
-"""In nats. Where more than half of the losses are smaller, their differences are rounding."""
+"""In nats. Differences between losses below this are rounding."""
 MIN_SPREAD = 1e-6
 DOUBTED = 0.05
-"""How far two groups are believed where one explains the losses as well (convention): two that
-overlap are the normal case of labels that people got wrong, so the posterior stays above 0."""
+"""Probability of two groups where one group explains the losses as well (convention). It is above 0
+since the losses of labels that people got wrong overlap with those of right labels."""
 CLEAN_ONLY = np.array([1.0, 0.0])
 FLAT: dict[Kind, BetaPair | GaussianPair] = {
     "beta": BetaPair(np.ones(2), np.ones(2), HALVES),
@@ -63,7 +65,7 @@ def fit_mixture(losses: ArrayLike, *, kind: Kind = "beta", mode: Mode = "robust"
         mode: `faithful` reproduces the published recipe: the 5th to 95th percentile, ten EM
             iterations on moments (for `gaussian`: plain EM on the same values). `robust` keeps
             every loss in the fit, maximises the likelihood, keeps the posterior monotone, and
-            hardly believes two components where one explains the losses as well.
+            weighs two components by .05 where one explains the losses as well.
 
     Returns:
         The mixture; its `fallback` names what was done where no two-component fit was possible:
@@ -93,7 +95,7 @@ def _fit_faithful(loss_N: NDArray[np.floating], histogram: LossHistogram, kind: 
     result = fit_published_beta(points) if kind == "beta" else fit_published_gaussian(points)
     if result is None:
         return _undivided(histogram, kind, "faithful", fallback=DEGENERATE)
-    # Moments do not maximise the likelihood, so its curvature says nothing about their error.
+    # Moments do not maximise the likelihood: its curvature is not the error of the moments.
     return _mixture(result, span, interval=UNKNOWN)
 
 
@@ -106,7 +108,7 @@ def _fit_robust(histogram: LossHistogram, kind: Kind) -> Mixture:
     max_loss = TOP_MARGIN * float(histogram.losses[-1])
     groups = fit_two_groups(loss_M, count_M, scale=scale, max_loss=max_loss)
     gain += groups.log_likelihood
-    # Whether there are two groups is a question about the losses, the same for both kinds.
+    # The test for two groups uses the Beta fit for both kinds.
     best = groups.result.end
     is_noise = is_disagreed_with(np.log(loss_M), groups.points, best)
     is_divided = is_noise and shows_two_groups(groups.points, best, gain)

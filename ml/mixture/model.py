@@ -9,11 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 from typing_extensions import override
 
-from ml.mixture.beta import BetaPair
-from ml.mixture.em import Pair
-from ml.mixture.gaussian import GaussianPair
-from ml.mixture.normalise import LinearRange, MedianRatio, Normalisation, PublishedRange
-from ml.mixture.points import Points
+from ml.mixture.em import BetaPair, GaussianPair, Pair
+from ml.mixture.points import LinearRange, MedianRatio, Normalisation, Points, PublishedRange
 from ml.types import FloatArray
 
 NUM_CELLS = 100
@@ -35,9 +32,8 @@ class Mixture(ABC):
     noise_rate: float
     """Estimated share of samples of the noisy component, 0 to 1."""
     noise_rate_interval: TwoFloats
-    """95 % interval of `noise_rate`: sampling error under the model, and on both sides the expected
-    share of samples that are of the other component, for where components overlap the losses do not
-    tell whose they are."""
+    """95 % interval of `noise_rate`: sampling error under the model, widened on both sides by the
+    expected share of samples that are assigned to the other component."""
     converged: bool
     num_iterations: int
     log_likelihood: float
@@ -45,7 +41,7 @@ class Mixture(ABC):
     fallback: str | None
     """Why no two-component fit was used: a stable name, or None."""
     p_two_groups: float = 1.0
-    """How far two components are believed rather than one, 0 to 1: a factor of the posterior."""
+    """Probability of two components rather than one, 0 to 1: a factor of the posterior."""
     mode: Mode
     """`robust` (the posterior never falls as the loss rises) or `faithful` (as published)."""
 

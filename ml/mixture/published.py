@@ -3,12 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.mixture import gaussian
-from ml.mixture.beta import BetaPair, log_density
-from ml.mixture.em import EmResult, em_step, expect
-from ml.mixture.gaussian import GaussianPair
-from ml.mixture.normalise import PublishedRange
-from ml.mixture.points import Points
+from ml.mixture.em import BetaPair, EmResult, GaussianPair, em_step, expect, log_density, moments
+from ml.mixture.points import Points, PublishedRange
 from ml.types import FloatArray
 
 NUM_ITERATIONS = 10
@@ -46,7 +42,7 @@ def moments_step(points: Points, pair: BetaPair) -> BetaPair:
     joint_KN = np.exp(log_density(points, pair.alpha, pair.beta)) * pair.weight[:, None]
     floored_KN = np.maximum(joint_KN, RESPONSIBILITY_FLOOR)
     responsibility_KN = floored_KN / floored_KN.sum(axis=0)
-    mean_K, variance_K = gaussian.moments(points, responsibility_KN)
+    mean_K, variance_K = moments(points, responsibility_KN)
     alpha_K = mean_K * (mean_K * (1.0 - mean_K) / variance_K - 1.0)
     beta_K = alpha_K * (1.0 - mean_K) / mean_K
     return BetaPair(alpha_K, beta_K, responsibility_KN.mean(axis=1))

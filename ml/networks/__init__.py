@@ -2,10 +2,14 @@
 
 from ml.networks.build import ARCHITECTURES, build_network, check_architecture
 from ml.networks.head import Standardise, cut_head, linear_head, put_head
-from ml.networks.inputs import to_input
-from ml.networks.packaged import INSTALL_HINT, PACKAGED_INPUT, load_packaged_weights
-from ml.networks.packaged import MODULE as PACKAGED_MODULE
-from ml.networks.weights import load_weights
+from ml.networks.inputs import resize_images, resized, to_input
+from ml.networks.weights import (
+    INSTALL_HINT,
+    PACKAGED_INPUT,
+    PACKAGED_MODULE,
+    load_packaged_weights,
+    load_weights,
+)
 
 __all__ = [
     "ARCHITECTURES",
@@ -20,5 +24,7 @@ __all__ = [
     "load_packaged_weights",
     "load_weights",
     "put_head",
+    "resize_images",
+    "resized",
     "to_input",
 ]

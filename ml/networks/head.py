@@ -22,7 +22,7 @@ class Standardise(nn.Module):
 
 
 class Head(nn.Sequential):
-    """A head computes in float32, whatever is saved elsewhere: rounded logits tie in rank."""
+    """A head that computes in float32 under any autocast: rounded logits would tie in rank."""
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def linear_head(num_features: int, num_classes: int) -> Head:
 
 
 def cut_head(network: nn.Module) -> tuple[nn.Linear, int]:
-    """Make a network return what its last linear layer is given; return that layer and D.
+    """Make a network return the input of its last linear layer; return the layer and D.
 
     Raises:
         ValueError: When the network has no linear layer.
@@ -53,7 +53,7 @@ def cut_head(network: nn.Module) -> tuple[nn.Linear, int]:
 
 
 def put_head(network: nn.Module, head: nn.Module) -> None:
-    """Give a network, as its last linear layer, a trained `linear_head` in one piece.
+    """Replace a network's last linear layer by a trained `linear_head`, joined into one layer.
 
     Raises:
         ValueError: When the network has no linear layer, or one of other features.

@@ -1,10 +1,11 @@
-"""What a training is told; the defaults are the `standard` preset."""
+"""Options of a training; the defaults are those of the `standard` preset."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from importlib.util import find_spec
+from typing import Any, Literal, NamedTuple, get_args
 
-from ml.methods import Method, get_method
-from ml.networks import check_architecture
+from ml.networks import INSTALL_HINT, PACKAGED_MODULE, check_architecture
+from ml.training.methods import Method, get_method
 from ml.training.schedule import Schedule, nominal_schedule
 
 MixtureMode = Literal["robust", "faithful"]
@@ -46,20 +47,21 @@ class TrainConfig:
     ema_decay: float = 0.98
     """Per step, of the averaged weights that judge the labels; 0 judges by the newest weights."""
     mixup_alpha: float | None = None
-    """Mixes with Be(alpha, alpha). None: a hundredth of the epochs, for much mixing makes learning
-    slow, and little lets labels be learnt by heart in the end. The paper's 32 has 300 epochs."""
+    """Mixes with Be(alpha, alpha). None: alpha is a hundredth of the epochs. Much mixing slows
+    learning, little mixing lets the network memorise labels. The paper's 32 is for 300 epochs."""
     mixture_mode: MixtureMode = "robust"
     """How the noise model is fitted: as published, or with its defects cured."""
     mixture_losses: MixtureLosses = "mean"
-    """Of which losses: averaged over the epochs, or those of the last one."""
+    """Losses that the noise model is fitted to: averaged over the epochs, or of the last epoch."""
     weights: Weights = "stored"
-    """Whether a label is corrected by its probability after the last epoch, or by the one that the
-    present network gives it with the last epoch's noise model."""
+    """`stored`: a label is corrected by its probability after the last epoch. `live`: by the
+    probability that the last epoch's noise model gives the present network's loss."""
     targets: Targets = "stored"
-    """Towards what a label is corrected: the prediction averaged over the tracked epochs, or the
-    present network's, which costs a forward pass."""
+    """`stored`: a label is corrected towards the prediction averaged over the tracked epochs.
+    `live`: towards the present network's prediction, which costs a forward pass."""
     flip: bool | None = None
-    """Mirror images left to right; None: only from 24 pixels on, for below are often glyphs."""
+    """Mirror images left to right. None: only images of 24 pixels or more; smaller ones are often
+    glyphs."""
     max_shift: float = 0.125
     """Largest shift of an image along each axis, as a share of its smaller side; 0 for none. The
     default is the published 4 pixels of 32 and 8 of 64."""
@@ -85,7 +87,7 @@ class TrainConfig:
         return self.epochs / 100.0 if self.mixup_alpha is None else self.mixup_alpha
 
     def recipe(self) -> Method:
-        """Return what `method` names."""
+        """Return the method that `method` names."""
         return get_method(self.method)
 
     def plan(self) -> Schedule:
@@ -113,3 +115,81 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("mixup_alpha", 1e-3, 1e6),
     ("max_shift", 0.0, 0.5),
 )
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {
+        "architecture": "efficientnet-lite0",
+        "pretrained": "packaged",
+        "frozen": True,
+        "input_size": 192,
+        "epochs": 25,
+        "learning_rate": 0.01,
+        "mixup_alpha": 1.0,
+    },
+    "standard": {},
+    "paper": {
+        "architecture": "preact-resnet18",
+        "width": 64,
+        "schedule": "paper",
+        "batch_size": 128,
+        "learning_rate": 0.1,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+        "ema_decay": 0.0,
+        "mixup_alpha": 32.0,
+        "mixture_losses": "last",
+        "targets": "live",
+        "flip": True,
+        "crop_border": "black",
+    },
+}
+"""Options of each preset that differ from the defaults of `TrainConfig`.
+
+`quick` trains a linear head on the features of a frozen network: minutes on two cores.
+
+`paper` is the published setting of CIFAR-10, CIFAR-100 and TinyImageNet alike. It keeps our
+cures: a noise model that is robust, and bootstrap targets from one pass in evaluation mode.
+`mixture_mode="faithful"` and `weights="live"` are what the published code does there.
+"""
+LARGEST_TRAINED = 64
+"""Side in pixels above which images are made smaller for a network that is trained as a whole."""
+SMALLEST_PRETRAINED = 24
+"""Side in pixels below which images show a network that was trained on photos too little."""
+
+
+class Choice(NamedTuple):
+    """A preset, and the reason for choosing it."""
+
+    preset: str
+    reason: str
+
+
+def choose_preset(image_size: tuple[int, int]) -> Choice:
+    """Return the preset that `auto` stands for, for images of this height and width.
+
+    The same on every device: a GPU makes training a whole network faster, not the data set larger.
+    """
+    if min(image_size) < SMALLEST_PRETRAINED:
+        return Choice("standard", "the images are too small for a network trained on photos")
+    if find_spec(PACKAGED_MODULE) is None:
+        return Choice("standard", f"no pretrained weights are installed ({INSTALL_HINT})")
+    return Choice("quick", "features of a pretrained network judge few images best")
+
+
+def make_config(preset: str = "standard", **options: Any) -> TrainConfig:
+    """Return a preset's training options, with some replaced.
+
+    Args:
+        preset: Name of the preset.
+        **options: Fields of `TrainConfig`; `epochs` is the schedule's own length if not given.
+
+    Raises:
+        ValueError: On an unknown preset or an option's invalid value.
+        TypeError: On an unknown option.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
+    fields = PRESETS[preset] | options
+    if "epochs" not in fields:
+        method = get_method(fields.get("method", "m-dyr-h"))
+        fields["epochs"] = nominal_schedule(fields.get("schedule", "standard"), method).epochs
+    return TrainConfig(**fields)

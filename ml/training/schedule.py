@@ -1,4 +1,4 @@
-"""When what happens in a training: schedules as data, which keep their shape at any length."""
+"""Schedules of a training as data; a schedule keeps its shape at any length."""
 
 import math
 from dataclasses import dataclass, replace
@@ -6,18 +6,18 @@ from typing import Literal
 
 import numpy as np
 
-from ml.losses import MIN_TEMPERATURE
-from ml.methods import Method, Mixing
+from ml.training.losses import MIN_TEMPERATURE
+from ml.training.methods import Method, Mixing
 
 WARM_UP = 0.15
-"""Share of the steps in which a cosine schedule lets the learning rate rise."""
+"""Share of the steps in which the learning rate of a cosine schedule rises."""
 DROP = 0.1
 """Factor of the learning rate at each drop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schedule:
-    """When what happens, in epochs counted from 1."""
+    """Epochs, counted from 1, in which the parts of a training begin."""
 
     epochs: int
     """Nominal length, to which the other numbers refer."""
@@ -36,7 +36,7 @@ class Schedule:
     def scaled(self, epochs: int) -> "Schedule":
         """Return the schedule for another length, in the same proportions.
 
-        The first epoch never uses a noise model, for there is none before its end.
+        The first epoch never uses a noise model: the first one is fitted at the end of the epoch.
         """
         share = epochs / self.epochs
 
@@ -54,7 +54,7 @@ class Schedule:
         )
 
     def method_at(self, method: Method, epoch: int) -> Method:
-        """Return what of a method is trained in an epoch."""
+        """Return the part of a method that is trained in an epoch."""
         if method.mixing is not Mixing.DYNAMIC:
             return method if epoch >= self.bootstrap_from else method.warm_up()
         if epoch >= self.dynamic_bootstrap_from:
@@ -113,7 +113,7 @@ PAPER_PLAIN = Schedule(
     dynamic_bootstrap_from=31,
     hardening_epochs=1,
 )
-"""The published schedule of methods that do not."""
+"""The published schedule of methods that do not mix images."""
 SCHEDULES = ("standard", "paper")
 
 

@@ -21,7 +21,7 @@ import yaml
 from PIL import Image
 
 from labelaudit import Client
-from ml.mixture.interval import INTERVAL_Z
+from ml.mixture.robust import INTERVAL_Z
 from tests.support.archives import write_tiny_zip
 from tests.support.processes import run_to_end
 from tests.support.service import Service

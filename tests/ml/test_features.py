@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 import ml
 from ml.features import CPU_BATCH_SIZE, PRETRAINED_CLASSES
 from ml.networks import build_network, cut_head, linear_head, put_head
-from ml.resizing import resized
+from ml.networks.inputs import resized
 from ml.types import FeatureArray, ImageArray
 from tests.ml.support import colour_images, noisy_run, run_training, with_wrong_labels
 

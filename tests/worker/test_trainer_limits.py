@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from ml.training import learner as learner_module
+from ml.training import step as step_module
+from ml.training.checkpoint import network_of
 from tests.support.tiny import CLASSES, SIZE, plant_errors, tiny_images
 from worker import trainer
 from worker.checkpoints import load_checkpoint
@@ -41,7 +42,6 @@ def run_trainer(
         "images": str(tmp_path / "images.u8"), "image_size": SIZE, "classes": CLASSES,
         "content_hash": "c" * 64, "options": options, "out_dir": str(folder), "checkpoint": None,
     }  # fmt: skip
-    make_network = learner_module.network_of
 
     def run(limit: int) -> list[dict[str, Any]]:
         def check(_network: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -49,11 +49,11 @@ def run_trainer(
                 raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to …")
 
         def limited(*arguments: Any) -> nn.Module:
-            network = make_network(*arguments)
+            network = network_of(*arguments)
             network.register_forward_pre_hook(check)
             return network
 
-        monkeypatch.setattr(learner_module, "network_of", limited)
+        monkeypatch.setattr(step_module, "network_of", limited)
         monkeypatch.setattr(trainer, "read_spec", lambda: spec)
         monkeypatch.setattr(trainer, "StopRequest", _NeverStopped)
         monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -13,8 +13,8 @@ import numpy as np
 
 import ml
 from app.core.durable import write_json
-from ml.detection.warnings import MANY_WRONG
-from ml.training.progress import MixtureSummary, loss_histogram
+from ml.detection.report import MANY_WRONG
+from ml.training.history import MixtureSummary, loss_histogram
 from worker.evidence_files import Judged, write_evidence
 from worker.files.names import listed
 from worker.results import write_findings

@@ -1,20 +1,25 @@
+"""Detection from predictions: outcomes, refusals, laws that hold for any predictions."""
+
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import f1_score
 
 from ml.detection.detect import detect
 from ml.detection.verdict import judge
-from ml.types import FloatArray
-from tests.ml.detection.predictions import (
-    Predictions,
-    even_noise,
-    noisy_predictions,
-    uneven_noise,
-)
+from ml.types import FloatArray, IntArray
+from tests.ml.detection.predictions import Predictions, even_noise, noisy_predictions, uneven_noise
 from tests.ml.support import golden
 
 MATRICES = {"even": even_noise(4, 0.3), "uneven": uneven_noise(), "little": even_noise(4, 0.05)}
+GOOD = [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]
+LABELS = [0, 1, 1]
+SEEDS = st.integers(0, 2**32 - 1)
+TOLERANCE = 1e-6
 
 
 class TestVerdicts:
@@ -170,7 +175,7 @@ def test_chunks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     case = noisy_predictions(uneven_noise(), num_samples=300)
     feature_ND: FloatArray = case.prob[:, :2]
     whole = detect(case.prob, case.given, feature_ND).p_mislabeled
-    monkeypatch.setattr("ml.detection.deconvolution.CHUNK_ENTRIES", 40)
+    monkeypatch.setattr("ml.detection.candidates.DECONVOLVED_ENTRIES", 40)
     monkeypatch.setattr("ml.detection.neighbours.MAX_SIMILARITIES", 2000)
     np.testing.assert_allclose(
         detect(case.prob, case.given, feature_ND).p_mislabeled, whole, atol=1e-9
@@ -186,3 +191,127 @@ def many_classes(num_samples: int, num_classes: int) -> Predictions:
     moved_N = (true_N + rng.integers(1, num_classes, num_samples)) % num_classes
     given_N = np.where(rng.random(num_samples) < 0.1, moved_N, true_N)
     return Predictions(softmax(logit_NC, axis=1), given_N, true_N)
+
+
+@pytest.mark.parametrize(
+    ("pred_probs", "reason"),
+    [
+        ([0.5, 0.5], r"shape \(samples, classes\).*\(2,\)"),
+        (np.zeros((0, 2)), "at least one sample"),
+        ([[1.0], [1.0], [1.0]], "two classes"),
+        ([[0.9, 0.1], [0.2, float("nan")], [0.5, 0.5]], r"row 1 is not finite: \[0.2, nan\]"),
+        ([[0.9, 0.1], [0.2, 0.8], [float("inf"), 0.5]], "row 2 is not finite"),
+        ([[0.9, 0.1], [1.2, -0.2], [1.1, -0.1]], "row 1 has a negative probability.*2 such rows"),
+        ([[0.9, 0.1], [0.2, 0.8], [0.5, 0.6]], r"row 2 sums to 1.1, 0.1 more than 1 \(1 such"),
+        ([[0.9, 0.1], [0.2, 0.5], [0.5, 0.6]], r"row 1 sums to 0.7, 0.3 less than 1 \(2 such"),
+        (np.array(GOOD, dtype=object), "real numbers, not of object"),
+        ([[0.9, 0.1], [1.0], [0.5, 0.5]], "rectangular"),
+        ([["a", "b"]] * 3, "real numbers"),
+        (np.array(GOOD, dtype=complex), "real numbers"),
+    ],
+)
+def test_wrong_probabilities_are_refused_with_row_and_reason(pred_probs: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^pred_probs.*{reason}"):
+        detect(pred_probs, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("given_label", "reason"),
+    [
+        ([0, 1], r"shape \(3,\).*not \(2,\)"),
+        ([[0], [1], [1]], r"not \(3, 1\)"),
+        ([0, 1, 2], "row 2 is 2, outside 0 to 1"),
+        ([0, -1, 7], r"row 1 is -1, outside 0 to 1 \(2 such rows of 3\)"),
+        ([0.0, 1.0, 1.0], "integers, not float64"),
+        ([0, None, 1], "not of object"),
+        (["cat", "dog", "dog"], "not of <U3"),
+        ([True, False, True], "not of bool"),
+    ],
+)
+def test_wrong_labels_are_refused_with_row_and_reason(given_label: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^given_label.*{reason}"):
+        detect(GOOD, given_label)
+
+
+@pytest.mark.parametrize(
+    ("features", "reason"),
+    [
+        ([[1.0], [2.0]], r"\(3, dimensions\), not \(2, 1\)"),
+        ([1.0, 2.0, 3.0], r"not \(3,\)"),
+        (np.zeros((3, 0)), r"not \(3, 0\)"),
+        ([[1.0], [float("nan")], [2.0]], "row 1 is not finite"),
+        ([[1.0], [2.0], [1e300]], r"row 2 is not finite: \[1e\+300\]"),
+    ],
+)
+def test_wrong_features_are_refused_with_row_and_reason(features: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^features.*{reason}"):
+        detect(GOOD, LABELS, features)
+
+
+def test_long_rows_are_cut_in_the_message() -> None:
+    with pytest.raises(ValueError, match="…"):
+        detect(np.full((1, 50), -1.0), [0])
+
+
+@st.composite
+def any_predictions(draw: st.DrawFn) -> tuple[FloatArray, IntArray]:
+    """Return predictions of any temperature and labels that agree with them more or less."""
+    rng = np.random.default_rng(draw(SEEDS))
+    num_samples, num_classes = draw(st.integers(1, 120)), draw(st.integers(2, 6))
+    prob_NC = rng.dirichlet(np.full(num_classes, draw(st.floats(0.02, 20.0))), num_samples)
+    is_agreed_N = rng.random(num_samples) < draw(st.floats(0.0, 1.0))
+    any_N = rng.integers(0, num_classes, num_samples)
+    return prob_NC, np.where(is_agreed_N, prob_NC.argmax(axis=1), any_N)
+
+
+@st.composite
+def network_predictions(draw: st.DrawFn) -> Predictions:
+    """Return predictions of a network that learnt evenly noisy labels."""
+    matrix_CC = even_noise(draw(st.integers(2, 5)), draw(st.floats(0.0, 0.4)))
+    return noisy_predictions(matrix_CC, num_samples=400, seed=draw(SEEDS))
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_predictions())
+def test_any_predictions_give_probabilities(case: tuple[FloatArray, IntArray]) -> None:
+    found = detect(*case)
+    p_M = found.p_mislabeled[~np.isnan(found.p_mislabeled)]
+    assert np.all((p_M >= 0.0) & (p_M <= 1.0))
+    assert np.all((found.suggested_confidence >= 0.0) & (found.suggested_confidence <= 1.0))
+    low, high = found.noise_rate_interval
+    assert 0.0 <= low <= found.noise_rate + TOLERANCE
+    assert found.noise_rate - TOLERANCE <= high <= 1.0
+    assert sorted(found.rank.tolist()) == list(range(1, len(found.rank) + 1))
+
+
+@settings(max_examples=20, deadline=None)
+@given(network_predictions(), SEEDS)
+def test_the_order_of_the_samples_does_not_matter(case: Predictions, seed: int) -> None:
+    order_N = np.random.default_rng(seed).permutation(len(case.given))
+    found, moved = detect(case.prob, case.given), detect(case.prob[order_N], case.given[order_N])
+    np.testing.assert_allclose(moved.p_mislabeled, found.p_mislabeled[order_N], atol=TOLERANCE)
+    np.testing.assert_array_equal(moved.suggested_label, found.suggested_label[order_N])
+
+
+@settings(max_examples=20, deadline=None)
+@given(network_predictions(), SEEDS)
+def test_the_numbers_of_the_classes_do_not_matter(case: Predictions, seed: int) -> None:
+    new_C = np.random.default_rng(seed).permutation(case.prob.shape[1])
+    found = detect(case.prob, case.given)
+    moved = detect(case.prob[:, np.argsort(new_C)], new_C[case.given])
+    np.testing.assert_allclose(moved.p_mislabeled, found.p_mislabeled, atol=TOLERANCE)
+    np.testing.assert_array_equal(moved.suggested_label, new_C[found.suggested_label])
+
+
+@settings(max_examples=20, deadline=None)
+@given(network_predictions(), st.integers(0, 399), st.floats(0.0, 1.0))
+def test_more_confidence_in_another_class_never_clears_a_label(
+    case: Predictions, sample: int, share: float
+) -> None:
+    before = detect(case.prob, case.given).p_mislabeled[sample]
+    other = (case.given[sample] + 1) % case.prob.shape[1]
+    prob_NC = case.prob.copy()
+    prob_NC[sample] *= 1.0 - share
+    prob_NC[sample, other] += share
+    # The one sample also moves what is typical of all, by its share of them.
+    assert detect(prob_NC, case.given).p_mislabeled[sample] >= before - 0.02

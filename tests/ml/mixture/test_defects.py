@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import ml
-from ml.mixture.beta import BetaPair
-from ml.mixture.em import em_step, expect
+from ml.mixture.em import BetaPair, em_step, expect
 from ml.mixture.points import binned, count_losses, weighted_median
 from ml.mixture.published import moments_step, published_range
 from tests.ml.mixture.samples import CLEAN_SHAPES, GOLDEN_CASES, clean_losses, few_far, recipe

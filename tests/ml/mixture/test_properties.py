@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import ml
-from ml.mixture.beta import BetaPair
-from ml.mixture.em import em_step, expect, newton_step
-from ml.mixture.gaussian import GaussianPair
+from ml.mixture.em import BetaPair, GaussianPair, em_step, expect, newton_step
 from ml.mixture.points import ratio_points
 from ml.types import FloatArray
 

@@ -10,11 +10,10 @@ from sklearn.metrics import roc_auc_score
 
 import ml
 from ml.mixture import mixture_from_dict
-from ml.mixture.beta import BetaPair
+from ml.mixture.em import BetaPair
 from ml.mixture.fit import Kind
 from ml.mixture.model import Mode
-from ml.mixture.normalise import TOP_MARGIN
-from ml.mixture.points import count_losses, weighted_median
+from ml.mixture.points import TOP_MARGIN, count_losses, weighted_median
 from ml.mixture.robust import fit_two_groups
 from ml.types import FloatArray
 from tests.ml.mixture.samples import (

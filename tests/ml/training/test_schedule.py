@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml.methods import METHODS, Correction, Method, Mixing, get_method
+from ml.training.methods import METHODS, Correction, Method, Mixing, get_method
 from ml.training.schedule import (
     PAPER_MIXING,
     PAPER_PLAIN,
