@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from app.core.bulk import batches
 from app.datasets.intake_repository import IntakeRepository
-from app.jobs.lease_repository import LeaseRepository
 from app.models import Dataset
 from app.reviews.carry_repository import CarryRepository
 from worker.errors import ChildFailedError
@@ -78,11 +77,9 @@ class Earlier:
         steps: dict[int, int] = {}
         with self._context.database.read() as reading:
             for batch in batches(self._carry(reading).in_force(), _DECISIONS_AT_ONCE):
-                with self._context.database.unit_of_work() as session:
-                    LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+                with lease.transaction() as session:
                     self._carry(session).add(batch, steps, labels)
-        with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+        with lease.transaction() as session:
             self._carry(session).finish()
 
     @property

@@ -81,7 +81,7 @@ class ExportStage(Stage):
         result = json.loads((folder / "result.json").read_text())
         publisher = Publisher(self._context, lease)
         artifact = publisher.store(folder / result["name"], "export", result["media_type"])
-        with self._context.database.unit_of_work() as session:
+        with lease.transaction() as session:
             publisher.finish(session, [artifact])
 
     def _exports(self, session: Session) -> ExportRepository:

@@ -70,13 +70,13 @@ class IngestStage(Stage):
         summary = json.loads((folder / "summary.json").read_text())
         self._context.require_room(summary["num_samples"])
         blobs = self._context.blobs
-        blobs.take_in(blobs.inbox(folder), lambda: self._renew(lease))  # before any row
+        blobs.take_in(blobs.inbox(folder), lease.prolong)  # before any row
         self._write_rows(folder, lease)
         self._earlier.carry_decisions(lease, summary["classes"])
         size = summary["image_size"]
         cache = self._context.files.image_cache(self._attempt.dataset_id, size)
         publish_file(folder / cache.name, cache)
-        with self._context.database.unit_of_work() as session:
+        with lease.transaction() as session:
             self._intake(session).set_state(
                 DatasetState.READY,
                 ingest_report={key: summary[key] for key in _REPORTED},
@@ -96,17 +96,11 @@ class IngestStage(Stage):
         """Keep the list of rejected files: it says what is wrong with the upload."""
         if not (folder / _REJECTED).exists():
             return
-        with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+        with lease.transaction() as session:
             self._intake(session).clear()
         num_rejected = self._write_rejected(folder, lease)
-        with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+        with lease.transaction() as session:
             self._intake(session).set_state(DatasetState.PENDING, num_rejected=num_rejected)
-
-    def _renew(self, lease: Lease) -> None:
-        with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
 
     def _pass_on(self, leases: LeaseRepository, lease: Lease) -> None:
         """Finish the job, or leave the training to the workers of the other queue."""
@@ -117,13 +111,11 @@ class IngestStage(Stage):
 
     def _write_rows(self, folder: Path, lease: Lease) -> None:
         """Add samples and rejected files in short transactions, each of them fenced."""
-        with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).enter(lease.fence, "store")
+        with lease.transaction(stage="store") as session:
             self._intake(session).clear()
         first = 0
         for batch in batches(_lines(folder / "samples.jsonl"), _ROWS_AT_ONCE):
-            with self._context.database.unit_of_work() as session:
-                LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+            with lease.transaction() as session:
                 intake = self._intake(session)
                 intake.add_samples(batch, first_position=first)
                 intake.add_blobs(_blob_sizes(batch))
@@ -134,8 +126,7 @@ class IngestStage(Stage):
         """Add the rejected files; return how many they are."""
         num_written = 0
         for batch in batches(_lines(folder / _REJECTED), _ROWS_AT_ONCE):
-            with self._context.database.unit_of_work() as session:
-                LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+            with lease.transaction() as session:
                 self._intake(session).add_rejected(batch)
             num_written += len(batch)
         return num_written

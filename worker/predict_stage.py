@@ -57,7 +57,7 @@ class PredictStage(Stage):
     def publish(self, folder: Path, lease: Lease) -> None:
         publisher = Publisher(self._context, lease)
         answer = publisher.store(folder / ANSWER, ARTIFACT, "application/json")
-        with self._context.database.unit_of_work() as session:
+        with lease.transaction() as session:
             publisher.finish(session, [answer])
 
     def _model(self, job_id: UUID) -> dict[str, Artifact]:

@@ -26,18 +26,15 @@ class Publisher:
         self._context = context
         self._attempt = context.attempt
         self._lease = lease
-        with context.database.unit_of_work() as session:
-            LeaseRepository(session).enter(lease.fence, "publish")
+        with lease.transaction(stage="publish") as session:
             self.version = self._results(session).stage(attempt=lease.fence.attempt)
 
     def add_findings(self, batches: Iterable[Columns]) -> None:
         """Stage findings by rank, each with this `version`, in a transaction for each batch."""
         for table, rows in result_rows(batches):
-            with self._context.database.unit_of_work() as session:
-                LeaseRepository(session).renew(self._lease.fence, lease_seconds=self._lease.seconds)
+            with self._lease.transaction() as session:
                 self._results(session).add_rows(table, rows)
-        with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).renew(self._lease.fence, lease_seconds=self._lease.seconds)
+        with self._lease.transaction() as session:
             self._results(session).refresh_statistics()
 
     def store(self, file: Path, kind: str, media_type: str) -> Artifact:
@@ -60,10 +57,10 @@ class Publisher:
         artifacts: Sequence[Artifact],
         first_look: Sequence[tuple[int, bool]] = (),
     ) -> None:
-        """Show everything at once and end the job, inside the caller's unit of work.
+        """Show everything at once and end the job, inside the caller's transaction of the lease.
 
         Args:
-            session: Of the unit of work.
+            session: Of the transaction.
             artifacts: Files of the results.
             first_look: Samples to look at first, and whether chance alone chose each.
 

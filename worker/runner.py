@@ -115,7 +115,7 @@ class JobRunner:
         folder = self._files.attempt(attempt.fence.job_id, attempt.fence.attempt, stage.name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        with self._database.unit_of_work() as session:
+        with lease.transaction() as session:
             LeaseRepository(session).start_stage(attempt.fence, stage.name)
         with lease.kept():
             stage.prepare(folder, lease)

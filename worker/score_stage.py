@@ -9,7 +9,6 @@ import numpy as np
 from typing_extensions import override
 
 from app.core.bulk import batches
-from app.jobs.lease_repository import LeaseRepository
 from app.models import DatasetState, Split
 from worker.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows, first_look
 from worker.process import Event
@@ -47,7 +46,7 @@ class ScoreStage(Stage):
         artifacts = [publisher.store(folder / REPORT, "report", "application/json")]
         if (folder / EVIDENCE_FILE).exists():
             artifacts.append(publisher.store(folder / EVIDENCE_FILE, "evidence", NPY_TYPE))
-        with self._context.database.unit_of_work() as session:
+        with lease.transaction() as session:
             self._intake(session).set_state(
                 DatasetState.READY,
                 num_samples=len(sample_ids),
@@ -61,13 +60,11 @@ class ScoreStage(Stage):
 
     def _write_samples(self, folder: Path, lease: Lease) -> list[int]:
         """Add a sample for each row of the file, in fenced transactions; return their ids."""
-        with self._context.database.unit_of_work() as session:
-            LeaseRepository(session).enter(lease.fence, "store")
+        with lease.transaction(stage="store") as session:
             self._intake(session).clear()
         first = 0
         for batch in batches(_sample_rows(folder / LABELS)):
-            with self._context.database.unit_of_work() as session:
-                LeaseRepository(session).renew(lease.fence, lease_seconds=lease.seconds)
+            with lease.transaction() as session:
                 self._intake(session).add_samples(batch, first_position=first)
             first += len(batch)
         with self._context.database.read() as session:

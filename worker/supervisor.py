@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 
 from app.core.background import BackgroundLoop
 from app.core.db import DATABASE_ERRORS, Database
@@ -55,7 +56,7 @@ class Lease:
     def __init__(self, database: Database, settings: Settings, fence: Fence) -> None:
         """Take over a claim that was made just now."""
         self._database = database
-        self.seconds = settings.lease_seconds
+        self._seconds = settings.lease_seconds
         self._beat_seconds = settings.heartbeat_seconds
         self.fence = fence
         self._cancel_wanted = False
@@ -69,8 +70,8 @@ class Lease:
     @property
     def nearly_over(self) -> bool:
         """Whether the owner must stop now, before anybody else may claim the job."""
-        margin = min(10.0, self.seconds / 6)
-        return time.monotonic() - self._renewed_at > self.seconds - margin
+        margin = min(10.0, self._seconds / 6)
+        return time.monotonic() - self._renewed_at > self._seconds - margin
 
     def renew(self, update: RowUpdate) -> bool:
         """Prolong the claim and write what is new; return whether a cancel is wanted.
@@ -79,10 +80,8 @@ class Lease:
             FencedError: Somebody else owns the job.
             DBAPIError: The database cannot be reached.
         """
-        before = time.monotonic()
-        with self._database.unit_of_work() as session:
+        with self.transaction() as session:
             leases = LeaseRepository(session)
-            cancel = leases.renew(self.fence, lease_seconds=self.seconds)
             if update.values:
                 leases.write(self.fence, **update.values)
             for event_type, data in update.events:
@@ -90,9 +89,36 @@ class Lease:
             if update.log is not None:
                 attempts = AttemptRepository(session)
                 attempts.keep_log(self.fence.job_id, self.fence.owner, update.log)
-        self._renewed_at = before
+        return self._cancel_wanted
+
+    @contextmanager
+    def transaction(self, *, stage: str | None = None) -> Iterator[Session]:
+        """Open a unit of work that only the owner of the job can commit, and prolong the claim.
+
+        Args:
+            stage: What the job's row says from now on that the owner does.
+
+        Raises:
+            FencedError: Another worker owns the job; nothing is written.
+        """
+        before = time.monotonic()
+        with self._database.unit_of_work() as session:
+            leases = LeaseRepository(session)
+            cancel = leases.renew(self.fence, lease_seconds=self._seconds)
+            if stage is not None:
+                leases.enter(self.fence, stage)
+            yield session
+        self._renewed_at = max(self._renewed_at, before)
         self._cancel_wanted = cancel
-        return cancel
+
+    def prolong(self) -> None:
+        """Prolong the claim.
+
+        Raises:
+            FencedError: Another worker owns the job.
+        """
+        with self.transaction():
+            pass
 
     def require_wanted(self) -> None:
         """Look at what the last renewal told; for the long loops of a block that is `kept`.

@@ -118,7 +118,7 @@ class TrainStage(Stage):
             for kind, (name, media_type) in ARTIFACTS.items()
             if kind not in _MAY_BE_MISSING or (folder / name).exists()
         ]
-        with self._context.database.unit_of_work() as session:
+        with lease.transaction() as session:
             publisher.finish(session, artifacts, first_look(folder, self._sample_ids))
 
 

@@ -231,6 +231,30 @@ class TestWatch:
         with database.unit_of_work() as session:
             assert [job.id for job in LeaseRepository(session).expired()] == [lease.fence.job_id]
 
+    def test_prolongs_the_lease_with_each_transaction(
+        self, lease: Lease, database: Database, quick_settings: Settings
+    ) -> None:
+        owned = Lease(
+            database, quick_settings.model_copy(update={"lease_seconds": 600}), lease.fence
+        )
+        before = _job(database, lease).lease_until
+        with owned.transaction(stage="store") as session:
+            session.get_one(Job, lease.fence.job_id).fraction = 0.5
+        job = _job(database, lease)
+        assert before is not None
+        assert job.lease_until is not None
+        assert job.lease_until - before > 300
+        assert (job.stage, job.fraction) == ("store", 0.5)
+
+    def test_opens_no_transaction_once_another_worker_owns_the_job(
+        self, lease: Lease, database: Database
+    ) -> None:
+        with database.unit_of_work() as session:
+            session.get_one(Job, lease.fence.job_id).attempt = 7
+        with pytest.raises(FencedError), lease.transaction(stage="store"):
+            pytest.fail("the block is not entered")
+        assert _job(database, lease).stage != "store"
+
     def test_goes_on_keeping_the_lease_whatever_goes_wrong_once(
         self, lease: Lease, database: Database, quick_settings: Settings
     ) -> None:
