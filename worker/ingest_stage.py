@@ -1,6 +1,7 @@
 """From an uploaded archive to samples: the child reads, this side writes the rows."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ class IngestStage(Stage):
         self._columns = dataset.columns or {}
         self._name = dataset.upload_name
         self._earlier = Earlier(context, dataset)
-        self._share = INGEST_SHARE if self._attempt.kind is JobKind.AUDIT else 1.0
+        self._is_last = self._attempt.kind is JobKind.INGEST
+        self._share = 1.0 if self._is_last else INGEST_SHARE
 
     @override
     def prepare(self, folder: Path, lease: Lease) -> None:
@@ -102,9 +104,18 @@ class IngestStage(Stage):
         with lease.transaction() as session:
             self._intake(session).set_state(DatasetState.PENDING, num_rejected=num_rejected)
 
+    @override
+    def finished(self) -> Queue | None:
+        if self._is_last:
+            return super().finished()
+        fence = self._attempt.fence
+        folder = self._context.files.attempt(fence.job_id, fence.attempt, self.name)
+        shutil.rmtree(folder, ignore_errors=True)  # the training goes on in the job's folder
+        return Queue.GPU
+
     def _pass_on(self, leases: LeaseRepository, lease: Lease) -> None:
         """Finish the job, or leave the training to the workers of the other queue."""
-        if self._attempt.kind is JobKind.INGEST:
+        if self._is_last:
             leases.finish(lease.fence, JobState.SUCCEEDED, stage="done", fraction=1.0)
         else:
             leases.requeue(lease.fence, queue=Queue.GPU, outcome=AttemptOutcome.HANDED_OVER)

@@ -134,11 +134,9 @@ class JobRunner:
         with lease.kept():
             stage.publish(folder, lease)
         _log.info("published", stage=stage.name)
-        if stage.name == IngestStage.name:
-            shutil.rmtree(folder, ignore_errors=True)
-            self._wake_ups.wake(Queue.GPU)
-        else:
-            shutil.rmtree(self._files.job(attempt.fence.job_id), ignore_errors=True)
+        next_queue = stage.finished()
+        if next_queue is not None:
+            self._wake_ups.wake(next_queue)
 
     def _keep_log(self, attempt: Attempt, child: ChildProcess) -> None:
         """Keep the child's last words for the job's owner; without a database they are lost."""

@@ -1,5 +1,6 @@
 """What the runner needs to know of a stage: its child, its news, and how its results get in."""
 
+import shutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.intake_repository import IntakeRepository
+from app.models import Queue
 from worker.attempt import Attempt
 from worker.errors import ChildFailedError
 from worker.process import Event
@@ -86,6 +88,16 @@ class Stage(ABC):
     @abstractmethod
     def publish(self, folder: Path, lease: Lease) -> None:
         """Store the child's output and end the claim, in fenced transactions."""
+
+    def finished(self) -> Queue | None:
+        """Remove the files that nothing needs once the results are published.
+
+        Returns:
+            The queue in which the job goes on, None where this stage was its last.
+        """
+        job_folder = self._context.files.job(self._attempt.fence.job_id)
+        shutil.rmtree(job_folder, ignore_errors=True)
+        return None
 
     def _intake(self, session: Session) -> IntakeRepository:
         return IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)

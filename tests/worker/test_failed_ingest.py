@@ -1,4 +1,4 @@
-"""What is left of an upload that could not be taken: why, by file, for its owner to mend."""
+"""What is left of an upload: nothing, or why it could not be taken, by file, for its owner to mend."""
 
 import io
 import threading
@@ -64,6 +64,15 @@ def end(database: Database, runner: JobRunner, job: Job) -> tuple[Job, Dataset]:
 def rejected(database: Database) -> dict[str, str]:
     with database.read() as session:
         return {row.path: row.code for row in session.scalars(select(RejectedFile))}
+
+
+def test_leaves_no_folder_of_a_job_that_ends_with_its_ingest(
+    database: Database, settings: Settings, runner: JobRunner, job: Job, upload: Path
+) -> None:
+    make_zip(upload, two_classes())
+    ended, _ = end(database, runner, job)
+    assert ended.state == JobState.SUCCEEDED
+    assert not DataFolder(settings).job(job.id).exists()
 
 
 def test_lists_the_rejected_files_of_an_upload_without_samples(
