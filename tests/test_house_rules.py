@@ -14,9 +14,9 @@ PACKAGES = ("app", "worker", "ml", "labelaudit")
 SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-MAX_FILE_LINES = 300
+MAX_FILE_LINES = 400
 MAX_TEST_FILE_LINES = 400
-MAX_FUNCTION_LINES = 30
+MAX_FUNCTION_LINES = 50
 GENERATED = {"labelaudit/schemas.py"}
 QUERIES = {"select", "insert", "update", "delete"}
 MAY_COMMIT = {"app/core/db.py"}

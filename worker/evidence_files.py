@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import ml
-from worker.array_file import save_array
+from worker.files.npy import save_array
 from worker.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE
 from worker.training_data import Labels, Rows
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from worker.apart import Reader, crash_of
 from worker.child import EXIT_DONE, StopRequest, fail, read_spec, telling_full_disk
-from worker.ingest.errors import RejectCode
+from worker.files.errors import RejectCode
 from worker.predictions.files import READ
+from worker.sandboxed_reader import SandboxedReader, signal_of_crash
 
 READER = "worker.predictions"
 
@@ -21,7 +21,7 @@ def main() -> None:
     """Have the images read, show them to the network, and write the answer, or say why not."""
     spec = read_spec()
     spec_file, stop = Path(sys.argv[1]), StopRequest()
-    reader = Reader(READER, spec_file)
+    reader = SandboxedReader(READER, spec_file)
     from worker.predictions.network import write_answer  # noqa: PLC0415 - a second or two of torch
 
     try:
@@ -32,16 +32,16 @@ def main() -> None:
 
 
 def _finish_reading(
-    reader: Reader, spec: dict[str, Any], spec_file: Path, stop: StopRequest
+    reader: SandboxedReader, spec: dict[str, Any], spec_file: Path, stop: StopRequest
 ) -> None:
     """Return when there is word of every image: one that crashes its reader is broken."""
     while (exit_code := reader.wait(stop)) != EXIT_DONE:
-        crash = crash_of(exit_code)
+        crash = signal_of_crash(exit_code)
         if crash is None:
             sys.exit(exit_code)
         detail = f"Decoding it crashed or took too long ({crash})."
         _tell(Path(spec["out_dir"]) / READ, {"code": RejectCode.BROKEN_IMAGE, "detail": detail})
-        reader = Reader(READER, spec_file)
+        reader = SandboxedReader(READER, spec_file)
 
 
 def _tell(file: Path, problem: dict[str, str]) -> None:

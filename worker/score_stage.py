@@ -13,7 +13,7 @@ from app.models import DatasetState, Split
 from worker.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows, first_look
 from worker.process import Event
 from worker.publisher import Publisher
-from worker.scores.outputs import LABELS, REPORT, SUMMARY
+from worker.scores.arrays import LABELS, REPORT, SUMMARY
 from worker.stage import Stage
 from worker.supervisor import Lease, RowUpdate
 

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from worker.apart import Reader, crash_of
 from worker.child import EXIT_DONE, StopRequest, fail, read_spec, telling_full_disk
-from worker.scores.errors import INVALID_SCORES
+from worker.sandboxed_reader import SandboxedReader, signal_of_crash
+from worker.scores.arrays import INVALID_SCORES
 
 READER = "worker.scores"
 
@@ -14,7 +14,7 @@ READER = "worker.scores"
 def main() -> None:
     """Have the file read, judge, and write the results, or say why not."""
     spec = read_spec()
-    read_apart(Path(sys.argv[1]), StopRequest())
+    read_scores(Path(sys.argv[1]), StopRequest())
     # Seconds of loading torch, which a file that is refused need not wait for.
     from worker.scores.results import write_results  # noqa: PLC0415 - as said
 
@@ -24,13 +24,13 @@ def main() -> None:
         fail("oom", f"not enough memory: {error}")
 
 
-def read_apart(spec: Path, stop: StopRequest) -> None:
+def read_scores(spec: Path, stop: StopRequest) -> None:
     """Return when the reader has left its arrays.
 
-    A decoder that crashes on a file says the same of the file as an error does.
+    A file that crashes its decoder fails as one does that the decoder refuses.
     """
-    exit_code = Reader(READER, spec).wait(stop)
-    crash = crash_of(exit_code)
+    exit_code = SandboxedReader(READER, spec).wait(stop)
+    crash = signal_of_crash(exit_code)
     if crash is not None:
         fail(INVALID_SCORES, f"the file crashes its reader ({crash}): it is damaged")
     if exit_code != EXIT_DONE:

@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from app.jobs.lease_repository import PACE_UNKNOWN
-from worker.array_file import save_array
+from worker.files.npy import save_array
 from worker.finding_rows import (
     CLASS_LOSSES_FILE,
     EVIDENCE_FILE,

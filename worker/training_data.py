@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import ml
 from app.core.durable import publish_file
-from worker.shards import Make, make_in_shards
+from worker.resumable_array import Make, make_in_shards
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 import ml
-from worker.shards import Make
+from worker.resumable_array import Make
 from worker.training_data import Array, TrainingData
 
 _CHUNK = 4096

@@ -13,9 +13,9 @@ from benchmarks.study.data import Images, Labels, StudyData
 from labelaudit.audit import pack_folder
 from labelaudit.errors import InputError
 from labelaudit.terminal import note
-from worker.ingest.errors import IngestError
+from worker.files.errors import UploadError
+from worker.files.limits import Limits
 from worker.ingest.layout import TEST
-from worker.ingest.limits import Limits
 from worker.ingest.pipeline import Spec, ingest
 
 _FASHION_CLASSES = (
@@ -97,7 +97,7 @@ def _ingest(archive: Path, work: Path) -> dict[str, Any]:
     )
     try:
         ingest(spec, safe_point=lambda: None, emit=lambda _fraction, _speed: None)
-    except IngestError as error:
+    except UploadError as error:
         raise InputError(error.detail, code=error.code) from error
     summary: dict[str, Any] = json.loads((work / "summary.json").read_text("utf-8"))
     note(f"{summary['num_samples']:,} images of {len(summary['classes'])} classes")

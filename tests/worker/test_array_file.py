@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.array_file import save_array
+from worker.files.npy import save_array
 
 _AT_A_LIMIT = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from worker.array_file import save_array
+from worker.files.npy import save_array
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:

@@ -208,7 +208,7 @@ class TestCrash:
             command = [sys.executable, "-P", str(reader), str(file)]
             return _Started(command, folder)
 
-        monkeypatch.setattr("worker.predictor.Reader", start)
+        monkeypatch.setattr("worker.predictor.SandboxedReader", start)
         told = json.loads(spec.read_text())
         stop: Any = None
         predictor._finish_reading(start("", spec), told, spec, stop)

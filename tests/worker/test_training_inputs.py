@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ml
-from worker import shards
+from worker import resumable_array
 from worker.training_data import TrainingData
 from worker.training_inputs import prepare_inputs
 
@@ -68,7 +68,7 @@ class TestFeatures:
     def test_an_interrupted_extraction_goes_on_with_the_same_features(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(shards, "SHARD_ROWS", 16)
+        monkeypatch.setattr(resumable_array, "SHARD_ROWS", 16)
         data = _data(tmp_path, num_samples=40)
         config = ml.make_config("quick", input_size=32)
         seen: list[tuple[int, int]] = []

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 from app.models import Split
 from worker.exporter.job import ExportJob, Row
+from worker.files.names import is_system_file, normal_form
 from worker.ingest.layout import Layout, recognise_layout
-from worker.ingest.names import is_system_file, normal_form
 
 _UNSAFE = frozenset('%/\\<>:"|?*')
 _NO_NAME = "%00"

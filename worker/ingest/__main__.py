@@ -3,8 +3,8 @@
 import sys
 
 from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec, telling_full_disk
-from worker.ingest.errors import FailureCode, IngestError, InterruptedIngestError
-from worker.ingest.limits import confine_process, cpu_budget_seconds, make_safe_point
+from worker.files.errors import FailureCode, InterruptedReadError, UploadError
+from worker.files.limits import confine_process, cpu_budget_seconds, make_safe_point
 from worker.ingest.pipeline import Spec, ingest
 
 
@@ -17,9 +17,9 @@ def main() -> None:
     confine_process(spec.limits, cpu_seconds=cpu_seconds)
     try:
         ingest(spec, safe_point=make_safe_point(stop, cpu_seconds=cpu_seconds), emit=_emit_progress)
-    except InterruptedIngestError:
+    except InterruptedReadError:
         sys.exit(EXIT_INTERRUPTED)
-    except IngestError as error:
+    except UploadError as error:
         fail(error.code, error.detail)
     except MemoryError:
         fail(FailureCode.ARCHIVE_TOO_LARGE, "Reading the upload takes more memory than allowed.")

@@ -1,4 +1,4 @@
-"""Telling the kinds of upload apart, by what is in the file and not by its name."""
+"""Opening an upload of any kind; the kind is told from the content, not from the name."""
 
 import tarfile
 from collections.abc import Iterator
@@ -7,30 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+from worker.files.errors import FailureCode, UploadError
+from worker.files.limits import Limits, ReadMeter, SafePoint
+from worker.files.magic_bytes import GZIP, PARQUET, ZIP_END, ZIP_ENTRY, ZSTD, archive_kind
+from worker.files.members import FileArchive, Spool
+from worker.files.tar import TarArchive, is_tar_header, unpacked_tar
+from worker.files.zip import ZipArchive, has_end_record
 from worker.ingest.array_rows import ArrayRows, holds_arrays
 from worker.ingest.columns import Columns
-from worker.ingest.errors import FailureCode, IngestError
-from worker.ingest.limits import Limits, ReadMeter, SafePoint
-from worker.ingest.members import FileArchive, RowArchive, Source
+from worker.ingest.layout import RowArchive, Source
 from worker.ingest.parquet_rows import ImageTable, ParquetRows, image_tables
-from worker.ingest.spool import Spool
-from worker.ingest.tar_archive import (
-    GZIP_SIGNATURE,
-    ZSTD_SIGNATURE,
-    TarArchive,
-    is_tar_header,
-    unpacked_tar,
-)
-from worker.ingest.zip_archive import ZipArchive
-from worker.ingest.zip_checks import END_SIGNATURE, LOCAL_SIGNATURE, find_end_record
-from worker.parquet_file import MAGIC as PARQUET_SIGNATURE
-
-_OTHER_KINDS = {
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"Rar!": "RAR",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-}
 
 
 class _Kind(StrEnum):
@@ -53,10 +39,10 @@ def open_archive(
 ) -> Iterator[Source]:
     """Open an archive, an npz or a Parquet file; what has to be unpacked first goes to `scratch`.
 
-    `name` is what the user calls it.
+    `name` is the upload's name in messages.
 
     Raises:
-        IngestError: It is none of these, damaged, or too much.
+        UploadError: The format is not read, the file is damaged, or a limit is exceeded.
     """
     meter = ReadMeter(limits, archive_bytes=path.stat().st_size)
     with path.open("rb") as file, ExitStack() as stack:
@@ -78,17 +64,18 @@ def _open_files(
     scratch: Path,
     meter: ReadMeter,
 ) -> FileArchive:
+    bounds = {"max_files": limits.max_files, "max_file_bytes": limits.max_file_bytes}
     if kind is _Kind.ZIP:
-        return ZipArchive(file, limits, safe_point)
+        return ZipArchive(file, safe_point, **bounds)
     if kind is not _Kind.TAR:
         file = stack.enter_context(unpacked_tar(file, scratch, meter, safe_point))
-    return TarArchive(file, limits, safe_point)
+    return TarArchive(file, safe_point, **bounds)
 
 
 def _rows_inside(
     files: FileArchive, limits: Limits, spool: Spool, columns: Columns
 ) -> RowArchive | None:
-    """Return the rows of arrays or tables where the archive only carries these."""
+    """Return the rows of an archive of arrays or of tables with images; None for any other."""
     if holds_arrays(files.members):
         columns.require_in({})
         return ArrayRows(files, limits, spool)
@@ -98,24 +85,24 @@ def _rows_inside(
 
 def _recognise(file: BinaryIO) -> _Kind:
     head = file.read(tarfile.BLOCKSIZE)
-    is_zip = head.startswith((LOCAL_SIGNATURE, END_SIGNATURE)) or find_end_record(file) is not None
+    is_zip = head.startswith((ZIP_ENTRY, ZIP_END)) or has_end_record(file)
     kinds = [
         kind
         for kind, found in (
             (_Kind.ZIP, is_zip),
             (_Kind.TAR, is_tar_header(head)),
-            (_Kind.GZIP, head.startswith(GZIP_SIGNATURE)),
-            (_Kind.ZSTD, head.startswith(ZSTD_SIGNATURE)),
-            (_Kind.PARQUET, head.startswith(PARQUET_SIGNATURE)),
+            (_Kind.GZIP, head.startswith(GZIP)),
+            (_Kind.ZSTD, head.startswith(ZSTD)),
+            (_Kind.PARQUET, head.startswith(PARQUET)),
         )
         if found
     ]
     if len(kinds) > 1:
-        raise IngestError(
+        raise UploadError(
             FailureCode.SUSPICIOUS_ARCHIVE, f"The file is both a {kinds[0]} and a {kinds[1]} file."
         )
     if not kinds:
-        raise IngestError(FailureCode.UNKNOWN_ARCHIVE, _unknown(head))
+        raise UploadError(FailureCode.UNKNOWN_ARCHIVE, _unknown(head))
     return kinds[0]
 
 
@@ -123,7 +110,6 @@ def _unknown(head: bytes) -> str:
     wanted = "Upload a zip, tar, tar.gz or tar.zst, an npz, or a Parquet file."
     if not head:
         return f"The file is empty. {wanted}"
-    for signature, name in _OTHER_KINDS.items():
-        if head.startswith(signature):
-            return f"{name} is not supported. {wanted}"
-    return f"The file is none that is read. {wanted}"
+    if kind := archive_kind(head):
+        return f"{kind} is not supported. {wanted}"
+    return f"Its format is not known. {wanted}"

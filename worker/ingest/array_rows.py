@@ -1,60 +1,40 @@
-"""An npz with `images` and `labels`: every row becomes a PNG, and so a sample like others."""
+"""An npz with `images` and `labels`: every row becomes a PNG file, and so a sample."""
 
 import io
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from typing_extensions import override
 
-from worker.ingest.errors import (
+from worker.files.errors import (
     FailureCode,
-    IngestError,
     RefusedFileError,
     RejectCode,
+    UnreadableDataError,
+    UploadError,
 )
-from worker.ingest.layout import TEST, TRAIN, Place
-from worker.ingest.limits import Limits, ReadMeter
-from worker.ingest.members import Candidate, FileArchive, Member, RowArchive, Selection, reject
-from worker.ingest.names import is_printable
-from worker.ingest.spool import Spool
-from worker.scores.errors import InvalidScoresError
-from worker.scores.npy import NUM_HEAD as NUM_NPY_HEAD
-from worker.scores.npy import NpyHeader, read_header
+from worker.files.limits import Limits, ReadMeter
+from worker.files.members import FileArchive, Member, Spool
+from worker.files.names import is_printable
+from worker.files.npy import ArrayFile, texts_of
+from worker.files.npz import Npz
+from worker.ingest.layout import TEST, TRAIN, Candidate, Place, RowArchive, Selection, reject
 
 _SPLITS = {"": TRAIN, "train_": TRAIN, "val_": TEST, "test_": TEST}
 """Before `images` and `labels`; MedMNIST names its splits so."""
 _IMAGES, _LABELS, _CLASS_NAMES = "images", "labels", "class_names"
 _CHANNELS = (1, 3, 4)
 _SHIFT = 40
-"""A member's key is its part of the data set above this bit, and its row below."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Array:
-    """An unpacked array of which any row can be read."""
-
-    file: BinaryIO
-    header: NpyHeader
-
-    def rows(self, start: int, count: int) -> npt.NDArray[Any]:
-        shape = self.header.shape[1:]
-        row_bytes = math.prod(shape) * self.header.dtype.itemsize
-        self.file.seek(self.header.num_header_bytes + start * row_bytes)
-        data = self.file.read(count * row_bytes)
-        return np.frombuffer(data, self.header.dtype).reshape(count, *shape)
+"""The bits of a member's key from this one on are its part, the lower ones its row."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     name: str
     split: str
-    images: _Array
+    images: ArrayFile
     labels: list[int]
 
 
@@ -75,25 +55,19 @@ class ArrayRows(RowArchive):
         """Unpack the arrays and compare their shapes.
 
         Raises:
-            IngestError: They are not images with labels, or too many.
+            UploadError: They are not images with labels, or too many.
         """
-        arrays = _Arrays(files, spool)
-        self._parts = [
-            _part(arrays, name, split)
-            for name, split in _SPLITS.items()
-            if f"{name}{_IMAGES}" in arrays.members
-        ]
-        if not self._parts:
-            found = ", ".join(sorted(arrays.members)) or "none"
-            raise _invalid(f"there are no arrays 'images' and 'labels'; found: {found}")
+        try:
+            self._parts, self._class_names = _read_arrays(Npz(files), spool)
+        except UnreadableDataError as error:
+            raise _invalid(error.detail) from error
         if sum(len(part.labels) for part in self._parts) > limits.max_files:
             detail = f"The arrays hold more than {limits.max_files:,} images."
-            raise IngestError(FailureCode.TOO_MANY_FILES, detail)
-        self._class_names = _class_names(arrays)
+            raise UploadError(FailureCode.TOO_MANY_FILES, detail)
 
     @override
     def select(self) -> Selection:
-        """Return one candidate a row; its label is a number, or the name that belongs to it."""
+        """Return one candidate per row; its class is the number, or the name with that number."""
         selection, candidates = Selection(), []
         for number, part in enumerate(self._parts):
             for row, label in enumerate(part.labels):
@@ -129,43 +103,22 @@ class ArrayRows(RowArchive):
         return self._class_names[label]
 
 
-class _Arrays:
-    """Unpacks arrays by name."""
-
-    def __init__(self, files: FileArchive, spool: Spool) -> None:
-        self.members = {PurePosixPath(m.name).stem: m for m in files.members}
-        self._files = files
-        self._spool = spool
-
-    def unpack(self, name: str) -> _Array:
-        member = self.members.get(name)
-        if member is None:
-            raise _invalid(f"there is no array '{name}'")
-        try:
-            with self._files.open(member) as read:
-                head = read(NUM_NPY_HEAD)
-                header = read_header(head, name)
-                if header.num_bytes != member.num_bytes:
-                    raise _invalid(f"the header of '{name}' does not fit its size")
-                file = self._spool.fill(_after(head, read))
-        except InvalidScoresError as error:
-            raise _invalid(error.detail) from error
-        except RefusedFileError as error:
-            raise _invalid(f"'{name}': {error.refusal.detail}") from error
-        if header.is_fortran and len(header.shape) > 1:
-            raise _invalid(f"'{name}' is stored in Fortran order; save np.ascontiguousarray of it")
-        return _Array(file, header)
+def _read_arrays(npz: Npz, spool: Spool) -> tuple[list[_Part], list[str] | None]:
+    names = npz.names
+    parts = [
+        _part(npz, name, split, spool)
+        for name, split in _SPLITS.items()
+        if f"{name}{_IMAGES}" in names
+    ]
+    if not parts:
+        found = ", ".join(sorted(names)) or "none"
+        raise _invalid(f"there are no arrays 'images' and 'labels'; found: {found}")
+    return parts, _class_names(npz, spool) if _CLASS_NAMES in names else None
 
 
-def _after(head: bytes, read: Any) -> Any:
-    """Return a reader that gives `head` again before what follows."""
-    pending = [head]
-    return lambda num_bytes: pending.pop() if pending else read(num_bytes)
-
-
-def _part(arrays: _Arrays, name: str, split: str) -> _Part:
-    images = arrays.unpack(f"{name}{_IMAGES}")
-    labels = arrays.unpack(f"{name}{_LABELS}")
+def _part(npz: Npz, name: str, split: str, spool: Spool) -> _Part:
+    images = npz.unpack(f"{name}{_IMAGES}", spool)
+    labels = npz.unpack(f"{name}{_LABELS}", spool)
     shape, dtype = images.header.shape, images.header.dtype
     if dtype != np.uint8:
         raise _invalid(f"'{name}{_IMAGES}' must hold uint8 from 0 to 255, not {dtype}")
@@ -180,22 +133,16 @@ def _part(arrays: _Arrays, name: str, split: str) -> _Part:
     return _Part(name, split, images, labels.rows(0, num_rows).reshape(-1).tolist())
 
 
-def _class_names(arrays: _Arrays) -> list[str] | None:
-    if _CLASS_NAMES not in arrays.members:
-        return None
-    array = arrays.unpack(_CLASS_NAMES)
+def _class_names(npz: Npz, spool: Spool) -> list[str]:
+    array = npz.unpack(_CLASS_NAMES, spool)
     if array.header.dtype.kind != "U" or len(array.header.shape) != 1:
         raise _invalid(f"'{_CLASS_NAMES}' must hold texts")
-    # Looked at before numpy makes strings of it: for what is no character it has no error.
-    texts = array.rows(0, array.header.shape[0])
-    points = texts.view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
-    if (points > 0x10FFFF).any():
-        raise _invalid(f"'{_CLASS_NAMES}' is no Unicode text")
-    names = [str(name).strip() for name in texts]
+    texts = texts_of(array.rows(0, array.header.shape[0]), f"'{_CLASS_NAMES}'")
+    names = [text.strip() for text in texts]
     if not all(name and is_printable(name) for name in names) or len(set(names)) < len(names):
         raise _invalid(f"'{_CLASS_NAMES}' has an empty, repeated or unprintable name")
     return names
 
 
-def _invalid(detail: str) -> IngestError:
-    return IngestError(FailureCode.INVALID_ARRAYS, f"The npz cannot be used: {detail}.")
+def _invalid(detail: str) -> UploadError:
+    return UploadError(FailureCode.INVALID_ARRAYS, f"The npz cannot be used: {detail}.")

@@ -1,13 +1,16 @@
-"""What the columns of tables of labels are called."""
+"""What the columns of tables are called, and which of them are read."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from worker.ingest.classes import listed
-from worker.ingest.errors import FailureCode, IngestError
+import pyarrow as pa
+
+from worker.files.errors import FailureCode, UploadError
+from worker.files.names import listed
 
 _PATH_NAMES = (
     "file_name", "path", "file", "filename", "image", "image_path", "image_file_path", "img",
@@ -25,19 +28,21 @@ _LABEL_OF_ANNOTATOR = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """Such as `label_1`, `annotator2` or `label_worker_a`; two of them at least make a table."""
+_IMAGE_NAMES = ("image", "img")
+_SPLIT_NAME = "split"
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the user calls the columns; by default well-known names are looked for."""
+    """The names of columns that the user gave; None: well-known names are looked for."""
 
     path: str | None = None
     label: str | None = None
     split: str | None = None
     annotator: str | None = None
-    """Tells whose label a row holds; a file then has a row for each."""
+    """Column of annotators; a file then has one row per annotator."""
     labels: tuple[str, ...] = ()
-    """Several columns of labels, each of one annotator."""
+    """Columns of labels, one per annotator."""
 
     @classmethod
     def from_spec(cls, values: Mapping[str, Any]) -> "Columns":
@@ -47,21 +52,21 @@ class Columns:
 
     @property
     def named(self) -> list[str]:
-        """All that the user named."""
+        """All names that the user gave."""
         one_each = (self.path, self.label, self.split, self.annotator)
         return [*filter(None, one_each), *self.labels]
 
     def require_in(self, tables: Mapping[str, Sequence[str]]) -> None:
-        """Go on only with tables that have each column that the user named.
+        """Require that each column that the user named is in a table.
 
-        `tables` are their columns by their names.
+        `tables` maps names of tables to their columns.
 
         Raises:
-            IngestError: One is in none of them.
+            UploadError: A column is in no table.
         """
         for name in self.named:
             if not any(find_column(found, [name]) for found in tables.values()):
-                raise IngestError(
+                raise UploadError(
                     FailureCode.UNKNOWN_COLUMN,
                     f"The column {listed([name])} is not there: {told_columns(tables)}.",
                 )
@@ -93,7 +98,7 @@ class Columns:
 
 
 def told_columns(tables: Mapping[str, Sequence[str]]) -> str:
-    """Say which columns there are."""
+    """List the columns of the first tables, for a sentence."""
     if not tables:
         return "the upload has no table"
     shown = [
@@ -110,7 +115,7 @@ def means_other_than_label(name: str) -> bool:
 
 
 def told_choice(what: str, found: Sequence[str], sure: Sequence[str] = ()) -> list[str]:
-    """Say which of several columns was taken, if its name is not reason enough."""
+    """Warn which of several columns was taken, unless its name makes that clear."""
     if len(found) < 2 or found[0] in sure:
         return []
     taken, *others = found
@@ -124,8 +129,137 @@ def _is_label_of_annotator(name: str) -> bool:
 
 
 def find_column(found: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """Return the first of the wanted columns that is there, as the table writes it."""
+    """Return the first wanted column that the table has, in the table's spelling."""
     by_folded = {name.strip().casefold(): name for name in reversed(found)}
     return next(
         (by_folded[name.casefold()] for name in wanted if name.casefold() in by_folded), None
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ImageColumns:
+    """The columns that are read."""
+
+    image: str
+    image_fields: frozenset[str]
+    """Fields of the image column; empty where the column holds the bytes directly."""
+    name: str | None
+    """The column of file names, where the user named one."""
+    label: str
+    class_names: list[str] | None
+    split: str | None
+    warnings: list[str]
+
+    @property
+    def bytes_leaf(self) -> str:
+        """Path of the column with the bytes of the images."""
+        return f"{self.image}.bytes" if self.image_fields else self.image
+
+    @property
+    def other_leaves(self) -> list[str]:
+        """Paths of all other columns that are read."""
+        path = f"{self.image}.path" if "path" in self.image_fields else None
+        return [*filter(None, (self.label, self.split, self.name or path))]
+
+    def file_name(self, record: Mapping[str, Any]) -> str | None:
+        """Return the file name of a row."""
+        value = record.get(self.name or self.image)
+        if isinstance(value, dict):
+            value = value.get("path")
+        return value if isinstance(value, str) else None
+
+
+def find_image_columns(schema: pa.Schema, wanted: Columns, table: str) -> ImageColumns | None:
+    """Return the columns, first of all those that the user named; None if it holds no images.
+
+    Raises:
+        UploadError: It does, and lacks a column that the user named.
+    """
+    features = features_of(schema)
+    images = _image_columns(schema, features)
+    if not images:
+        return None
+    _require(wanted, schema, table)
+    path = _named(schema, wanted.path)
+    label = _named(schema, wanted.label)
+    labels = [label] if label else _label_columns(schema, features)
+    if not labels:
+        return None
+    image = path if path in images else images[0]
+    return ImageColumns(
+        image=image,
+        image_fields=_fields_of(schema, image),
+        name=None if path == image else path,
+        label=labels[0],
+        class_names=class_names_of(features, labels[0]),
+        split=_named(schema, wanted.split or _SPLIT_NAME),
+        warnings=[
+            *told_choice("images", [image] if path == image else images, _IMAGE_NAMES),
+            *told_choice("labels", labels, LABEL_NAMES[:1]),
+        ],
+    )
+
+
+def features_of(schema: pa.Schema) -> dict[str, dict[str, Any]]:
+    """Return the description of the columns that Hugging Face adds to the schema."""
+    try:
+        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = told["info"]["features"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return {}
+    if not isinstance(features, dict):
+        return {}
+    return {name: kind for name, kind in features.items() if isinstance(kind, dict)}
+
+
+def class_names_of(features: Mapping[str, Mapping[str, Any]], column: str) -> list[str] | None:
+    """Return the names of the classes whose numbers a column holds."""
+    names = features.get(column, {}).get("names")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    return names
+
+
+def _require(wanted: Columns, schema: pa.Schema, table: str) -> None:
+    if wanted.annotator or wanted.labels:
+        raise UploadError(
+            FailureCode.UNKNOWN_COLUMN,
+            f"'{table}' holds the images themselves: of several annotators' labels only tables "
+            "beside the images can tell.",
+        )
+    wanted.require_in({table: schema.names})
+
+
+def _named(schema: pa.Schema, name: str | None) -> str | None:
+    return find_column(schema.names, [name]) if name else None
+
+
+def _image_columns(schema: pa.Schema, features: Mapping[str, Any]) -> list[str]:
+    """Return the columns of images, the likeliest first."""
+    found = [name for name in schema.names if _holds_images(schema, features, name)]
+    return sorted(found, key=lambda name: name not in _IMAGE_NAMES)
+
+
+def _label_columns(schema: pa.Schema, features: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the columns that can be labels, the likeliest first."""
+    known = [find_column(schema.names, [name]) for name in LABEL_NAMES]
+    classes = [name for name in schema.names if features.get(name, {}).get("_type") == "ClassLabel"]
+    return list(dict.fromkeys(name for name in (*known, *classes) if name is not None))
+
+
+def _holds_images(schema: pa.Schema, features: Mapping[str, Any], name: str) -> bool:
+    kind = schema.field(name).type
+    if pa.types.is_struct(kind):
+        at = kind.get_field_index("bytes")
+        return at >= 0 and _is_binary(kind.field(at).type)
+    is_image = features.get(name, {}).get("_type") == "Image" or name in _IMAGE_NAMES
+    return is_image and _is_binary(kind)
+
+
+def _fields_of(schema: pa.Schema, name: str) -> frozenset[str]:
+    kind = schema.field(name).type
+    return frozenset(field.name for field in kind) if pa.types.is_struct(kind) else frozenset()
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

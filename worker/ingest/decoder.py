@@ -1,19 +1,25 @@
 """A decoder: `python -P -m worker.ingest.decoder`, started by an ingest for large uploads.
 
 It inherits the walls around the ingest, reads batches of files from standard input and answers
-each on standard output. It opens no file and ends with its ingest.
+each on standard output. It opens no file and ends with its ingest. A message is some JSON and the
+bytes that it speaks of.
 """
 
+import json
+import struct
 import sys
 import time
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 from worker.child import die_with_parent
-from worker.ingest.errors import RefusedFileError, RejectCode
-from worker.ingest.frames import receive, send
+from worker.files.errors import RefusedFileError, RejectCode
 from worker.ingest.images import decode_image
+
+_HEAD = struct.Struct("<2Q")
+"""Lengths of the JSON and of the bytes behind it."""
 
 
 def main() -> None:
@@ -51,9 +57,35 @@ def _decode_all(
 
 
 def _refused(error: RefusedFileError) -> list[str] | None:
-    """Say why; nothing where the picture is only too large for a decoder beside others."""
+    """Return the reason; None for a large picture, which the ingest decodes itself."""
     code, detail = error.refusal
     return None if code is RejectCode.IMAGE_TOO_LARGE else [code, detail]
+
+
+def send(file: BinaryIO, message: Any, pieces: Iterable[bytes] = ()) -> None:
+    """Write one message and flush it."""
+    head, body = json.dumps(message).encode(), b"".join(pieces)
+    file.write(_HEAD.pack(len(head), len(body)) + head)
+    file.write(body)
+    file.flush()
+
+
+def receive(file: BinaryIO) -> tuple[Any, bytes]:
+    """Read one message.
+
+    Raises:
+        EOFError: The other process has ended.
+    """
+    num_head_bytes, num_body_bytes = _HEAD.unpack(_read(file, _HEAD.size))
+    message = json.loads(_read(file, num_head_bytes))
+    return message, _read(file, num_body_bytes)
+
+
+def _read(file: BinaryIO, num_bytes: int) -> bytes:
+    data = file.read(num_bytes)
+    if len(data) < num_bytes:
+        raise EOFError
+    return data
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""One image: decoded once, for its check, its row in the cache and its thumbnail."""
+"""Decoding one image: its check, its row in the cache and its thumbnail."""
 
 import io
 from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from worker.ingest.errors import RefusedFileError, RejectCode
-from worker.ingest.plain_jpeg import decode_plain_jpeg
-from worker.ingest.signatures import refusal_of_broken, refusal_of_unknown
+from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.magic_bytes import archive_kind, image_kind, unsupported_kind
+from worker.files.names import printable
 
 _MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -17,11 +17,12 @@ _MEDIA_TYPES = {
     "BMP": "image/bmp",
 }
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-"""What Pillow may try: no format that has ever run a program (EPS) or opened another file."""
+"""The formats that Pillow may try; others can run programs (EPS) or open other files."""
 _MAX_SIDE = 65_500
 """The most that a JPEG can have."""
 _MAX_JPEG_SCANS = 500
 """libjpeg-turbo advises this against progressive images that take hours to decode."""
+_JPEG_START = b"\xff\xd8"
 _SCAN_MARKER = b"\xff\xda"  # cannot occur inside entropy-coded data
 
 _THUMBNAIL_SIDE = 256
@@ -31,7 +32,7 @@ _THUMBNAIL_OPTIONS: dict[str, Any] = {
     "icc_profile": b"",  # some releases of Pillow carry it over from the source
 }
 _DRAFT_SIDE = 2 * _THUMBNAIL_SIDE
-"""Large JPEGs are decoded at this reduced size at least: all data are read, fewer are computed."""
+"""Large JPEGs are decoded at a reduced size, at least this one, which is faster."""
 _REDUCING_GAP = 2.0
 _OPAQUE = 255
 _AS_RGBA = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})
@@ -57,7 +58,7 @@ _SWAPS_SIDES = frozenset(
 
 
 class DecodedImage(NamedTuple):
-    """An image as a viewer shows it: upright, first frame, on white where it is transparent."""
+    """An image as a viewer shows it: upright, its first frame, on white."""
 
     media_type: str
     width: int
@@ -65,43 +66,27 @@ class DecodedImage(NamedTuple):
     row: bytes
     """RGB pixels, squashed to the square of the cache."""
     thumbnail: bytes | None
-    """WebP without metadata; None where the file is small and stores the pixels that are seen."""
+    """WebP without metadata; None where the file itself serves as thumbnail."""
 
 
 def decode_image(data: bytes, *, image_size: int, max_pixels: int) -> DecodedImage:
-    """Decode everything that is needed of one file.
+    """Decode one file.
 
     Raises:
-        RefusedFileError: It is no image that we take.
+        RefusedFileError: The file is no image that is taken.
     """
-    _refuse_many_scans(data)
-    plain = decode_plain_jpeg(data, max_side=_DRAFT_SIDE, max_pixels=max_pixels)
-    if plain is not None:
-        is_large = max(plain.size) > _THUMBNAIL_SIDE
-        return _finished(
-            data, plain, _MEDIA_TYPES["JPEG"], plain.size, image_size, with_thumbnail=is_large
-        )
     with _opened(data, max_pixels) as image:
-        size, media_type = image.size, _MEDIA_TYPES[image.format or ""]
         try:
-            picture = _load(image)
-            turn = _turn(image)
-            with_thumbnail = (
-                max(size) > _THUMBNAIL_SIDE or turn is not None or not _stores_what_is_seen(image)
-            )
-            if turn is not None:
-                picture = picture.transpose(turn)
+            return _decoded(image, image_size)
         except Exception as error:
-            raise refusal_of_broken(data, error) from error
-        size = size[::-1] if turn in _SWAPS_SIDES else size
-        return _finished(data, picture, media_type, size, image_size, with_thumbnail=with_thumbnail)
+            raise _refusal_of_broken(data, error) from error
 
 
 def every_pixel(data: bytes, *, max_pixels: int) -> tuple[str, tuple[int, int], bytes]:
     """Return (mode, size, pixels) of an image as it stands upright, with nothing lost.
 
     Raises:
-        RefusedFileError: It is no image that we take.
+        RefusedFileError: The file is no image that is taken.
     """
     with _opened(data, max_pixels) as image:
         try:
@@ -112,54 +97,66 @@ def every_pixel(data: bytes, *, max_pixels: int) -> tuple[str, tuple[int, int], 
                 picture = picture.transpose(turn)
             return picture.mode, picture.size, picture.tobytes()
         except Exception as error:
-            raise refusal_of_broken(data, error) from error
+            raise _refusal_of_broken(data, error) from error
 
 
 def longer_side(data: bytes, *, max_pixels: int) -> int:
     """Return the longer side, from the image's header alone.
 
     Raises:
-        RefusedFileError: It is no image that we take.
+        RefusedFileError: The file is no image that is taken.
     """
-    _refuse_many_scans(data)
     with _opened(data, max_pixels) as image:
         return max(image.size)
 
 
-def _refuse_many_scans(data: bytes) -> None:
-    if data.startswith(b"\xff\xd8") and data.count(_SCAN_MARKER) > _MAX_JPEG_SCANS:
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    """Read the header of an image and check it against the limits."""
+    if data.startswith(_JPEG_START) and data.count(_SCAN_MARKER) > _MAX_JPEG_SCANS:
         detail = f"A JPEG of more than {_MAX_JPEG_SCANS} scans."
         raise RefusedFileError(RejectCode.BROKEN_IMAGE, detail)
-
-
-def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    too_large = RefusedFileError(
+        RejectCode.IMAGE_TOO_LARGE, f"The image has more than {max_pixels:,} pixels."
+    )
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:
-        raise refusal_of_unknown(data) from error
+        raise _refusal_of_unknown(data) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(max_pixels) from error
+        raise too_large from error
     except Exception as error:
         # Hostile bytes make Pillow's parsers raise nearly anything; none of it may end the ingest.
-        raise refusal_of_broken(data, error) from error
+        raise _refusal_of_broken(data, error) from error
     if image.width * image.height > max_pixels or max(image.size) > _MAX_SIDE:
-        raise _too_large(max_pixels)
+        raise too_large
     return image
 
 
-def _load(image: Image.Image) -> Image.Image:
+def _decoded(image: Image.Image, image_size: int) -> DecodedImage:
+    """Decode the pixels once; the cache's row and the thumbnail are made from them."""
     width, height = image.size
     scale = max(width, height) / _DRAFT_SIDE
     if scale > 1:
         image.draft(None, (max(1, int(width / scale)), max(1, int(height / scale))))
     image.load()
-    return _as_rgb(image)
+    picture = _as_rgb(image)
+    turn = _turn(image)
+    if turn is not None:
+        picture = picture.transpose(turn)
+        if turn in _SWAPS_SIDES:
+            width, height = height, width
+    row = _row(picture, image_size)
+    needs_thumbnail = (
+        max(width, height) > _THUMBNAIL_SIDE or turn is not None or not _stores_what_is_seen(image)
+    )
+    thumbnail = _thumbnail(picture) if needs_thumbnail else None
+    return DecodedImage(_MEDIA_TYPES[image.format or ""], width, height, row, thumbnail)
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return what makes the picture upright; damaged EXIF data say nothing.
+    """Return the transposition that makes the picture upright; None for damaged EXIF data.
 
-    Only for loaded images: Pillow may load one here, and its faults would be lost.
+    The image must be loaded: else Pillow loads it here, and its errors would be lost.
     """
     try:
         return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -168,7 +165,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def _stores_what_is_seen(image: Image.Image) -> bool:
-    """Whether a program sees the same that knows no transparency and 8 bits only."""
+    """Tell whether a viewer without transparency and 16 bits shows the same picture."""
     if image.mode.startswith("I"):
         return False
     if not image.has_transparency_data:
@@ -187,23 +184,6 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")  # converting would copy it
 
 
-def _finished(
-    data: bytes,
-    picture: Image.Image,
-    media_type: str,
-    size: tuple[int, int],
-    image_size: int,
-    *,
-    with_thumbnail: bool,
-) -> DecodedImage:
-    try:
-        row = _row(picture, image_size)
-        thumbnail = _thumbnail(picture) if with_thumbnail else None
-    except Exception as error:
-        raise refusal_of_broken(data, error) from error
-    return DecodedImage(media_type, *size, row, thumbnail)
-
-
 def _row(picture: Image.Image, image_size: int) -> bytes:
     target = (image_size, image_size)
     if picture.size != target:
@@ -212,7 +192,7 @@ def _row(picture: Image.Image, image_size: int) -> bytes:
 
 
 def _thumbnail(picture: Image.Image) -> bytes:
-    """Shrink the picture, which is not used again, and encode it; a small one loses nothing."""
+    """Shrink the picture in place and encode it; a small picture is encoded without loss."""
     is_small = max(picture.size) <= _THUMBNAIL_SIDE
     picture.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), reducing_gap=_REDUCING_GAP)
     file = io.BytesIO()
@@ -220,7 +200,36 @@ def _thumbnail(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def _too_large(max_pixels: int) -> RefusedFileError:
-    return RefusedFileError(
-        RejectCode.IMAGE_TOO_LARGE, f"The image has more than {max_pixels:,} pixels."
-    )
+def _refusal_of_unknown(data: bytes) -> RefusedFileError:
+    """Return why a file is refused that Pillow does not recognise."""
+    if archive := archive_kind(data):
+        detail = f"A {archive} archive; archives inside the archive are not opened."
+        return RefusedFileError(RejectCode.NESTED_ARCHIVE, detail)
+    if other := unsupported_kind(data):
+        detail = f"{other} is not supported; use JPEG, PNG, WebP or BMP."
+        return RefusedFileError(RejectCode.UNSUPPORTED_FORMAT, detail)
+    if image_kind(data):
+        return _refusal_of_broken(data, ValueError("its header is damaged"))
+    detail = "The file is no image." if data else "The file is empty."
+    return RefusedFileError(RejectCode.NOT_AN_IMAGE, detail)
+
+
+def _refusal_of_broken(data: bytes, error: Exception) -> RefusedFileError:
+    """Return why a file is refused that begins like an image but cannot be decoded."""
+    if isinstance(error, MemoryError):
+        detail = "Decoding the image takes more memory than allowed."
+        return RefusedFileError(RejectCode.IMAGE_TOO_LARGE, detail)
+    if "truncated" in str(error).lower() or _is_cut_off(data):
+        return RefusedFileError(RejectCode.TRUNCATED_IMAGE, "The end of the image is missing.")
+    reason = printable(str(error)).rstrip(". ") or type(error).__name__
+    return RefusedFileError(RejectCode.BROKEN_IMAGE, f"The image cannot be decoded: {reason}.")
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Tell whether the end of an image is missing, by its stated length or its end mark."""
+    kind = image_kind(data)
+    if kind == "WebP":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if kind == "PNG":
+        return b"IEND" not in data[-64:]
+    return kind == "JPEG" and b"\xff\xd9" not in data[-64:]

@@ -1,4 +1,4 @@
-"""The JSON export of Label Studio, as far as it says which image has which class."""
+"""The JSON export of Label Studio: which image has which class."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from worker.ingest.layout import looks_like_image
 
 _ANSWERS = ("annotations", "completions")
-"""The second is what old releases wrote."""
+"""The second name is that of old releases."""
 ANNOTATOR_NOTE = "annotator: "
 """Begins the note by which our exports say whose an annotation is: users are only known by numbers
 of the server, which refuses those of another."""
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
-"""What the server puts before the name of a file that was uploaded to it."""
+"""The server's prefix to the name of an uploaded file."""
 
 
 def without_upload_prefix(name: str) -> str:
@@ -22,7 +22,7 @@ def without_upload_prefix(name: str) -> str:
 
 
 def is_export(value: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether a list of objects is one of tasks."""
+    """Tell whether a list of objects is an export."""
     return all(isinstance(task.get("data"), dict) for task in value) and any(
         name in task for task in value for name in _ANSWERS
     )

@@ -1,12 +1,18 @@
-"""Where in a path the split and the class are: `[wrapper/][train|test/]<class>/…/<image>`."""
+"""Candidates and rejected files of an upload, and the class folders that label them.
+
+A path is `[wrapper/][train|test/]<class>/…/<image>`.
+"""
 
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from worker.ingest.annotators import Annotation
-from worker.ingest.names import normal_form, printable
+from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.limits import ReadMeter
+from worker.files.members import FileArchive, Member
+from worker.files.names import normal_form, printable
+from worker.ingest.agreement import Annotation
 
 TRAIN = "train"
 TEST = "test"
@@ -20,29 +26,83 @@ _SPLITS = {
     "validation": TEST,
 }
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp")
-
 _Folders = tuple[str, ...]
 
 
 class Place(NamedTuple):
-    """What folders or a table say of one file."""
+    """Split and class of one file, told by folders or a table."""
 
     split: str
     class_name: str
     file: str
     """Path below the class folder."""
     annotation: Annotation | None = None
-    """What the annotators said, where a table tells their labels apart."""
+    """The labels of the annotators, where a table has several."""
+
+
+class Candidate(NamedTuple):
+    """A file or row that becomes a sample if it is an image."""
+
+    member: Member
+    path: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One file that becomes no sample."""
+
+    path: str
+    code: RejectCode
+    detail: str
+
+
+def reject(name: str, error: RefusedFileError) -> Rejection:
+    """Return a rejection under a printable name."""
+    return Rejection(printable(name), *error.refusal)
+
+
+@dataclass(slots=True)
+class Selection:
+    """Candidates and rejected files, by the table of contents alone."""
+
+    warnings: list[str] = field(default_factory=list)
+    candidates: Sequence[Candidate] = ()
+    """Files sorted by path, independent of the archive's order; rows in their order."""
+    num_bytes: int = 0
+    """Claimed size of all candidates; 0 for rows, whose size is unknown."""
+    rejections: list[Rejection] = field(default_factory=list)
+    num_ignored: int = 0
+    """Hidden and system files."""
+
+
+@runtime_checkable
+class RowArchive(Protocol):
+    """Rows of a table or of arrays, each with its label."""
+
+    def read(self, member: Member, meter: ReadMeter) -> bytes:
+        """Return the image of one row.
+
+        Raises:
+            RefusedFileError: The row holds none.
+            UploadError: The upload as a whole turns out to be too much.
+        """
+
+    def select(self) -> Selection:
+        """Return the rows as candidates."""
+
+
+Source: TypeAlias = FileArchive | RowArchive
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The folders around the class folders."""
+    """The folders above the class folders."""
 
     wrapper: _Folders
     has_splits: bool
     split: str = TRAIN
-    """Of all files, where there are no folders for the splits."""
+    """Split of all files where there are no split folders."""
     warnings: tuple[str, ...] = ()
 
     def place(self, path: str) -> Place | None:
@@ -88,18 +148,8 @@ def recognise_layout(paths: Iterable[str], *, is_part: bool = False) -> Layout:
     )
 
 
-def split_of(name: str) -> str | None:
-    """Return the split that a folder or a table means by this name."""
-    return _SPLITS.get(name.strip().casefold())
-
-
-def looks_like_image(path: str) -> bool:
-    """Tell whether a file is named as an image that we read."""
-    return path.lower().endswith(_IMAGE_SUFFIXES)
-
-
 def _image_folders(paths: Iterable[str]) -> set[_Folders]:
-    """Return the folders of the files named as images; of all files if none is."""
+    """Return the folders of files named as images, or of all files if there are none."""
     every, of_images = set(), set()
     for path in paths:
         folder = path.rpartition("/")[0]
@@ -118,3 +168,13 @@ def _mixed_warning(splits: set[str], others: set[str]) -> str:
 
 def _listed(names: set[str]) -> str:
     return ", ".join(f"'{printable(name)}'" for name in sorted(names)[:5])
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a folder or a table means by this name."""
+    return _SPLITS.get(name.strip().casefold())
+
+
+def looks_like_image(path: str) -> bool:
+    """Tell whether a file name has the ending of an image that is read."""
+    return path.lower().endswith(_IMAGE_SUFFIXES)

@@ -1,4 +1,4 @@
-"""Parquet with the images inside, as Hugging Face writes it: each row is a sample."""
+"""Parquet files with images, as Hugging Face writes them: each row is a sample."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,27 +8,29 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-from pyarrow.parquet import FileMetaData
 from typing_extensions import override
 
-from worker.ingest.classes import listed
-from worker.ingest.columns import Columns
-from worker.ingest.errors import FailureCode, IngestError, RefusedFileError, RejectCode
-from worker.ingest.layout import TRAIN, Place, split_of
-from worker.ingest.limits import Limits, ReadMeter, SafePoint
-from worker.ingest.members import Candidate, FileArchive, Member, RowArchive, Selection, reject
-from worker.ingest.names import clean_path, printable
-from worker.ingest.parquet_columns import ImageColumns, find_image_columns
-from worker.ingest.spool import Spool
-from worker.ingest.tables import read_label
-from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
+from worker.files.errors import (
+    FailureCode,
+    RefusedFileError,
+    RejectCode,
+    UnreadableDataError,
+    UploadError,
+)
+from worker.files.limits import Limits, ReadMeter, SafePoint
+from worker.files.members import FileArchive, Member, Spool
+from worker.files.names import clean_path, listed, printable
+from worker.files.parquet import ParquetTable, naming_damage
+from worker.ingest.columns import Columns, ImageColumns, find_image_columns
+from worker.ingest.labelling import read_label
+from worker.ingest.layout import TRAIN, Candidate, Place, RowArchive, Selection, reject, split_of
 
 _MAX_GROUP_BYTES = 1024**3
-"""A row group is unpacked page by page, but its pages may be as large as it is."""
+"""A page of a row group may be as large as the group, and is unpacked whole."""
 _BATCH_ROWS = 32
 _NAME_BATCH_ROWS = 10_000
 _SHIFT = 40
-"""A member's key is its table above this bit, and its row below."""
+"""The bits of a member's key from this one on are its table, the lower ones its row."""
 
 
 class ParquetRows(RowArchive):
@@ -40,7 +42,7 @@ class ParquetRows(RowArchive):
         """Take tables whose footers were read.
 
         Raises:
-            IngestError: They hold too many rows.
+            UploadError: They hold too many rows.
         """
         self._max_file_bytes = limits.max_file_bytes
         self._safe_point = safe_point
@@ -48,11 +50,11 @@ class ParquetRows(RowArchive):
         num_rows = sum(table.num_rows for table in self._tables)
         if num_rows > limits.max_files:
             detail = f"The tables hold {num_rows:,} rows; at most {limits.max_files:,} are taken."
-            raise IngestError(FailureCode.TOO_MANY_FILES, detail)
+            raise UploadError(FailureCode.TOO_MANY_FILES, detail)
 
     @override
     def select(self) -> Selection:
-        """Return one candidate a row, named as class folders would name it."""
+        """Return one candidate per row, with the path that class folders would give it."""
         selection, seen, candidates = Selection(), Counter[str](), []
         selection.warnings = _once(table.warnings for table in self._tables)
         for number, table in enumerate(self._tables):
@@ -92,18 +94,18 @@ class ImageTable:
     """One file."""
 
     def __init__(self, name: str, file: BinaryIO, wanted: Columns, *, split: str = TRAIN) -> None:
-        """Read the footer; `split` holds for rows that do not tell theirs.
+        """Read the footer; `split` is the split of rows that name none.
 
         Raises:
-            IngestError: The table is damaged, or has no images with labels.
+            UploadError: The table is damaged, or has no images with labels.
         """
         self.name = printable(name)
-        with _told(self.name):
-            self._file = open_parquet(file)
-            self.num_rows: int = self._file.metadata.num_rows
-            columns = find_image_columns(self._file.schema_arrow, wanted, self.name)
+        with _naming(self.name):
+            self._table = ParquetTable(file)
+            columns = find_image_columns(self._table.schema, wanted, self.name)
+        self.num_rows = self._table.num_rows
         if columns is None:
-            found = listed(self._file.schema_arrow.names) or "none"
+            found = listed(self._table.schema.names) or "none"
             raise _invalid(self.name, f"no column of images and one of labels; found: {found}")
         self._columns = columns
         self.warnings = columns.warnings
@@ -114,12 +116,10 @@ class ImageTable:
         self._group = -1
 
     def names(self, safe_point: SafePoint) -> Iterator[dict[str, Any]]:
-        """Yield all but the images."""
+        """Yield the rows without the images."""
         leaves = self._columns.other_leaves
-        with _told(self.name):
-            for batch in self._file.iter_batches(
-                batch_size=_NAME_BATCH_ROWS, columns=leaves, use_threads=False
-            ):
+        with _naming(self.name):
+            for batch in self._table.batches(_NAME_BATCH_ROWS, leaves):
                 safe_point()
                 yield from batch.to_pylist()
 
@@ -127,7 +127,7 @@ class ImageTable:
         """Return split, class and file name of a row.
 
         Raises:
-            RefusedFileError: It has none of these.
+            RefusedFileError: The row has no usable label or split.
         """
         columns = self._columns
         label, fault = read_label(self._named(record.get(columns.label)))
@@ -152,27 +152,24 @@ class ImageTable:
         group = max(g for g, start in enumerate(self._starts) if start <= row)
         if group != self._group or row < self._first:
             self._group, self._batches = group, self._read_group(group)
-        with _told(self.name):
-            while True:
-                self._first, self._batch = next(self._batches)
-                if row < self._first + len(self._batch):
+        with _naming(self.name):
+            for first, batch in self._batches:
+                self._first, self._batch = first, batch
+                if row < first + len(batch):
                     return
+        raise _invalid(self.name, f"row {row} is missing")
 
     def _read_group(self, group: int) -> Iterator[tuple[int, list[bytes | None]]]:
         first = self._starts[group]
-        for batch in self._file.iter_batches(
-            batch_size=_BATCH_ROWS,
-            row_groups=[group],
-            columns=[self._columns.bytes_leaf],
-            use_threads=False,
-        ):
+        leaf = self._columns.bytes_leaf
+        for batch in self._table.batches(_BATCH_ROWS, [leaf], row_group=group):
             column = batch.column(0)
             cells = column.field("bytes") if pa.types.is_struct(column.type) else column
             yield first, cells.to_pylist()
             first += batch.num_rows
 
     def _named(self, value: Any) -> Any:
-        """Return the class name of a number, where the table knows names."""
+        """Return the class name for a number, where the table has class names."""
         names = self._columns.class_names
         if names is None or not isinstance(value, int):
             return value
@@ -182,9 +179,9 @@ class ImageTable:
         return names[value]
 
     def _checked_groups(self) -> list[int]:
-        """Return where each row group starts; none may unpack to more than we would hold."""
+        """Return the first row of each row group; refuse a group that is too large."""
         starts, first = [], 0
-        for group in map(self._file.metadata.row_group, range(self._file.num_row_groups)):
+        for group in self._table.row_groups():
             if group.total_byte_size > _MAX_GROUP_BYTES:
                 raise _invalid(
                     self.name,
@@ -199,7 +196,7 @@ def image_tables(files: FileArchive, spool: Spool, wanted: Columns) -> list[Imag
     """Return the tables of an archive that hold images.
 
     Raises:
-        IngestError: They are too much, or lack a column that the user named.
+        UploadError: A limit is exceeded, or a table lacks a column that the user named.
     """
     tables = {}
     for member in files.members:
@@ -208,19 +205,18 @@ def image_tables(files: FileArchive, spool: Spool, wanted: Columns) -> list[Imag
                 name = clean_path(member.name)
                 with files.open(member) as read:
                     file = spool.fill(read)
-                with damage_told():
-                    opened = open_parquet(file)
-            except (RefusedFileError, DamagedParquetError):
+                table = ParquetTable(file)
+            except (RefusedFileError, UnreadableDataError):
                 continue  # reported as a file that is no image
-            columns = find_image_columns(opened.schema_arrow, wanted, printable(name))
-            if columns is not None and _has_bytes(opened.metadata, columns):
+            columns = find_image_columns(table.schema, wanted, printable(name))
+            if columns is not None and _has_bytes(table, columns):
                 tables[name] = ImageTable(name, file, wanted, split=_split_of_file(name))
     return [table for _, table in sorted(tables.items())]
 
 
-def _has_bytes(metadata: FileMetaData, columns: ImageColumns) -> bool:
-    """Tell, from the footer alone, whether there is an image, not only the path of its file."""
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+def _has_bytes(table: ParquetTable, columns: ImageColumns) -> bool:
+    """Tell from the footer whether the table holds images, not only paths of files."""
+    for group in table.row_groups():
         for leaf in map(group.column, range(group.num_columns)):
             if leaf.path_in_schema == columns.bytes_leaf:
                 counts = leaf.statistics
@@ -240,18 +236,19 @@ def _split_of_file(name: str) -> str:
 
 
 def _once(texts: Iterable[Sequence[str]]) -> list[str]:
-    """Return texts without those that an earlier table, another shard, has too."""
+    """Return the different texts; shards of one table have the same."""
     return list(dict.fromkeys(chain.from_iterable(texts)))
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
+def _naming(name: str) -> Iterator[None]:
+    """Add the table's name to errors of damaged files."""
     try:
-        with damage_told():
+        with naming_damage():
             yield
-    except DamagedParquetError as error:
-        raise _invalid(name, printable(str(error))) from error
+    except UnreadableDataError as error:
+        raise _invalid(name, error.detail) from error
 
 
-def _invalid(name: str, detail: str) -> IngestError:
-    return IngestError(FailureCode.INVALID_TABLE, f"'{name}': {detail}.")
+def _invalid(name: str, detail: str) -> UploadError:
+    return UploadError(FailureCode.INVALID_TABLE, f"'{name}': {detail}.")

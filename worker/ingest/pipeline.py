@@ -1,35 +1,119 @@
 """The ingest itself: table of contents, then one pass over the files, then the report."""
 
+import json
 import warnings
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from app.core.storage import BlobStore
+from worker.files.errors import RefusedFileError, RejectCode
+from worker.files.limits import Limits, ReadMeter, SafePoint, cpu_budget_seconds
+from worker.files.names import twin_key
+from worker.ingest.agreement import Annotation
 from worker.ingest.archive import open_archive
-from worker.ingest.blob_writer import BlobWriter, writing_blobs
 from worker.ingest.columns import Columns
-from worker.ingest.decoder_pool import decoding
-from worker.ingest.decoding import Decode, DecodedFile, Decoder
-from worker.ingest.earlier import EarlierVersion, avoid_names
-from worker.ingest.errors import RefusedFileError
-from worker.ingest.layout import looks_like_image
-from worker.ingest.limits import Limits, SafePoint, cpu_budget_seconds
-from worker.ingest.members import Candidate, Selection, Source, reject
-from worker.ingest.pixel_file import PixelFile
-from worker.ingest.pixel_writer import PixelWriter, writing_pixels
-from worker.ingest.progress import Emit, ProgressMeter
-from worker.ingest.report import Outcome, write_report
+from worker.ingest.decoding import Decoder, decoding
+from worker.ingest.images import decode_image
+from worker.ingest.layout import (
+    Place,
+    RowArchive,
+    Selection,
+    Source,
+    looks_like_image,
+    reject,
+)
+from worker.ingest.pixel_cache import PixelFile, PixelWriter, writing_pixels
+from worker.ingest.report import Emit, Outcome, ProgressMeter, write_report
 from worker.ingest.same_pixels import same_pixels, torn_pairs
 from worker.ingest.sample_file import SampleFile
-from worker.ingest.samples import SampleReader
+from worker.ingest.samples import BlobWriter, Sample, SampleReader, writing_blobs
 from worker.ingest.selection import sort_out
+
+_COPY_BYTES = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierVersion:
+    """The version of the data set that an upload adds to."""
+
+    number: int
+    image_size: int
+    samples_file: Path
+    """One JSON object a line, by position."""
+    cache: Path | None
+    """The cache of decoded images, if it still exists."""
+    blob_dir: Path
+    """The image files, read if the cache is gone."""
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any] | None) -> "EarlierVersion | None":
+        """Read the spec's `earlier`."""
+        if values is None:
+            return None
+        cache = values["cache"]
+        return cls(
+            number=values["number"],
+            image_size=values["image_size"],
+            samples_file=Path(values["samples"]),
+            cache=None if cache is None else Path(cache),
+            blob_dir=Path(values["blob_dir"]),
+        )
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield them by position."""
+        with self.samples_file.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield _sample(json.loads(line))
+
+    def same_pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield the positions of samples that are known to have the same pixels."""
+        with self.samples_file.open(encoding="utf-8") as lines:
+            for position, line in enumerate(lines):
+                picture = json.loads(line)["picture"]
+                if picture is not None and picture != position:
+                    yield picture, position
+
+    def write_cache(self, target: PixelWriter, *, max_pixels: int, safe_point: SafePoint) -> None:
+        """Write their decoded images, in order."""
+        if self.cache is not None:
+            with self.cache.open("rb") as source:
+                while chunk := source.read(_COPY_BYTES):
+                    safe_point()
+                    target.write(chunk)
+            return
+        blobs = BlobStore(self.blob_dir)
+        for sample in self.samples():
+            safe_point()
+            data = blobs.load(sample.sha256)
+            target.write(decode_image(data, image_size=self.image_size, max_pixels=max_pixels).row)
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    return Sample(
+        path=row["path"],
+        place=Place(row["split"], row["class_name"], row["path"], _annotation(row)),
+        sha256=row["sha256"],
+        num_bytes=None,
+        thumb_sha256=row["thumb_sha256"],
+        thumb_num_bytes=None,
+        media_type=row["media_type"],
+        width=row["width"],
+        height=row["height"],
+    )
+
+
+def _annotation(row: dict[str, Any]) -> Annotation | None:
+    if row["annotations"] is None:
+        return None
+    return Annotation(row["annotations"], tied=row["tied"], agreement=row["agreement"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """What the supervisor asks for."""
+    """The options of one ingest, from the supervisor."""
 
     archive: Path
     out_dir: Path
@@ -41,9 +125,9 @@ class Spec:
     columns: Columns = field(default_factory=Columns)
     """Names that the user gave for the columns of tables of labels."""
     name: str = "upload"
-    """What the user calls the archive."""
+    """Name of the archive in messages."""
     earlier: EarlierVersion | None = None
-    """The version that the archive adds to."""
+    """The version of the data set that the archive adds to."""
 
     @property
     def wanted_image_size(self) -> int | None:
@@ -66,11 +150,11 @@ class Spec:
 
 
 def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
-    """Read the archive; on return all that it held is on disk, durably.
+    """Read the archive; on return all samples are durably on disk.
 
     Raises:
-        IngestError: The upload cannot be taken.
-        InterruptedIngestError: `safe_point` ended the work.
+        UploadError: The upload cannot be taken.
+        InterruptedReadError: `safe_point` ended the work.
     """
     progress = ProgressMeter(emit)
     spec.out_dir.mkdir(parents=True, exist_ok=True)
@@ -86,36 +170,51 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
     with blobs_of as blobs, closing(samples_of) as samples:
         with warnings.catch_warnings(), archive_of as archive:
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
-            reader = SampleReader(archive, blobs, spec.limits, archive_bytes=_num_bytes(spec))
-            outcome = _read_all(
-                archive, spec, reader, samples, safe_point=safe_point, progress=progress
-            )
+            outcome = _read_all(spec, archive, blobs, samples, safe_point, progress)
         write_report(spec.out_dir, _with_same_pixels(outcome, spec, blobs, safe_point))
         blobs.finish()
 
 
 def _read_all(
-    archive: Source,
     spec: Spec,
-    reader: SampleReader,
+    archive: Source,
+    blobs: BlobWriter,
     samples: SampleFile,
-    *,
     safe_point: SafePoint,
     progress: ProgressMeter,
 ) -> Outcome:
-    selection = _select(archive, spec)
+    limits, earlier, archive_bytes = spec.limits, spec.earlier, spec.archive.stat().st_size
+    selection = sort_out(archive, limits, spec.columns, is_part=earlier is not None)
+    if earlier is not None:
+        _avoid_names(selection, archive, earlier)
+        for sample in earlier.samples():
+            samples.add(sample)
+    num_before = len(samples)
+    # A bomb that states its size ends here; one that does not is stopped while it is read.
+    ReadMeter(limits, archive_bytes=archive_bytes).add(selection.num_bytes)
+
+    reader = SampleReader(archive, blobs, limits, archive_bytes=archive_bytes)
     candidates = selection.candidates
     image_size = spec.wanted_image_size or reader.choose_image_size(candidates)
+    decode_of = decoding(
+        Decoder(image_size=image_size, max_pixels=limits.max_image_pixels),
+        num_bytes=selection.num_bytes,
+        cpu_seconds=cpu_budget_seconds(archive_bytes),
+        safe_point=safe_point,
+    )
     class_folders = set[str]()
-    num_before = _add_earlier(spec, samples)
-    cache_file = _cache_file(spec, image_size)
-    decoded = _decoding(spec, image_size, selection, safe_point)
-    with writing_pixels(cache_file, image_size) as pixels, decoded as decode:
-        _write_earlier(spec, pixels, safe_point)
+    pixels_of = writing_pixels(_cache_file(spec, image_size), image_size)
+    with pixels_of as pixels, decode_of as decode:
+        if earlier is not None:
+            earlier.write_cache(pixels, max_pixels=limits.max_image_pixels, safe_point=safe_point)
         for num_done, file in enumerate(decode(reader.unpack(candidates)), start=1):
             safe_point()
-            _note_class(file.candidate, class_folders)
-            _store(file, reader, pixels, samples, selection)
+            if looks_like_image(file.candidate.path):
+                class_folders.add(file.candidate.place.class_name)
+            try:
+                samples.add(reader.store(file, pixels))
+            except RefusedFileError as error:
+                selection.rejections.append(reject(file.candidate.path, error))
             num_images = len(samples) - num_before
             progress.update(num_done=num_done, num_total=len(candidates), num_images=num_images)
     return Outcome(
@@ -144,62 +243,24 @@ def _with_same_pixels(
     return replace(outcome, same_pairs=[*known, *found])
 
 
-def _num_bytes(spec: Spec) -> int:
-    return spec.archive.stat().st_size
-
-
 def _cache_file(spec: Spec, image_size: int) -> Path:
     return spec.out_dir / f"images-{image_size}.u8"
 
 
-def _add_earlier(spec: Spec, samples: SampleFile) -> int:
-    """Add the samples of the version that this upload adds to; return how many these are."""
-    for sample in () if spec.earlier is None else spec.earlier.samples():
-        samples.add(sample)
-    return len(samples)
+def _avoid_names(selection: Selection, archive: Source, earlier: EarlierVersion) -> None:
+    """Resolve names that the earlier version has already.
 
-
-def _note_class(candidate: Candidate, found: set[str]) -> None:
-    name = candidate.place.class_name
-    if name not in found and looks_like_image(candidate.path):
-        found.add(name)
-
-
-def _store(
-    file: DecodedFile,
-    reader: SampleReader,
-    pixels: PixelWriter,
-    samples: SampleFile,
-    selection: Selection,
-) -> None:
-    """Make a sample of a file, if it was not refused."""
-    try:
-        samples.add(reader.store(file, pixels))
-    except RefusedFileError as error:
-        selection.rejections.append(reject(file.candidate.path, error))
-
-
-def _decoding(
-    spec: Spec, image_size: int, selection: Selection, safe_point: SafePoint
-) -> AbstractContextManager[Decode]:
-    return decoding(
-        Decoder(image_size=image_size, max_pixels=spec.limits.max_image_pixels),
-        num_bytes=selection.num_bytes,
-        cpu_seconds=cpu_budget_seconds(_num_bytes(spec)),
-        safe_point=safe_point,
-    )
-
-
-def _select(archive: Source, spec: Spec) -> Selection:
-    is_part = spec.earlier is not None
-    selection = sort_out(archive, spec.limits, spec.columns, is_part=is_part)
-    if spec.earlier is not None:
-        avoid_names(selection, archive, spec.earlier)
-    return selection
-
-
-def _write_earlier(spec: Spec, pixels: PixelWriter, safe_point: SafePoint) -> None:
-    if spec.earlier is not None:
-        spec.earlier.write_cache(
-            pixels, max_pixels=spec.limits.max_image_pixels, safe_point=safe_point
-        )
+    A new file of such a name is refused. A row, whose name is made up, gets another name.
+    """
+    taken = {twin_key(sample.path) for sample in earlier.samples()}
+    kept = []
+    for candidate in selection.candidates:
+        if twin_key(candidate.path) not in taken:
+            kept.append(candidate)
+        elif isinstance(archive, RowArchive):
+            kept.append(candidate._replace(path=f"part-{earlier.number + 1}/{candidate.path}"))
+        else:
+            detail = "An earlier part of the data set has a file of this name."
+            error = RefusedFileError(RejectCode.DUPLICATE_NAME, detail)
+            selection.rejections.append(reject(candidate.path, error))
+    selection.candidates = kept

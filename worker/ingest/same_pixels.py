@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.core.storage import BlobStore
-from worker.ingest.errors import RefusedFileError
+from worker.files.errors import RefusedFileError
+from worker.files.limits import SafePoint
 from worker.ingest.images import every_pixel
-from worker.ingest.limits import SafePoint
-from worker.ingest.pixel_file import PixelFile
+from worker.ingest.pixel_cache import PixelFile
 from worker.ingest.sample_file import SampleFile
 
 _MAX_PIXELS = 25_000_000

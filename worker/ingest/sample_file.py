@@ -1,50 +1,106 @@
-"""The samples as they are found: on disk at once, with some fifty bytes of each in memory."""
+"""All samples of an upload: on disk at once, with some fifty bytes of each in memory."""
 
+import hashlib
+import heapq
 import json
+import os
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from json.encoder import encode_basestring_ascii as as_json
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from worker.ingest.agreement import AgreementMeter
-from worker.ingest.content_hash import ContentHash
 from worker.ingest.samples import Sample
 
 _BUFFER_BYTES = 1024**2
 _DIGEST_BYTES = 32
+_LINES_AT_ONCE = 10_000
+_CHUNK_BYTES = 16 * 1024
 
 
 class Brief(NamedTuple):
-    """What tells whether a sample contradicts another one that shows the same picture."""
+    """Content, split and class of a sample, for comparing copies."""
 
     sha256: str
     split: str
     class_name: str
 
 
-class SampleFile:
-    """`samples.jsonl` in the making: labels and duplicates are known when all have been read."""
+class ContentHash:
+    """SHA-256 of the sorted lines of all samples. Sorted runs are kept on disk."""
 
     def __init__(self, folder: Path) -> None:
-        """Put files without a name below `folder`."""
+        """Use a temporary file below `folder`."""
+        self._file = TemporaryFile(dir=folder)  # noqa: SIM115 - until `close`
+        self._lines: list[bytes] = []
+        self._ends = [0]
+        """End of each sorted run in the file."""
+
+    def close(self) -> None:
+        """Delete the temporary files."""
+        self._file.close()
+
+    def add(self, split: str, class_name: str, file: str, sha256: str) -> None:
+        """Add one sample; of its path below the class folder only the last name counts."""
+        texts = map(as_json, (split, class_name, file.rpartition("/")[2], sha256))
+        self._lines.append(f"[{', '.join(texts)}]".encode())
+        if len(self._lines) == _LINES_AT_ONCE:
+            self._set_aside()
+
+    def hexdigest(self) -> str:
+        """Return the hash."""
+        digest = hashlib.sha256()
+        separator = b""
+        for line in self._sorted():
+            digest.update(separator + line)
+            separator = b"\n"
+        return digest.hexdigest()
+
+    def _set_aside(self) -> None:
+        self._lines.sort()
+        self._file.write(b"".join(line + b"\n" for line in self._lines))
+        self._ends.append(self._file.tell())
+        self._lines.clear()
+
+    def _sorted(self) -> Iterable[bytes]:
+        self._file.flush()
+        runs = [self._run(start, end) for start, end in pairwise(self._ends)]
+        return cast("Iterable[bytes]", heapq.merge(sorted(self._lines), *runs))
+
+    def _run(self, start: int, end: int) -> Iterator[bytes]:
+        begun = b""
+        while start < end:
+            chunk = os.pread(self._file.fileno(), min(_CHUNK_BYTES, end - start), start)
+            start += len(chunk)
+            *lines, begun = (begun + chunk).split(b"\n")
+            yield from lines
+
+
+class SampleFile:
+    """`samples.jsonl` while it is made: labels and duplicates are known only at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use temporary files below `folder`."""
         self._draft = TemporaryFile(dir=folder, buffering=_BUFFER_BYTES)  # noqa: SIM115 - until `close`
         self._end = 0
         self._starts = array("Q")
-        """Of the lines in the draft."""
+        """Start of each line in the draft."""
         self._digests = bytearray()
         self._numbers: dict[tuple[str, str], int] = {}
         self._places: list[tuple[str, str]] = []
-        """Each split and class name once, in the order of these numbers."""
+        """The different pairs of split and class name, in the order of their numbers."""
         self._place_numbers = array("I")
         self._content = ContentHash(folder)
         self._agreement = AgreementMeter()
 
     def close(self) -> None:
-        """Give the disk space back."""
+        """Delete the temporary files."""
         self._draft.close()
         self._content.close()
 
@@ -53,7 +109,7 @@ class SampleFile:
         return len(self._starts)
 
     def add(self, sample: Sample) -> None:
-        """Take in the next one."""
+        """Add the next sample."""
         place = sample.place
         self._starts.append(self._end)
         self._end += self._draft.write(_line(sample))
@@ -69,15 +125,15 @@ class SampleFile:
         return Counter(dict(zip(self._places, counts.tolist(), strict=True)))
 
     def content_hash(self) -> str:
-        """Return the identity of the data set."""
+        """Return the content hash of the data set."""
         return self._content.hexdigest()
 
     def agreement(self) -> dict[str, Any] | None:
-        """Return how far the annotators agree, where there are some."""
+        """Return the agreement of the annotators; None without annotators."""
         return self._agreement.report()
 
     def exact_pairs(self) -> list[tuple[int, int]]:
-        """Return the positions of samples that have the same file, the lower first."""
+        """Return pairs of positions of samples with the same content, the lower first."""
         digests = np.frombuffer(self._digests, np.uint64).reshape(-1, _DIGEST_BYTES // 8)
         order = np.lexsort(digests.T)
         low, high = order[:-1], order[1:]
@@ -87,7 +143,7 @@ class SampleFile:
         return list(zip(low.tolist(), high.tolist(), strict=True))
 
     def brief(self, position: int) -> Brief:
-        """Return what is in memory of one sample."""
+        """Return content, split and class of one sample."""
         start = position * _DIGEST_BYTES
         digest = self._digests[start : start + _DIGEST_BYTES]
         return Brief(digest.hex(), *self._places[self._place_numbers[position]])
@@ -99,7 +155,7 @@ class SampleFile:
         return path
 
     def write(self, file: Path, index: Mapping[str, int], notes: Mapping[int, Any]) -> None:
-        """Write one JSON object a line: with the label, and what else there is to note of some."""
+        """Write one JSON object a line, with the label and the notes on that sample."""
         tails = [f', "label": {index[name]}'.encode() for _, name in self._places]
         self._draft.seek(0)
         with file.open("wb", buffering=_BUFFER_BYTES) as target:

@@ -5,35 +5,34 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+import numpy as np
 from typing_extensions import override
 
+from worker.files.errors import Refusal, RefusedFileError, RejectCode
+from worker.files.limits import Limits
+from worker.files.members import FileArchive, Member
+from worker.files.names import clean_path, is_system_file, normal_form, printable, twin_key
 from worker.ingest.columns import Columns
-from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
-from worker.ingest.labelling import FolderLabels, Labelling, TableLabels
-from worker.ingest.layout import looks_like_image, recognise_layout
-from worker.ingest.limits import Limits
-from worker.ingest.members import (
+from worker.ingest.labelling import FolderLabels, Labelling, TableLabels, find_tables
+from worker.ingest.layout import (
     Candidate,
-    FileArchive,
-    Member,
     RowArchive,
     Selection,
     Source,
+    looks_like_image,
+    recognise_layout,
     reject,
 )
-from worker.ingest.names import clean_path, is_system_file, normal_form, printable
-from worker.ingest.tables import find_tables
-from worker.ingest.twins import Twins
 
 _Named = tuple[str, str, int, int]
 """Normal form of the path, the path, key and size: sorts by the first three."""
 
 
 class FileCandidates(Sequence[Candidate]):
-    """Candidates that are made when they are looked at: of each, eight bytes are kept."""
+    """Candidates that are made on access; eight bytes of each are kept."""
 
     def __init__(self, archive: FileArchive, labelling: Labelling, keys: Sequence[int]) -> None:
-        """Take these members, which the labelling has a place for."""
+        """Take the members with these keys, which `labelling` places."""
         self._archive = archive
         self._labelling = labelling
         self._keys = keys
@@ -64,12 +63,12 @@ class FileCandidates(Sequence[Candidate]):
 def sort_out(
     archive: Source, limits: Limits, columns: Columns, *, is_part: bool = False
 ) -> Selection:
-    """Decide by tables of labels where there are any, else by class folders.
+    """Find the candidates by tables of labels where there are any, else by class folders.
 
     `is_part`: the upload is added to a data set.
 
     Raises:
-        IngestError: A table cannot be read.
+        UploadError: A table cannot be read.
     """
     if isinstance(archive, RowArchive):
         return archive.select()
@@ -95,13 +94,13 @@ class _Survey:
     named: list[_Named] = field(default_factory=list)
     """In order of path."""
     refused: dict[int, Refusal] = field(default_factory=dict)
-    """Why some cannot be read, by key."""
+    """Reasons why members cannot be read, by key."""
     _images: dict[str, str] = field(default_factory=dict)
     _others: dict[str, str] = field(default_factory=dict)
-    """By folder, one path in it."""
+    """One path of each folder."""
 
     def add(self, path: str, member: Member) -> None:
-        """Take in one."""
+        """Add a member."""
         self.named.append((normal_form(path), path, member.key, member.num_bytes))
         if member.refusal is not None:
             self.refused[member.key] = member.refusal
@@ -112,7 +111,7 @@ class _Survey:
             found.setdefault(folder, path)
 
     def examples(self) -> Iterable[str]:
-        """Return one path of each folder, that of an image where it holds one."""
+        """Return one path of each folder, of an image if the folder has one."""
         return {**self._others, **self._images}.values()
 
 
@@ -132,8 +131,28 @@ def _survey(members: Iterable[Member], selection: Selection) -> _Survey:
     return survey
 
 
+class Twins:
+    """Knows which names were taken, of those that may have a twin."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        """Look at all names: most share their hash with no other, and so are no twins."""
+        hashes = np.fromiter((hash(twin_key(path)) for path in paths), np.int64)
+        hashes.sort()
+        self._suspects = frozenset(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        self._taken: dict[str, str] = {}
+
+    def of(self, path: str) -> str | None:
+        """Return the name that was taken and is a twin of this one."""
+        return self._taken.get(twin_key(path)) if self._suspects else None
+
+    def take(self, path: str) -> None:
+        """Note that a name was taken."""
+        if self._suspects and hash(key := twin_key(path)) in self._suspects:
+            self._taken[key] = path
+
+
 def _place(survey: _Survey, labelling: Labelling, selection: Selection) -> Sequence[int]:
-    """Return the keys of what is a sample if it is an image; of one name the first is taken."""
+    """Return the keys of the candidates; of several files of one name the first is taken."""
     twins = Twins(path for _, path, _, _ in survey.named)
     keys = array("q")
     for _, path, key, num_bytes in survey.named:

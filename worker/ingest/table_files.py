@@ -1,4 +1,4 @@
-"""Reading the files of tables, each within bounds. Nothing is taken on trust but their sizes."""
+"""Reading tables from CSV, JSON lines, JSON and Parquet files, within bounds."""
 
 import csv
 import io
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from worker.ingest.columns import LABEL_NAMES, means_other_than_label
+from worker.files.errors import UnreadableDataError
+from worker.files.parquet import ParquetTable, naming_damage
+from worker.ingest.columns import LABEL_NAMES, class_names_of, features_of, means_other_than_label
 from worker.ingest.label_studio import is_export, questions, tasks_as_records
-from worker.ingest.parquet_columns import class_names_of, features_of
-from worker.parquet_file import DamagedParquetError, damage_told, open_parquet
 
 _MAX_COLUMNS = 1000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")
@@ -20,7 +20,7 @@ _MAX_HEADER_CHARACTERS = 256 * 1024
 _MAX_PARQUET_BYTES = 512 * 1024**2
 _BATCH_ROWS = 10_000
 _HEAD_ROWS = 1000
-"""Of JSON, in which columns are looked for."""
+"""Rows of JSON in which columns are looked for."""
 _LAST = len(LABEL_NAMES)
 _DELIMITERS = ",;\t"
 
@@ -34,14 +34,14 @@ class TableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """A table that is read as it is walked through."""
+    """A table whose rows are read on iteration."""
 
     columns: list[str]
     rows: Iterable[tuple[int, Record]]
     """Row numbers as an editor shows them, and the cells by column."""
     names_are_enough: bool = False
     questions: Sequence[str] = ()
-    """Columns of which each holds labels; the first is taken where none is named."""
+    """Columns of labels; the first is taken if the user names none."""
 
 
 def read_csv(data: bytes) -> Records:
@@ -92,7 +92,7 @@ def read_json_lines(data: bytes) -> Records:
 
 
 def _split_head(records: _Rows) -> tuple[list[tuple[int, Record]], _Rows]:
-    """Return the first rows and the others; a fault comes where its row would."""
+    """Return the first rows and the others; an error is raised in the place of its row."""
     head: list[tuple[int, Record]] = []
     try:
         for record in islice(records, _HEAD_ROWS):
@@ -110,7 +110,7 @@ def _raising(error: TableError) -> _Rows:
 
 
 def _columns_of(records: Iterable[Record]) -> list[str]:
-    """Return the columns of all these rows: a row need not have what is empty."""
+    """Return the columns of all rows; a row may lack empty cells."""
     return list(dict.fromkeys(chain.from_iterable(records)))
 
 
@@ -151,28 +151,29 @@ def _tasks(tasks: list[Mapping[str, Any]]) -> Records:
 def read_parquet(data: bytes) -> Records | None:
     """Read a table without images; None where it is larger than labels can be."""
     try:
-        table = open_parquet(io.BytesIO(data))
-    except DamagedParquetError as error:
-        raise TableError(str(error)) from error
-    groups = map(table.metadata.row_group, range(table.metadata.num_row_groups))
-    if sum(group.total_byte_size for group in groups) > _MAX_PARQUET_BYTES:
+        with naming_damage():
+            table = ParquetTable(io.BytesIO(data))
+            num_bytes = sum(group.total_byte_size for group in table.row_groups())
+    except UnreadableDataError as error:
+        raise TableError(error.detail) from error
+    if num_bytes > _MAX_PARQUET_BYTES:
         return None
-    return Records(list(table.schema_arrow.names), _parquet_rows(table))
+    return Records(list(table.schema.names), _parquet_rows(table))
 
 
-def _parquet_rows(table: Any) -> Iterator[tuple[int, Record]]:
+def _parquet_rows(table: ParquetTable) -> Iterator[tuple[int, Record]]:
     number = 0
-    features = features_of(table.schema_arrow)
+    features = features_of(table.schema)
     names = {column: class_names_of(features, column) for column in features}
     named = {column: of for column, of in names.items() if of is not None}
     try:
-        with damage_told():
-            for batch in table.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+        with naming_damage():
+            for batch in table.batches(_BATCH_ROWS):
                 for record in batch.to_pylist():
                     number += 1
                     yield number, record | _class_names(record, named)
-    except DamagedParquetError as error:
-        raise TableError(f"row {number + 1}: {error}") from error
+    except UnreadableDataError as error:
+        raise TableError(f"row {number + 1}: {error.detail}") from error
 
 
 def _class_names(record: Record, named: Mapping[str, list[str]]) -> dict[str, str | None]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from worker.child import read_spec, telling_full_disk
-from worker.ingest.errors import Refusal, RefusedFileError, RejectCode
+from worker.files.errors import Refusal, RefusedFileError, RejectCode
+from worker.files.limits import Limits, confine_process
 from worker.ingest.images import decode_image
-from worker.ingest.limits import Limits, confine_process
 from worker.predictions.files import PIXELS, READ
 
 _CPU_SECONDS = 20

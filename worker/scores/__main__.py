@@ -5,18 +5,17 @@ import time
 from pathlib import Path
 
 from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec, telling_full_disk
-from worker.ingest.errors import InterruptedIngestError
-from worker.scores.errors import INVALID_SCORES, InvalidScoresError
-from worker.scores.limits import MemoryWall, ScoreLimits
+from worker.files.errors import InterruptedReadError
+from worker.scores.arrays import INVALID_SCORES, InvalidScoresError, MemoryWall, ScoreLimits
 from worker.scores.reading import read_scores
 
 READING_SHARE = 0.5
-"""Part of the job's progress."""
+"""Share of the job's progress."""
 _PROGRESS_SECONDS = 0.5
 
 
 class _Reading:
-    """What the reader is asked between two blocks, and what it tells."""
+    """Answers requests to stop, and reports progress."""
 
     def __init__(self, stop: StopRequest) -> None:
         self._stop = stop
@@ -24,10 +23,10 @@ class _Reading:
 
     def safe_point(self) -> None:
         if self._stop.requested:
-            raise InterruptedIngestError
+            raise InterruptedReadError
 
     def on_rows(self, share: float) -> None:
-        """Pass on the news at a pace that a database can follow."""
+        """Report progress twice a second at most."""
         now = time.monotonic()
         if share == 1.0 or now - self._told >= _PROGRESS_SECONDS:
             self._told = now
@@ -36,7 +35,7 @@ class _Reading:
 
 @telling_full_disk()
 def main() -> None:
-    """Leave the checked arrays in the folder of the spec, or say why not."""
+    """Read the file and save the checked arrays, or report why the file is refused."""
     spec = read_spec()
     reading = _Reading(StopRequest())
     wall = MemoryWall()
@@ -48,7 +47,7 @@ def main() -> None:
             safe_point=reading.safe_point,
             on_rows=reading.on_rows,
         ).save(Path(spec["out_dir"]))
-    except InterruptedIngestError:
+    except InterruptedReadError:
         sys.exit(EXIT_INTERRUPTED)
     except InvalidScoresError as error:
         fail(INVALID_SCORES, error.detail)

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from worker.ingest.classes import listed
-from worker.ingest.names import printable
-from worker.scores.arrays import CLASS_NAMES, GIVEN_LABEL, PRED_PROBS, Block, IntArray
-from worker.scores.errors import InvalidScoresError
-from worker.scores.limits import MAX_COLUMNS
+from worker.files.names import listed, printable
+from worker.scores.arrays import (
+    CLASS_NAMES,
+    GIVEN_LABEL,
+    MAX_COLUMNS,
+    PRED_PROBS,
+    Block,
+    IntArray,
+    InvalidScoresError,
+)
 
 _MAX_NAME = 200
 

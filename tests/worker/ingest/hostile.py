@@ -15,8 +15,8 @@ from tests.worker.ingest.making import (
     LIMITS,
     run,
 )
-from worker.ingest.errors import IngestError
-from worker.ingest.limits import confine_process, cpu_budget_seconds
+from worker.files.errors import UploadError
+from worker.files.limits import confine_process, cpu_budget_seconds
 
 CORPUS = {**ARCHIVES, **IMAGES, **TABLES, **ARRAYS}
 
@@ -25,7 +25,7 @@ def outcome(path: Path) -> list[str]:
     """Return the code of the whole upload, or those of its files."""
     try:
         return sorted({row["code"] for row in run(path).rejected})
-    except IngestError as error:
+    except UploadError as error:
         return [str(error.code)]
     except Exception as error:  # noqa: BLE001 - the test shows which file did it
         return [type(error).__name__]

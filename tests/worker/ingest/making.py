@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from worker.files.errors import FailureCode, UploadError
+from worker.files.limits import Limits
 from worker.ingest.columns import Columns
-from worker.ingest.errors import FailureCode, IngestError
-from worker.ingest.limits import Limits
 from worker.ingest.pipeline import Spec, ingest
 
 Files = Mapping[str, bytes]
@@ -196,7 +196,7 @@ def run(
 
 def failure(archive: Path, limits: Limits = LIMITS) -> FailureCode:
     """Ingest what cannot be taken; return why."""
-    with pytest.raises(IngestError) as caught:
+    with pytest.raises(UploadError) as caught:
         run(archive, limits=limits)
     assert caught.value.detail.endswith(".")
     assert str(archive.parent) not in caught.value.detail

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from tests.worker.ingest.making import Result, make_zip, png, run
-from worker.ingest.agreement import AgreementMeter
-from worker.ingest.annotators import settle
+from worker.ingest.agreement import AgreementMeter, settle
 from worker.ingest.columns import Columns
 
 SAID = {

@@ -22,8 +22,8 @@ from tests.worker.ingest.formats import (
     rows,
 )
 from tests.worker.ingest.making import Result, make_zip, png, run
+from worker.files.errors import FailureCode, UploadError
 from worker.ingest.columns import Columns
-from worker.ingest.errors import FailureCode, IngestError
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 NUM = len(images())
@@ -150,7 +150,7 @@ class TestParquet:
     def test_by_itself_without_bytes_says_where_the_files_belong(self, archive: Path) -> None:
         of = [{"bytes": None, "path": f"images/{n}.png"} for n in range(NUM)]
         archive.write_bytes(parquet({"image": pa.array(of, _IMAGE), "label": HALVES}, {}))
-        with pytest.raises(IngestError, match="not_an_image"):
+        with pytest.raises(UploadError, match="not_an_image"):
             run(archive)
         rejected = (archive.with_name("upload-out") / "rejected.jsonl").read_text()
         assert "beside the files" in rejected
@@ -161,7 +161,7 @@ class TestParquet:
 
     def test_is_called_what_the_user_calls_it(self, archive: Path) -> None:
         archive.write_bytes(parquet({"image": pictures(), "klasse": HALVES}, {}))
-        with pytest.raises(IngestError, match=r"'Rijks museum\.parquet'") as caught:
+        with pytest.raises(UploadError, match=r"'Rijks museum\.parquet'") as caught:
             run(archive, name="Rijks museum.parquet")
         assert caught.value.code is FailureCode.INVALID_TABLE
         archive.write_bytes(
@@ -179,7 +179,7 @@ def hashes(result: Result) -> list[str]:
 
 
 def fault(archive: Path, columns: Columns) -> str:
-    with pytest.raises(IngestError) as caught:
+    with pytest.raises(UploadError) as caught:
         run(archive, columns=columns)
     assert caught.value.code is FailureCode.UNKNOWN_COLUMN
     assert caught.value.detail.endswith(".")

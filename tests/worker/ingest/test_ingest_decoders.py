@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.worker.ingest.making import LIMITS, Result, encoded, make_zip, pattern, png, run
-from worker.ingest import decoder_pool
-from worker.ingest.decoder_pool import decoding, num_decoders
-from worker.ingest.decoding import Decoder, UnpackedFile
-from worker.ingest.errors import FailureCode, IngestError, InterruptedIngestError
-from worker.ingest.layout import Place
-from worker.ingest.members import Candidate, Member
+from worker.files.errors import FailureCode, InterruptedReadError, UploadError
+from worker.files.members import Member
+from worker.ingest import decoding as decoding_module
+from worker.ingest.decoding import Decoder, UnpackedFile, decoding, num_decoders
+from worker.ingest.layout import Candidate, Place
 
 NUM_DECODERS = 2
 MANY_BYTES = 1024**3
@@ -25,9 +24,9 @@ MANY_BYTES = 1024**3
 @pytest.fixture
 def decoders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also for a few small files, whatever the machine."""
-    monkeypatch.setattr(decoder_pool, "num_decoders", lambda _: NUM_DECODERS)
-    monkeypatch.setattr(decoder_pool, "_BATCH_FILES", 3)
-    monkeypatch.setattr(decoder_pool, "_MAX_PIXELS", 300 * 300)
+    monkeypatch.setattr(decoding_module, "num_decoders", lambda _: NUM_DECODERS)
+    monkeypatch.setattr(decoding_module, "_BATCH_FILES", 3)
+    monkeypatch.setattr(decoding_module, "_MAX_PIXELS", 300 * 300)
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ class TestDecoders:
     def decode(self, number: int, *, cpu_seconds: float = 1e9, stop: bool = False) -> list[str]:
         def safe_point() -> None:
             if stop:
-                raise InterruptedIngestError
+                raise InterruptedReadError
 
         decoder = Decoder(image_size=8, max_pixels=LIMITS.max_image_pixels)
         with decoding(
@@ -104,7 +103,7 @@ class TestDecoders:
         assert self.decode(number) == [f"cat/{key}.png" for key in range(number)]
 
     def test_have_no_more_time_than_one(self) -> None:
-        with pytest.raises(IngestError) as caught:
+        with pytest.raises(UploadError) as caught:
             self.decode(20, cpu_seconds=0.0)
         assert caught.value.code is FailureCode.TOO_SLOW
 
@@ -112,7 +111,7 @@ class TestDecoders:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(select, "select", lambda *_: ([], [], []))
-        with pytest.raises(InterruptedIngestError):
+        with pytest.raises(InterruptedReadError):
             self.decode(20, stop=True)
 
     def test_end_with_the_block(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +123,7 @@ class TestDecoders:
             return started[-1]
 
         monkeypatch.setattr(subprocess, "Popen", popen)
-        with pytest.raises(IngestError):
+        with pytest.raises(UploadError):
             self.decode(20, cpu_seconds=0.0)
         assert [process.returncode for process in started] == [-9] * NUM_DECODERS
 

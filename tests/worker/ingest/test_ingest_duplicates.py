@@ -1,5 +1,6 @@
 """Pictures that stand in a data set more than once, as equal or as changed files."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from tests.worker.ingest.making import Result, below, encoded, make_zip, run
-from worker.ingest.near_duplicates import Hasher, near_pairs
+from worker.ingest.pixel_cache import Hasher, near_pairs
 
 
 def scene(number: int, *, side: int = 64) -> Image.Image:
@@ -173,3 +174,13 @@ def test_each_copy_in_a_large_set_is_found_and_nothing_else() -> None:
     hasher.add(pixels.tobytes())
     pairs = near_pairs(hasher.hashes(), pixels, side, lambda: None).tolist()
     assert pairs == [[number, num_scenes + number] for number in range(num_copies)]
+
+
+def test_hashes_do_not_depend_on_the_pieces() -> None:
+    pixels = random.Random(1).randbytes(700 * 16 * 16 * 3)  # noqa: S311 - pictures
+    whole, pieces = Hasher(16), Hasher(16)
+    whole.add(pixels)
+    for start in range(0, len(pixels), 1000):
+        pieces.add(pixels[start : start + 1000])
+    assert len(whole.hashes()) == 700
+    assert np.array_equal(whole.hashes(), pieces.hashes())

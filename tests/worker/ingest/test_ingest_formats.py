@@ -30,8 +30,8 @@ from tests.worker.ingest.formats import (
     rows,
 )
 from tests.worker.ingest.making import Result, make_zip, png, run
+from worker.files.errors import FailureCode, UploadError
 from worker.ingest.columns import Columns
-from worker.ingest.errors import FailureCode, IngestError
 
 
 def samples(result: Result) -> set[tuple[str, str, str, str]]:
@@ -123,12 +123,12 @@ class TestColumns:
         make_zip(archive, {**flat_files(), "liste.csv": table})
         own = Columns(path="datei", label="klasse", split="teil")
         assert len(run(archive, columns=own).samples) == 12
-        with pytest.raises(IngestError):
+        with pytest.raises(UploadError):
             run(archive)
 
     def test_named_by_the_user_must_be_readable(self, archive: Path) -> None:
         make_zip(archive, {**class_folders(), "liste.csv": b"\xff\xfe"})
-        with pytest.raises(IngestError, match="UTF-8") as caught:
+        with pytest.raises(UploadError, match="UTF-8") as caught:
             run(archive, columns=Columns(label="klasse"))
         assert caught.value.code is FailureCode.INVALID_TABLE
 
@@ -171,7 +171,7 @@ class TestRows:
     def test_of_json_lines_that_are_broken_end_the_ingest(self, archive: Path) -> None:
         lines = json_lines(rows()) + b"\n{"
         make_zip(archive, {**flat_files(), "list.jsonl": lines})
-        with pytest.raises(IngestError, match="row 13 is no JSON") as caught:
+        with pytest.raises(UploadError, match="row 13 is no JSON") as caught:
             run(archive)
         assert caught.value.code is FailureCode.INVALID_TABLE
 

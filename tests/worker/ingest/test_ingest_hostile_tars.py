@@ -11,11 +11,13 @@ from tests.worker.ingest.making import (
     failure,
     make_tar,
     png,
+    run,
     tar_entry,
     tar_of,
+    tar_with,
     two_classes,
 )
-from worker.ingest.errors import FailureCode
+from worker.files.errors import FailureCode
 
 MIB = 1024**2
 Make = Callable[[Path, Files], Path]
@@ -79,6 +81,10 @@ class TestTar:
         entry.pax_headers = {"comment": "1" * MIB}
         tar_of(archive, [(entry, b"x")])
         assert failure(archive) is FailureCode.CORRUPT_ARCHIVE
+
+    def test_a_link_named_as_a_table_is_a_refused_file(self, archive: Path) -> None:
+        tar_with(archive, (tar_entry("labels.csv", kind=tarfile.SYMTYPE, link="x"), b""))
+        assert run(archive).codes == {"labels.csv": "not_a_regular_file"}
 
     def test_thousands_of_headers_for_one_file(self, archive: Path) -> None:
         header = tar_entry("x", kind=tarfile.XHDTYPE).tobuf(format=tarfile.USTAR_FORMAT)

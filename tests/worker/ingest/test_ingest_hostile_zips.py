@@ -18,7 +18,7 @@ from tests.worker.ingest.making import (
     run,
     two_classes,
 )
-from worker.ingest.errors import FailureCode
+from worker.files.errors import FailureCode
 
 MIB = 1024**2
 Make = Callable[[Path, Files], Path]

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 
 from tests.support.unlike_pixels import UNLIKE_THEIR_PIXELS
 from tests.worker.ingest.making import encoded, make_zip, picture, png, run, two_classes
-from worker.ingest.errors import RefusedFileError, RejectCode
+from worker.files.errors import RefusedFileError, RejectCode
 from worker.ingest.images import DecodedImage, decode_image, longer_side
 
 MAX_PIXELS = 1_000_000
@@ -261,7 +261,7 @@ def test_no_other_parser_is_called() -> None:
         "for name in set(Image.OPEN) - {'JPEG', 'PNG', 'WEBP', 'BMP'}:\n"
         "    Image.OPEN[name] = (touched, touched)\n"
         "from worker.ingest.images import decode_image\n"
-        "from worker.ingest.errors import RefusedFileError\n"
+        "from worker.files.errors import RefusedFileError\n"
         "try: decode_image(b'%!PS-Adobe-3.0 EPSF', image_size=8, max_pixels=99)\n"
         "except RefusedFileError: print('refused')\n"
     )

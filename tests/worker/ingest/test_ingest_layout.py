@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker.ingest.making import below, make_zip, png, run, two_classes
-from worker.ingest.errors import FailureCode, IngestError
+from worker.files.errors import FailureCode, UploadError
 from worker.ingest.layout import Layout, Place, recognise_layout
 
 
@@ -113,7 +113,7 @@ class TestClasses:
     def test_fewer_than_two_usable_classes_end_the_ingest(
         self, archive: Path, files: dict[str, bytes]
     ) -> None:
-        with pytest.raises(IngestError) as caught:
+        with pytest.raises(UploadError) as caught:
             run(make_zip(archive, files))
         assert caught.value.code is FailureCode.TOO_FEW_CLASSES
 
@@ -122,7 +122,7 @@ class TestClasses:
             **below("train", {"cat/1.png": png(1), "cat/2.png": png(2), "dog/1.png": png(3)}),
             **below("test", {"dog/2.png": png(4), "dog/3.png": png(5)}),
         }
-        with pytest.raises(IngestError) as caught:
+        with pytest.raises(UploadError) as caught:
             run(make_zip(archive, files))
         assert caught.value.code is FailureCode.TOO_FEW_CLASSES
 

@@ -9,10 +9,10 @@ import pytest
 
 from tests.worker.ingest.making import LIMITS, make_tar, make_zip, two_classes
 from worker.child import StopRequest
-from worker.ingest.errors import FailureCode, IngestError, InterruptedIngestError
-from worker.ingest.limits import Limits, ReadMeter, cpu_budget_seconds, make_safe_point
+from worker.files.errors import FailureCode, InterruptedReadError, UploadError
+from worker.files.limits import Limits, ReadMeter, cpu_budget_seconds, make_safe_point
 from worker.ingest.pipeline import Spec, ingest
-from worker.ingest.progress import ProgressMeter
+from worker.ingest.report import ProgressMeter
 
 MIB = 1024**2
 
@@ -28,7 +28,7 @@ class TestReadMeter:
     def test_counts_up_to_the_limit(self) -> None:
         meter = ReadMeter(replace(LIMITS, max_unpacked_bytes=10), archive_bytes=10)
         meter.add(10)
-        with pytest.raises(IngestError) as caught:
+        with pytest.raises(UploadError) as caught:
             meter.add(1)
         assert caught.value.code is FailureCode.ARCHIVE_TOO_LARGE
 
@@ -38,7 +38,7 @@ class TestReadMeter:
     def test_a_large_ratio_is_suspicious(self) -> None:
         meter = ReadMeter(LIMITS, archive_bytes=MIB)
         meter.add(200 * MIB)
-        with pytest.raises(IngestError) as caught:
+        with pytest.raises(UploadError) as caught:
             meter.add(1)
         assert caught.value.code is FailureCode.SUSPICIOUS_ARCHIVE
 
@@ -49,11 +49,11 @@ class TestSafePoint:
 
     def test_ends_the_work_on_request(self, stop: StopRequest) -> None:
         stop.requested = True
-        with pytest.raises(InterruptedIngestError):
+        with pytest.raises(InterruptedReadError):
             make_safe_point(stop, cpu_seconds=1e9)()
 
     def test_ends_the_work_when_the_time_is_used_up(self, stop: StopRequest) -> None:
-        with pytest.raises(IngestError) as caught:
+        with pytest.raises(UploadError) as caught:
             make_safe_point(stop, cpu_seconds=0.0)()
         assert caught.value.code is FailureCode.TOO_SLOW
 
@@ -83,7 +83,7 @@ def _stops_at(archive: Path, point: int) -> bool:
 
     def safe_point() -> None:
         if next(left, None) is None:
-            raise InterruptedIngestError
+            raise InterruptedReadError
 
     spec = Spec(
         archive=archive,
@@ -94,7 +94,7 @@ def _stops_at(archive: Path, point: int) -> bool:
     )
     try:
         ingest(spec, safe_point=safe_point, emit=lambda *_: None)
-    except InterruptedIngestError:
+    except InterruptedReadError:
         assert not (spec.out_dir / "summary.json").exists()
         return True
     return False
@@ -113,7 +113,7 @@ class TestProcess:
     def test_walls_stand(self, wish: str, outcome: str) -> None:
         program = (
             "import resource\n"
-            "from worker.ingest.limits import Limits, confine_process\n"
+            "from worker.files.limits import Limits, confine_process\n"
             f"confine_process(Limits(**{asdict(LIMITS)}), cpu_seconds=600.0)\n{wish}\n"
         )
         done = subprocess.run(

@@ -10,7 +10,7 @@ from app.core import packs
 from app.core.packs import MAX_PACKED_BYTES
 from app.core.storage import BlobStore
 from tests.worker.ingest.making import make_zip, png, run, two_classes
-from worker.ingest.blob_writer import writing_blobs
+from worker.ingest.samples import writing_blobs
 
 LARGE = b"x" * (MAX_PACKED_BYTES + 1)
 

@@ -15,9 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from worker.scores.arrays import Scores
-from worker.scores.errors import InvalidScoresError
-from worker.scores.limits import MemoryWall, ScoreLimits
+from worker.scores.arrays import InvalidScoresError, MemoryWall, ScoreLimits, Scores
 from worker.scores.reading import read_scores
 
 LIMITS = ScoreLimits(max_rows=1000, max_columns=100, max_cells=50_000)

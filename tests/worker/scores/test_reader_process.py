@@ -73,7 +73,7 @@ class TestReader:
     def test_finds_no_more_memory_than_the_headers_ask_for(self) -> None:
         program = (
             "import numpy as np\n"
-            "from worker.scores.limits import MemoryWall\n"
+            "from worker.scores.arrays import MemoryWall\n"
             "wall = MemoryWall()\n"
             "try:\n"
             "    np.ones(300_000_000)\n"
@@ -88,7 +88,7 @@ class TestReader:
         assert done.stdout.split() == ["no", "300000000"], done.stderr
 
 
-class TestReadApart:
+class TestReaderProcess:
     @pytest.fixture(autouse=True)
     def fake_reader(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(scorer, "READER", "tests.support.fake_child")
@@ -99,21 +99,21 @@ class TestReadApart:
         yield StopRequest()
         signal.signal(signal.SIGTERM, before)
 
-    def read_apart(self, spec: Path, stop: StopRequest, *steps: dict[str, Any]) -> int | str | None:
+    def exit_of(self, spec: Path, stop: StopRequest, *steps: dict[str, Any]) -> int | str | None:
         spec.write_text(json.dumps({"steps": steps}))
         with pytest.raises(SystemExit) as ended:
-            scorer.read_apart(spec, stop)
+            scorer.read_scores(spec, stop)
         return ended.value.code
 
     def test_returns_when_the_reader_is_done(self, spec: Path, stop: StopRequest) -> None:
         spec.write_text(json.dumps({"steps": []}))
-        scorer.read_apart(spec, stop)
+        scorer.read_scores(spec, stop)
 
     @pytest.mark.parametrize("crash", [signal.SIGABRT, signal.SIGSEGV, signal.SIGXCPU])
     def test_a_crash_says_that_the_file_is_bad(
         self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str], crash: int
     ) -> None:
-        assert self.read_apart(spec, stop, {"signal": crash}) == EXIT_FAILED
+        assert self.exit_of(spec, stop, {"signal": crash}) == EXIT_FAILED
         event = json.loads(capfd.readouterr().out)
         assert (event["event"], event["code"]) == ("failed", "invalid_scores")
         assert signal.Signals(crash).name in event["detail"]
@@ -121,17 +121,17 @@ class TestReadApart:
     def test_a_reader_that_was_killed_says_nothing_of_the_file(
         self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        assert self.read_apart(spec, stop, {"signal": signal.SIGKILL}) == -signal.SIGKILL
+        assert self.exit_of(spec, stop, {"signal": signal.SIGKILL}) == -signal.SIGKILL
         assert capfd.readouterr().out == ""
 
     def test_what_the_reader_refused_is_not_told_again(
         self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        assert self.read_apart(spec, stop, {"fail": "no_space"}) == EXIT_FAILED
+        assert self.exit_of(spec, stop, {"fail": "no_space"}) == EXIT_FAILED
         assert json.loads(capfd.readouterr().out)["code"] == "no_space"
 
     def test_a_request_to_stop_is_passed_on(self, spec: Path, stop: StopRequest) -> None:
         stop.requested = True
         asked = time.monotonic()
-        assert self.read_apart(spec, stop, {"sleep": 60}) == EXIT_INTERRUPTED
+        assert self.exit_of(spec, stop, {"sleep": 60}) == EXIT_INTERRUPTED
         assert time.monotonic() - asked < 30

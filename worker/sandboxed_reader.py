@@ -1,4 +1,4 @@
-"""A reader of hostile files, in a process of its own below the child."""
+"""A process of its own that reads hostile files for a child, which loads libraries meanwhile."""
 
 import signal
 import subprocess
@@ -11,20 +11,20 @@ from worker.child import EXIT_INTERRUPTED, StopRequest
 _POLL_SECONDS = 0.02
 
 
-class Reader:
-    """Runs `python -m MODULE SPEC`; what it tells goes straight to the supervisor."""
+class SandboxedReader:
+    """Runs `python -m MODULE SPEC`; its events go straight to the supervisor."""
 
     def __init__(self, module: str, spec: Path) -> None:
-        """Start it."""
+        """Start the process."""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, str(spec)], stdin=subprocess.DEVNULL
         )
 
     def wait(self, stop: StopRequest) -> int:
-        """Return its exit code; negative is the number of the signal that ended it.
+        """Return the exit code; negative is the number of the signal that ended the process.
 
         Raises:
-            SystemExit: This child is to stop, and so the reader was.
+            SystemExit: This child was asked to stop, and has stopped the reader.
         """
         with self._process as process:
             while process.poll() is None:
@@ -36,10 +36,10 @@ class Reader:
         return process.returncode
 
 
-def crash_of(exit_code: int) -> str | None:
-    """Return the name of the signal that a reader brought upon itself, by what it read.
+def signal_of_crash(exit_code: int) -> str | None:
+    """Return the name of the signal by which a reader crashed on what it read.
 
-    Out of memory, a reader is killed (SIGKILL), and that is nobody's word.
+    SIGKILL is no crash: the system sends it when memory runs out, whatever the file holds.
     """
     if exit_code < 0 and exit_code != -signal.SIGKILL:
         return signal.Signals(-exit_code).name

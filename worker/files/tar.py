@@ -1,4 +1,4 @@
-"""Reading members of a tar. The standard library reads headers; the data we read ourselves.
+"""Tar archives: the standard library reads the headers, the data are read here.
 
 A tar has no table of contents, so its headers are visited once. A compressed one is unpacked
 to an unnamed file first: its members can then be taken in any order, like those of a zip.
@@ -18,22 +18,20 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from worker.ingest.errors import FailureCode, IngestError, Refusal, RefusedFileError, RejectCode
-from worker.ingest.limits import Limits, ReadMeter, SafePoint
-from worker.ingest.members import Member
+from worker.files.errors import FailureCode, Refusal, RejectCode, UploadError
+from worker.files.limits import ReadMeter, SafePoint
+from worker.files.magic_bytes import ZSTD
+from worker.files.members import CHUNK_BYTES, Member
 
-GZIP_SIGNATURE = b"\x1f\x8b\x08"
-ZSTD_SIGNATURE = b"\x28\xb5\x2f\xfd"
-_CHUNK_BYTES = 1024**2
 _MAX_HEADER_BYTES = 64 * 1024
 """One extended header; tarfile's own parsing is quadratic in it (CVE-2024-6232)."""
 _DAMAGE = (tarfile.TarError, ValueError, LookupError, ArithmeticError, RecursionError)
-"""What tarfile lets through on hostile headers."""
+"""What `tarfile` raises on hostile headers."""
 _REGULAR = frozenset({tarfile.REGTYPE, tarfile.AREGTYPE})
 
 
 class _HeaderReader:
-    """All that tarfile may do with the file: read forward, a bounded piece at a time.
+    """The file as `tarfile` sees it: each read is bounded.
 
     tarfile takes sizes from the archive on trust, also negative ones, which on older Pythons
     make it read everything at once or go round for ever (CVE-2025-8194).
@@ -63,29 +61,36 @@ class _HeaderReader:
 class TarArchive:
     """An uncompressed tar file."""
 
-    def __init__(self, file: BinaryIO, limits: Limits, safe_point: SafePoint) -> None:
-        """Visit all headers."""
+    def __init__(
+        self, file: BinaryIO, safe_point: SafePoint, *, max_files: int, max_file_bytes: int
+    ) -> None:
+        """Visit all headers.
+
+        Raises:
+            UploadError: One is damaged, or there are too many.
+        """
         self._file = file
-        self._max_file_bytes = limits.max_file_bytes
+        self._max_file_bytes = max_file_bytes
         self.members: list[Member] = []
         for header in _headers(file, safe_point):
             if header.isdir():
                 continue
-            if len(self.members) == limits.max_files:
-                raise IngestError(
+            if len(self.members) == max_files:
+                raise UploadError(
                     FailureCode.TOO_MANY_FILES,
-                    f"The archive holds more than {limits.max_files:,} files.",
+                    f"The archive holds more than {max_files:,} files.",
                 )
             self.members.append(
                 Member(header.name, header.offset_data, header.size, self._refusal(header))
             )
 
     def member(self, key: int) -> Member:
-        """Return the one of this key."""
+        """Return the member with this key."""
         return self.members[bisect_left(self.members, key, key=attrgetter("key"))]
 
     def read(self, member: Member, meter: ReadMeter) -> bytes:
         """Return the bytes of one member."""
+        member.require_readable()
         self._file.seek(member.key)
         data = self._file.read(member.num_bytes)
         meter.add(len(data))
@@ -93,9 +98,8 @@ class TarArchive:
 
     @contextmanager
     def open(self, member: Member) -> Iterator[Callable[[int], bytes]]:
-        """Give what reads a member of any size, piece by piece."""
-        if member.refusal is not None and member.refusal.code is not RejectCode.FILE_TOO_LARGE:
-            raise RefusedFileError(*member.refusal)
+        """Open a member of any size; the context gives a function that reads the next bytes."""
+        member.require_readable(of_any_size=True)
         position, end = member.key, member.key + member.num_bytes
 
         def read(num_bytes: int) -> bytes:
@@ -134,21 +138,21 @@ def is_tar_header(block: bytes) -> bool:
 def unpacked_tar(
     file: BinaryIO, folder: Path, meter: ReadMeter, safe_point: SafePoint
 ) -> Iterator[BinaryIO]:
-    """Give the content of a gzip or zstd file as a file without a name that vanishes when closed.
+    """Unpack a gzip or zstd file into a temporary file.
 
     Raises:
-        IngestError: It is damaged, too much, or no tar.
+        UploadError: The file is damaged, unpacks to too much, or holds no tar.
     """
     with tempfile.TemporaryFile(dir=folder) as unpacked:
         file.seek(0)
-        is_zstd = file.read(len(ZSTD_SIGNATURE)) == ZSTD_SIGNATURE
+        is_zstd = file.read(len(ZSTD)) == ZSTD
         file.seek(0)
         with _damage_told("zstd" if is_zstd else "gzip"):
             packed = (
                 pa.CompressedInputStream(file, "zstd") if is_zstd else gzip.GzipFile(fileobj=file)
             )
             with packed:
-                while chunk := packed.read(_CHUNK_BYTES):
+                while chunk := packed.read(CHUNK_BYTES):
                     safe_point()
                     meter.add(len(chunk))
                     unpacked.write(chunk)
@@ -156,7 +160,7 @@ def unpacked_tar(
         if not is_tar_header(unpacked.read(tarfile.BLOCKSIZE)):
             kind = "zstd" if is_zstd else "gzip"
             detail = f"The {kind} file does not hold a tar archive."
-            raise IngestError(FailureCode.UNKNOWN_ARCHIVE, detail)
+            raise UploadError(FailureCode.UNKNOWN_ARCHIVE, detail)
         yield unpacked
 
 
@@ -174,14 +178,14 @@ def _damage_told(kind: str) -> Iterator[None]:
         raise (_cut_off(kind) if "Truncated" in str(error) else _damaged(kind, error)) from error
 
 
-def _cut_off(kind: str) -> IngestError:
-    return IngestError(
+def _cut_off(kind: str) -> UploadError:
+    return UploadError(
         FailureCode.TRUNCATED_ARCHIVE, f"The {kind} file ends too early: part of it is missing."
     )
 
 
-def _damaged(kind: str, error: Exception) -> IngestError:
-    return IngestError(FailureCode.CORRUPT_ARCHIVE, f"The {kind} file is damaged: {error}.")
+def _damaged(kind: str, error: Exception) -> UploadError:
+    return UploadError(FailureCode.CORRUPT_ARCHIVE, f"The {kind} file is damaged: {error}.")
 
 
 def _headers(file: BinaryIO, safe_point: SafePoint) -> Iterator[tarfile.TarInfo]:
@@ -227,22 +231,22 @@ def _next_header(tar: tarfile.TarFile, file: BinaryIO, file_bytes: int) -> tarfi
 
 
 def _refuse_trailing_data(file: BinaryIO, safe_point: SafePoint) -> None:
-    while chunk := file.read(_CHUNK_BYTES):
+    while chunk := file.read(CHUNK_BYTES):
         safe_point()
         if any(chunk):
-            raise IngestError(FailureCode.SUSPICIOUS_ARCHIVE, "Data follow the end of the tar.")
+            raise UploadError(FailureCode.SUSPICIOUS_ARCHIVE, "Data follow the end of the tar.")
 
 
-def _bad_header(error: Exception, file: BinaryIO) -> IngestError:
+def _bad_header(error: Exception, file: BinaryIO) -> UploadError:
     is_at_end = not file.read(1)
     return _truncated() if is_at_end else _corrupt(error)
 
 
-def _truncated() -> IngestError:
-    return IngestError(
+def _truncated() -> UploadError:
+    return UploadError(
         FailureCode.TRUNCATED_ARCHIVE, "The tar has no end mark: part of it is missing."
     )
 
 
-def _corrupt(why: object) -> IngestError:
-    return IngestError(FailureCode.CORRUPT_ARCHIVE, f"A header of the tar is damaged: {why}.")
+def _corrupt(why: object) -> UploadError:
+    return UploadError(FailureCode.CORRUPT_ARCHIVE, f"A header of the tar is damaged: {why}.")

@@ -1,4 +1,4 @@
-"""An array in a file that is made from its first row to its last, and survives being cut short.
+"""Making an array in a file row by row, so that an interrupted run can be resumed.
 
 It grows in `.NAME.part`; beside it `.NAME.done` says, a line a shard, which rows are whole and
 their SHA-256. Who comes next takes whole shards over, checks each, and goes on after the last one.
@@ -24,11 +24,11 @@ Make = Callable[[Array, int, Callable[[int], None]], None]
 """Fills an array from a row on, and calls with the number of rows that are done."""
 
 SHARD_ROWS = 512
-"""Some whole batches of the extraction of features: a resumed run makes the same ones."""
+"""A multiple of the batch size of feature extraction: a resumed run has the same batches."""
 
 
 def make_in_shards(file: Path, *, shape: tuple[int, ...], dtype: npt.DTypeLike, make: Make) -> None:
-    """Write an array to a file that has its name only once it is whole.
+    """Write an array to a file, which gets its name when it is complete.
 
     Two at a time do not disturb each other: the second starts anew in a file of its own.
 
@@ -79,7 +79,7 @@ def _make_alone(file: Path, shape: tuple[int, ...], dtype: np.dtype[Any], make: 
 
 @contextmanager
 def _owned(part: Path) -> Iterator[bool]:
-    """Tell whether the part is this process's alone; its death frees it, however it dies."""
+    """Lock the part; the context tells whether this process has it. The kernel frees the lock."""
     with part.open("ab") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,10 +91,10 @@ def _owned(part: Path) -> Iterator[bool]:
 
 
 class _Journal:
-    """Which rows are whole."""
+    """Notes which rows are complete."""
 
     def __init__(self, file: Path, array: Map) -> None:
-        """Take over the lines that are true of the array."""
+        """Keep the lines of earlier runs that agree with the array."""
         self._file = file
         self._array = array
         lines = self._true_lines()
@@ -102,7 +102,7 @@ class _Journal:
         write_bytes(file, "".join(f"{line}\n" for line in [self._head(), *lines]).encode())
 
     def note(self, num_rows: int) -> None:
-        """Write down every shard that is whole once so many rows are done."""
+        """Note every shard that is complete after so many rows."""
         while self.num_whole + SHARD_ROWS <= num_rows:
             self._array.flush()
             line = self._digest(self.num_whole)
@@ -113,7 +113,7 @@ class _Journal:
             self.num_whole += SHARD_ROWS
 
     def drop(self) -> None:
-        """Forget it: the array is whole."""
+        """Delete the journal; the array is complete."""
         self._file.unlink(missing_ok=True)
 
     def _true_lines(self) -> list[str]:

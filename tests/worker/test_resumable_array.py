@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 from typing_extensions import override
 
-from worker import shards
-from worker.shards import make_in_shards
+from worker import resumable_array
+from worker.resumable_array import make_in_shards
 
 SHAPE = (10, 2)
 WANTED = np.arange(20, dtype=np.float16).reshape(SHAPE)
@@ -20,7 +20,7 @@ WANTED = np.arange(20, dtype=np.float16).reshape(SHAPE)
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "SHARD_ROWS", 4)
+    monkeypatch.setattr(resumable_array, "SHARD_ROWS", 4)
 
 
 class Work:
@@ -120,17 +120,17 @@ def test_a_killed_process_leaves_whole_shards_and_no_lock(tmp_path: Path) -> Non
     code = f"""
 import os, signal
 from pathlib import Path
-from tests.worker import test_shards
-from worker import shards
-shards.SHARD_ROWS = 4
-class Killed(test_shards.Work):
+from tests.worker import test_resumable_array
+from worker import resumable_array
+resumable_array.SHARD_ROWS = 4
+class Killed(test_resumable_array.Work):
     def __call__(self, array, start, on_rows):
         def kill_after_five(num):
             on_rows(num)
             if num == 5:
                 os.kill(os.getpid(), signal.SIGKILL)
         super().__call__(array, start, kill_after_five)
-test_shards.make(Path({str(file)!r}), Killed())
+test_resumable_array.make(Path({str(file)!r}), Killed())
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == -9

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.child import StopRequest
-from worker.ingest.errors import FailureCode, IngestError, InterruptedIngestError
+from worker.files.errors import FailureCode, InterruptedReadError, UploadError
 
 SafePoint = Callable[[], None]
-"""Called between two steps; raises when the work has to end."""
+"""Called between two steps; raises an error when the work has to stop."""
 
 _MIB = 1024**2
 _RATIO_CHECKED_FROM_BYTES = 64 * _MIB
@@ -19,11 +19,11 @@ _MAX_RATIO = 200
 _MEMORY_BYTES = 2048 * _MIB
 """Room for the interpreter and for decoding the largest allowed picture several times over."""
 _MEMORY_BYTES_PER_FILE = 4096
-"""Entry in the table of contents and sample record, with long names."""
-_OPEN_FILES = 128
+"""Room for an entry of the table of contents and for a sample, with long names."""
+OPEN_FILES = 128
 _CPU_SECONDS = 600.0
 _CPU_SECONDS_PER_MIB = 4.0
-"""Small JPEGs, the most work per byte, need 0.25."""
+"""Small JPEGs need most time per byte: 0.25 s per MiB."""
 _CPU_GRACE_SECONDS = 120
 
 
@@ -43,28 +43,28 @@ class Limits:
 
 
 class ReadMeter:
-    """Counts bytes as they come out of the archive; what headers claim counts for nothing."""
+    """Counts the bytes that an archive unpacks to, against the limits and its packed size."""
 
     def __init__(self, limits: Limits, *, archive_bytes: int) -> None:
-        """Measure against the size of the upload."""
+        """Start at zero, for an upload of this size."""
         self.num_bytes = 0
         self._max_bytes = limits.max_unpacked_bytes
         self._suspicious_from = max(_RATIO_CHECKED_FROM_BYTES, _MAX_RATIO * archive_bytes)
 
     def add(self, num_bytes: int) -> None:
-        """Count.
+        """Count bytes.
 
         Raises:
-            IngestError: It was too much.
+            UploadError: The limit is exceeded.
         """
         self.num_bytes += num_bytes
         if self.num_bytes > self._max_bytes:
-            raise IngestError(
+            raise UploadError(
                 FailureCode.ARCHIVE_TOO_LARGE,
                 f"The unpacked files take more than the allowed {self._max_bytes:,} bytes.",
             )
         if self.num_bytes > self._suspicious_from:
-            raise IngestError(
+            raise UploadError(
                 FailureCode.SUSPICIOUS_ARCHIVE,
                 f"The archive unpacks to more than {_MAX_RATIO} times its size.",
             )
@@ -80,37 +80,42 @@ def make_safe_point(stop: StopRequest, *, cpu_seconds: float) -> SafePoint:
 
     def check() -> None:
         if stop.requested:
-            raise InterruptedIngestError
+            raise InterruptedReadError
         require_time(time.process_time(), cpu_seconds)
 
     return check
 
 
 def require_time(used_seconds: float, cpu_seconds: float) -> None:
-    """Compare the processor time that was used with what may be.
+    """Compare the processor time that was used with the budget.
 
     Raises:
-        IngestError: It was too much.
+        UploadError: It was too much.
     """
     if used_seconds > cpu_seconds:
-        raise IngestError(
+        raise UploadError(
             FailureCode.TOO_SLOW, f"Reading it took more than {cpu_seconds:,.0f} s of work."
         )
 
 
 def confine_process(limits: Limits, *, cpu_seconds: float) -> None:
-    """Put walls around this process, behind the checks that name what is wrong.
+    """Set the limits of the operating system for this process; our own checks act before them.
 
     A hostile image that gets hold of a decoder still finds no memory to fill, no time to
     burn and no core file with other people's pictures.
     """
     walls = {
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
         resource.RLIMIT_CPU: int(cpu_seconds) + _CPU_GRACE_SECONDS,
         resource.RLIMIT_AS: _MEMORY_BYTES + limits.max_files * _MEMORY_BYTES_PER_FILE,
     }
     for kind, value in walls.items():
-        _, hard = resource.getrlimit(kind)
-        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (allowed, allowed))
+        lower_limit(kind, value)
+
+
+def lower_limit(kind: int, value: int) -> None:
+    """Lower one limit of this process to `value`; a limit that is lower already stays."""
+    _, hard = resource.getrlimit(kind)
+    allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (allowed, allowed))

@@ -2,14 +2,16 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
-from worker.ingest.errors import RefusedFileError, RejectCode
+from worker.files.errors import RefusedFileError, RejectCode
 
 _MAX_PART_BYTES = 255
-"""What file systems allow."""
+"""The limit of common file systems."""
 _MAX_PATH_BYTES = 1024
 _MAX_DEPTH = 32
 _MAX_SHOWN_CHARACTERS = 300
+_MAX_LISTED = 10
 
 _UNPRINTABLE = re.compile(
     # control characters, lone surrogates (bytes that are no UTF-8), line separators, and the
@@ -17,7 +19,7 @@ _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 _PLAIN = re.compile(r"[\w-][\w. ()+,=@-]*(?:/[\w-][\w. ()+,=@-]*){,30}", re.ASCII)
-"""Nearly all names: of them nothing else needs to be asked, if they are short."""
+"""Matches nearly all names; a short name that matches is safe."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SYSTEM_FILE = re.compile(
     r"(?:^|/)(?:\.|(?:__macosx|(?:eh)?thumbs\.db|desktop\.ini|@eadir)(?:/|$))",
@@ -29,7 +31,7 @@ def clean_path(name: str) -> str:
     """Return the name as a relative path without empty and `.` parts.
 
     Raises:
-        RefusedFileError: It could mean a place outside the upload, or misleads a reader.
+        RefusedFileError: The name leads outside the upload, or misleads a reader.
     """
     if len(name) <= _MAX_PART_BYTES and _PLAIN.fullmatch(name):
         return name
@@ -60,7 +62,7 @@ def _too_long(parts: list[str]) -> bool:
 
 
 def is_system_file(path: str) -> bool:
-    """Tell whether a program put this file there, not the user: hidden files and the like.
+    """Tell whether a file was put there by a program: hidden files and the like.
 
     Such files are no user data; they are counted, and listed neither as samples nor as
     rejected files.
@@ -74,19 +76,26 @@ def normal_form(text: str) -> str:
 
 
 def twin_key(path: str) -> str:
-    """Return what two names share that some file system could not keep apart."""
+    """Return a key that is equal for names that some file systems take for the same."""
     folded = path.lower() if path.isascii() else normal_form(normal_form(path).casefold())
     return path if folded == path else folded
 
 
 def is_printable(text: str) -> bool:
-    """Tell whether every screen and database takes a text as it is."""
+    """Tell whether a text has only characters that screens and databases take."""
     return _UNPRINTABLE.search(text) is None
 
 
 def printable(name: str) -> str:
-    """Return a name of any kind in a form that every screen and database takes."""
+    """Return a name with escapes for all characters that cannot be shown."""
     shown = _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", name)
     if len(shown) <= _MAX_SHOWN_CHARACTERS:
         return shown
     return shown[:_MAX_SHOWN_CHARACTERS] + "…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, quoted, and the number of the others."""
+    shown = ", ".join(f"'{printable(name)}'" for name in names[:_MAX_LISTED])
+    more = len(names) - _MAX_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
