@@ -11,14 +11,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from app.core.disk import is_disk_full
-from worker.errors import NO_SPACE
+from worker.errors import NO_SPACE, ChildFailedError, InterruptedWorkError
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -29,29 +28,56 @@ EXIT_INTERRUPTED = 75
 _NICENESS = 10
 """What computes for minutes gives way to what answers people on the same machine."""
 _PARENT_CHECK_SECONDS = 0.5
+_PROGRESS_SECONDS = 0.5
 
 
 class StopRequest:
-    """Set by SIGTERM; the work looks at it at its next safe point."""
+    """Whether the supervisor asked this process to stop; the work looks at each safe point."""
 
     def __init__(self) -> None:
-        """Install the signal handler."""
+        """Stop at nothing yet."""
         self.requested = False
-        signal.signal(signal.SIGTERM, self._on_signal)
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.requested = True
+    def check(self) -> None:
+        """Go on, unless the supervisor asked this process to stop.
+
+        Raises:
+            InterruptedWorkError: It did.
+        """
+        if self.requested:
+            raise InterruptedWorkError
 
 
-def read_spec() -> dict[str, Any]:
-    """Return the spec named on the command line; from now on this process serves its parent.
+Main = Callable[[dict[str, Any], StopRequest], None]
+"""The work of a child, by its spec."""
 
-    It ends with it, and takes a processor only where nobody else wants it.
+
+def run(main: Main) -> None:
+    """Be a child: do the work that the spec on the command line describes, and end as it ends.
+
+    Nothing else turns an error into an event or an exit code. The process ends with its parent,
+    and takes a processor only where no other process wants it.
     """
     die_with_parent()
     os.nice(_NICENESS)
-    spec: dict[str, Any] = json.loads(Path(sys.argv[1]).read_text())
-    return spec
+    stop = StopRequest()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.requested = True
+
+    signal.signal(signal.SIGTERM, on_signal)
+    try:
+        main(json.loads(Path(sys.argv[1]).read_text()), stop)
+    except InterruptedWorkError:
+        sys.exit(EXIT_INTERRUPTED)
+    except ChildFailedError as error:
+        _fail(error.code, error.detail)
+    except MemoryError as error:
+        _fail("oom", f"not enough memory: {error}")
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        _fail(*NO_SPACE)
 
 
 def emit(event: str, **values: Any) -> None:
@@ -66,21 +92,31 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def fail(code: str, detail: str) -> NoReturn:
+class Progress:
+    """Reports how far the work is, at a pace that a database can follow; stops it on request."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        """Report with the first call."""
+        self._stop = stop
+        self._next_at = 0.0
+
+    def tell(self, *, at_once: bool = False, **values: float | None) -> None:
+        """Report, unless the last report is younger than half a second.
+
+        Raises:
+            InterruptedWorkError: The supervisor asked this process to stop.
+        """
+        self._stop.check()
+        now = time.monotonic()
+        if at_once or now >= self._next_at:
+            self._next_at = now + _PROGRESS_SECONDS
+            emit("progress", **values)
+
+
+def _fail(code: str, detail: str) -> NoReturn:
     """End this process with an error that the user sees."""
     emit("failed", code=code, detail=detail)
     sys.exit(EXIT_FAILED)
-
-
-@contextmanager
-def telling_full_disk() -> Iterator[None]:
-    """End this process with an error that the user sees when the disk is full."""
-    try:
-        yield
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        fail(*NO_SPACE)
 
 
 def die_with_parent() -> None:

@@ -5,13 +5,17 @@ NO_SPACE = ("no_space", "the data volume is full")
 
 
 class ChildFailedError(Exception):
-    """The child said why it cannot go on: the user is told the same."""
+    """The child reports why it cannot go on; the user reads the same code and detail."""
 
     def __init__(self, code: str, detail: str) -> None:
         """Keep the stable code and the sentence for the user."""
         super().__init__(detail)
         self.code = code
         self.detail = detail
+
+
+class InterruptedWorkError(Exception):
+    """The child stops at a safe point, because its supervisor asked it to."""
 
 
 class ChildLostError(Exception):

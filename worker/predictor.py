@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from worker.child import EXIT_DONE, StopRequest, fail, read_spec, telling_full_disk
+from worker.child import EXIT_DONE, StopRequest, run
 from worker.files.errors import RejectCode
 from worker.predictions.files import READ
 from worker.sandboxed_reader import SandboxedReader, signal_of_crash
@@ -16,22 +16,17 @@ from worker.sandboxed_reader import SandboxedReader, signal_of_crash
 READER = "worker.predictions"
 
 
-@telling_full_disk()
-def main() -> None:
+def main(spec: dict[str, Any], stop: StopRequest) -> None:
     """Have the images read, show them to the network, and write the answer, or say why not."""
-    spec = read_spec()
-    spec_file, stop = Path(sys.argv[1]), StopRequest()
+    spec_file = Path(sys.argv[1])
     reader = SandboxedReader(READER, spec_file)
     from worker.predictions.network import write_answer  # noqa: PLC0415 - a second or two of torch
 
-    try:
-        _finish_reading(reader, spec, spec_file, stop)
-        write_answer(spec)
-    except MemoryError as error:
-        fail("oom", f"not enough memory: {error}")
+    finish_reading(reader, spec, spec_file, stop)
+    write_answer(spec)
 
 
-def _finish_reading(
+def finish_reading(
     reader: SandboxedReader, spec: dict[str, Any], spec_file: Path, stop: StopRequest
 ) -> None:
     """Return when there is word of every image: one that crashes its reader is broken."""
@@ -51,4 +46,4 @@ def _tell(file: Path, problem: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -14,7 +14,7 @@ from app.models import CONFLICT
 from ml.detection.hypotheses import UNINFORMATIVE
 from ml.detection.intervals import MIN_WRONG, UNKNOWN
 from ml.detection.verdict import MAX_TOLD_WIDTH
-from worker.child import read_spec, telling_full_disk
+from worker.child import StopRequest, run
 from worker.recalibration import CALIBRATION, EVIDENCE, REPORT, RESULTS
 
 CURVE_STEPS = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
@@ -39,10 +39,8 @@ Columns = dict[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
 
 
-@telling_full_disk()
-def main() -> None:
+def main(spec: dict[str, Any], stop: StopRequest) -> None:
     """Fit, and write new probabilities, the report and what the decisions say."""
-    spec = read_spec()
     folder = Path(spec["out_dir"])
     with np.load(folder / EVIDENCE.file, allow_pickle=False) as file:
         columns = {name: file[name] for name in EVIDENCE.columns}
@@ -54,6 +52,7 @@ def main() -> None:
         columns["says_wrong"] >= 0,
         noise_rate_interval=before["noise_rate_interval"],
     )
+    stop.check()
     findings = renewed(columns, fitted, was_told=UNINFORMATIVE not in before["fallbacks"])
     np.savez(folder / RESULTS, p_mislabeled=findings.p_mislabeled, flagged=findings.flagged)
     learned = _renewed_report(report, findings, columns, spec["classes"])
@@ -210,4 +209,4 @@ def _reliability(p: Floats, p_new: Floats, wrong: npt.NDArray[np.int64]) -> list
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from worker.child import EXIT_INTERRUPTED, StopRequest
+from worker.child import StopRequest
 
 _POLL_SECONDS = 0.02
 
@@ -24,15 +24,14 @@ class SandboxedReader:
         """Return the exit code; negative is the number of the signal that ended the process.
 
         Raises:
-            SystemExit: This child was asked to stop, and has stopped the reader.
+            InterruptedWorkError: This child was asked to stop, and has stopped the reader.
         """
         with self._process as process:
             while process.poll() is None:
                 if stop.requested:
                     process.terminate()
                 time.sleep(_POLL_SECONDS)
-        if stop.requested:
-            sys.exit(EXIT_INTERRUPTED)
+        stop.check()
         return process.returncode
 
 

@@ -2,26 +2,23 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from worker.child import EXIT_DONE, StopRequest, fail, read_spec, telling_full_disk
+from worker.child import EXIT_DONE, StopRequest, run
+from worker.errors import ChildFailedError
 from worker.sandboxed_reader import SandboxedReader, signal_of_crash
 from worker.scores.arrays import INVALID_SCORES
 
 READER = "worker.scores"
 
 
-@telling_full_disk()
-def main() -> None:
+def main(spec: dict[str, Any], stop: StopRequest) -> None:
     """Have the file read, judge, and write the results, or say why not."""
-    spec = read_spec()
-    read_scores(Path(sys.argv[1]), StopRequest())
+    read_scores(Path(sys.argv[1]), stop)
     # Seconds of loading torch, which a file that is refused need not wait for.
     from worker.scores.results import write_results  # noqa: PLC0415 - as said
 
-    try:
-        write_results(Path(spec["out_dir"]))
-    except MemoryError as error:
-        fail("oom", f"not enough memory: {error}")
+    write_results(Path(spec["out_dir"]))
 
 
 def read_scores(spec: Path, stop: StopRequest) -> None:
@@ -32,10 +29,11 @@ def read_scores(spec: Path, stop: StopRequest) -> None:
     exit_code = SandboxedReader(READER, spec).wait(stop)
     crash = signal_of_crash(exit_code)
     if crash is not None:
-        fail(INVALID_SCORES, f"the file crashes its reader ({crash}): it is damaged")
+        detail = f"the file crashes its reader ({crash}): it is damaged"
+        raise ChildFailedError(INVALID_SCORES, detail)
     if exit_code != EXIT_DONE:
-        sys.exit(exit_code)
+        sys.exit(exit_code)  # the reader has reported why
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

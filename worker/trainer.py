@@ -5,8 +5,6 @@ and leaves the job row to its supervisor.
 """
 
 import os
-import sys
-import time
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,15 +20,8 @@ from worker.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
-from worker.child import (
-    EXIT_INTERRUPTED,
-    StopRequest,
-    emit,
-    fail,
-    note,
-    read_spec,
-    telling_full_disk,
-)
+from worker.child import Progress, StopRequest, emit, note, run
+from worker.errors import ChildFailedError
 from worker.pace import Pace, TrainingPace
 from worker.results import Results, write_results
 from worker.training_data import TrainingData
@@ -40,7 +31,6 @@ AUTO = "auto"
 MIN_SAMPLES = 2
 EXTRACTION_SHARE = 0.7
 """Part of a training on features that extracting them takes."""
-_PROGRESS_SECONDS = 0.5
 _FIRST_PART = 0.02
 """Part of an extraction from whose end on its speed is measured."""
 
@@ -52,12 +42,12 @@ class Training:
         """Prepare what the spec describes."""
         self._folder = Path(spec["out_dir"]) / "checkpoints"
         self._folder.mkdir(exist_ok=True)
-        self._stop = stop
+        self._progress = Progress(stop)
         self._pointer = spec["checkpoint"]
         self._config = config
         self._offset = EXTRACTION_SHARE if config.frozen else 0.0
-        self._next_progress = 0.0
         self._slice_size: int | None = None
+        self._begins_epoch = True
 
     def prepare(self, data: TrainingData, device: torch.device) -> TrainingInputs:
         """Return what to train on, made now if this is the first training that needs it."""
@@ -66,7 +56,7 @@ class Training:
 
         def on_extracted(num_done: int, num_before: int) -> None:
             rate = pace.rate(num_done - num_before)
-            self._tell(
+            self._progress.tell(
                 fraction=self._offset * num_done / num_images,
                 epoch=None,
                 epochs=None,
@@ -144,28 +134,21 @@ class Training:
             images_per_second=report.images_per_second,
             seconds=report.seconds,
         )
-        self._next_progress = 0.0
+        self._begins_epoch = True
 
     def _on_batch(self, pace: TrainingPace, progress: ml.BatchProgress) -> None:
         part = progress.batch / progress.num_batches
         fraction = (progress.epoch - 1 + part) / self._config.epochs
         images_per_second, eta_seconds = pace.after(progress)
-        self._tell(
+        self._progress.tell(
+            at_once=self._begins_epoch,
             fraction=self._offset + (1.0 - self._offset) * fraction,
             epoch=progress.epoch,
             epochs=self._config.epochs,
             images_per_second=images_per_second,
             eta_seconds=eta_seconds,
         )
-
-    def _tell(self, **progress: float | None) -> None:
-        """Stop here where that is wanted; tell how far the work is, but not too often."""
-        if self._stop.requested:
-            sys.exit(EXIT_INTERRUPTED)
-        now = time.monotonic()
-        if now >= self._next_progress:
-            self._next_progress = now + _PROGRESS_SECONDS
-            emit("progress", **progress)
+        self._begins_epoch = False
 
 
 def _line(report: ml.EpochReport, num_epochs: int) -> str:
@@ -196,28 +179,26 @@ def make_config(preset: str, options: dict[str, Any]) -> ml.TrainConfig:
     )
 
 
-@telling_full_disk()
-def main() -> None:
-    """Train, score and write the results, or say why not."""
-    spec = read_spec()
-    stop = StopRequest()
+def main(spec: dict[str, Any], stop: StopRequest) -> None:
+    """Train, score and write the results, or report why not."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         _run(spec, stop, device)
     except ml.Diverged as error:
-        fail("diverged", str(error))
+        raise ChildFailedError("diverged", str(error)) from error
     except ml.NotEnoughMemory as error:
-        fail("oom", str(error))
-    except (MemoryError, RuntimeError) as error:
+        raise ChildFailedError("oom", str(error)) from error
+    except RuntimeError as error:
         if not ml.is_out_of_memory(error):
             raise
-        fail("oom", f"not enough memory: {error}")
+        raise MemoryError(str(error)) from error
 
 
 def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
     data = TrainingData.load(spec)
     if len(data.train_labels) < MIN_SAMPLES:
-        fail("too_few_samples", "reviewers excluded nearly all samples: nothing to train on")
+        detail = "reviewers excluded nearly all samples: nothing to train on"
+        raise ChildFailedError("too_few_samples", detail)
     choice = choose_preset(spec["options"], data.image_size)
     config = make_config(choice.preset, spec["options"])
     if "OMP_NUM_THREADS" not in os.environ:
@@ -232,4 +213,4 @@ def _run(spec: dict[str, Any], stop: StopRequest, device: torch.device) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

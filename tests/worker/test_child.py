@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from worker.child import EXIT_INTERRUPTED
+
 _TELL = """
 import os
-from worker.child import read_spec
+from worker.child import run
 
-print(read_spec()["name"], os.nice(0))
+run(lambda spec, stop: print(spec["name"], os.nice(0)))
 """
 
 
@@ -54,3 +56,52 @@ def test_every_child_tells_a_full_disk(name: str, number: int) -> None:
     assert json.loads(ended.stdout) == {
         "event": "failed", "code": "no_space", "detail": "the data volume is full",
     }  # fmt: skip
+
+
+_WORK = """
+import sys
+from worker.child import run
+from worker.errors import ChildFailedError
+
+
+def main(spec, stop):
+    raise {"failed": ChildFailedError("no_room", "why"), "memory": MemoryError("m")}[spec["error"]]
+
+
+run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "detail"),
+    [("failed", "no_room", "why"), ("memory", "oom", "not enough memory: m")],
+)
+def test_a_child_reports_why_it_failed(tmp_path: Path, error: str, code: str, detail: str) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"error": error}))
+    command = [sys.executable, "-P", "-c", _WORK, str(spec)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout) == {"event": "failed", "code": code, "detail": detail}
+
+
+_STOPPED = """
+import os, signal
+from worker.child import run
+
+
+def main(_spec, stop):
+    stop.check()
+    os.kill(os.getpid(), signal.SIGTERM)
+    stop.check()
+
+
+run(main)
+"""
+
+
+def test_a_child_stops_at_a_safe_point_once_it_is_asked_to(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text("{}")
+    command = [sys.executable, "-P", "-c", _STOPPED, str(spec)]
+    assert subprocess.run(command, check=False).returncode == EXIT_INTERRUPTED

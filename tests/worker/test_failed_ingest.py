@@ -1,4 +1,4 @@
-"""What is left of an upload: nothing, or why it could not be taken, by file, for its owner to mend."""
+"""What is left of an upload: nothing, or why it was refused, by file, for its owner to mend."""
 
 import io
 import threading

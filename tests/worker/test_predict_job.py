@@ -172,7 +172,7 @@ def decode(data, **options):
         os.kill(os.getpid(), signal.{name})
     return real(data, **options)
 reader.decode_image = decode
-reader.main()
+reader.run(reader.main)
 """
 
 
@@ -211,7 +211,7 @@ class TestCrash:
         monkeypatch.setattr("worker.predictor.SandboxedReader", start)
         told = json.loads(spec.read_text())
         stop: Any = None
-        predictor._finish_reading(start("", spec), told, spec, stop)
+        predictor.finish_reading(start("", spec), told, spec, stop)
         lines = [json.loads(line) for line in (folder / READ).read_text().splitlines()]
         assert [line and line["code"] for line in lines] == [
             None, "broken_image", None, "broken_image", None,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from ml.training import learner as learner_module
 from tests.support.tiny import CLASSES, SIZE, plant_errors, tiny_images
 from worker import trainer
 from worker.checkpoints import load_checkpoint
+from worker.child import StopRequest
+from worker.errors import ChildFailedError
 
 NUM_SAMPLES = 128
 
@@ -54,18 +55,15 @@ def run_trainer(
             return network
 
         monkeypatch.setattr(learner_module, "network_of", limited)
-        monkeypatch.setattr(trainer, "read_spec", lambda: spec)
-        monkeypatch.setattr(trainer, "StopRequest", _NeverStopped)
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        with suppress(SystemExit):  # after `failed`
-            trainer.main()
-        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        failed = []
+        try:
+            trainer.main(spec, StopRequest())
+        except ChildFailedError as error:
+            failed = [{"event": "failed", "code": error.code, "detail": error.detail}]
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()] + failed
 
     return run
-
-
-class _NeverStopped:
-    requested = False
 
 
 def test_smaller_slices_are_told_once_and_stand_in_the_report(

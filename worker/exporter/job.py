@@ -14,10 +14,6 @@ from app.models import CONFLICT, Decision
 from worker.exporter.inputs import LOG, SAMPLES
 
 
-class InterruptedExportError(Exception):
-    """The supervisor wants this to end."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One sample as it goes out; labels are indexes into the classes."""

@@ -1,28 +1,26 @@
 """`python -P -m worker.ingest SPEC.json`: one upload, then the end of this process."""
 
-import sys
+from typing import Any
 
-from worker.child import EXIT_INTERRUPTED, StopRequest, emit, fail, read_spec, telling_full_disk
-from worker.files.errors import FailureCode, InterruptedReadError, UploadError
+from worker.child import StopRequest, emit, run
+from worker.errors import ChildFailedError
+from worker.files.errors import FailureCode, UploadError
 from worker.files.limits import confine_process, cpu_budget_seconds, make_safe_point
 from worker.ingest.pipeline import Spec, ingest
 
 
-@telling_full_disk()
-def main() -> None:
-    """Read one upload as the spec says; tell the supervisor how it goes."""
-    spec = Spec.from_json(read_spec())
-    stop = StopRequest()
+def main(values: dict[str, Any], stop: StopRequest) -> None:
+    """Read one upload as the spec says, and report how far it is."""
+    spec = Spec.from_json(values)
     cpu_seconds = cpu_budget_seconds(spec.archive.stat().st_size)
     confine_process(spec.limits, cpu_seconds=cpu_seconds)
     try:
         ingest(spec, safe_point=make_safe_point(stop, cpu_seconds=cpu_seconds), emit=_emit_progress)
-    except InterruptedReadError:
-        sys.exit(EXIT_INTERRUPTED)
     except UploadError as error:
-        fail(error.code, error.detail)
-    except MemoryError:
-        fail(FailureCode.ARCHIVE_TOO_LARGE, "Reading the upload takes more memory than allowed.")
+        raise ChildFailedError(error.code, error.detail) from error
+    except MemoryError as error:
+        detail = "Reading the upload takes more memory than allowed."
+        raise ChildFailedError(FailureCode.ARCHIVE_TOO_LARGE, detail) from error
 
 
 def _emit_progress(fraction: float, images_per_second: float) -> None:
@@ -30,4 +28,4 @@ def _emit_progress(fraction: float, images_per_second: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -154,7 +154,7 @@ def ingest(spec: Spec, *, safe_point: SafePoint, emit: Emit) -> None:
 
     Raises:
         UploadError: The upload cannot be taken.
-        InterruptedReadError: `safe_point` ended the work.
+        InterruptedWorkError: `safe_point` ended the work.
     """
     progress = ProgressMeter(emit)
     spec.out_dir.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from worker.child import read_spec, telling_full_disk
+from worker.child import StopRequest, run
 from worker.files.errors import Refusal, RefusedFileError, RejectCode
 from worker.files.limits import Limits, confine_process
 from worker.ingest.images import decode_image
@@ -20,20 +20,18 @@ _CPU_SECONDS = 20
 _NUM_CHANNELS = 3
 
 
-@telling_full_disk()
-def main() -> None:
+def main(spec: dict[str, Any], stop: StopRequest) -> None:
     """Decode what is left of the images."""
-    spec = read_spec()
     limits = Limits.from_spec(spec["limits"])
     confine_process(limits, cpu_seconds=_CPU_SECONDS)
     # At the hard limit the kernel kills without a reason given; at the soft one it names it.
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, hard))
     warnings.simplefilter("ignore")  # Pillow's remarks on odd files; what matters raises
-    _read_all(spec, limits)
+    _read_all(spec, limits, stop)
 
 
-def _read_all(spec: dict[str, Any], limits: Limits) -> None:
+def _read_all(spec: dict[str, Any], limits: Limits, stop: StopRequest) -> None:
     folder, side = Path(spec["out_dir"]), int(spec["image_size"])
     done = _lines(folder / READ)
     num_good = sum(line == "null" for line in done)
@@ -42,6 +40,7 @@ def _read_all(spec: dict[str, Any], limits: Limits) -> None:
         pixels.truncate(num_good * side * side * _NUM_CHANNELS)
         pixels.seek(0, 2)
         for index in range(len(done), spec["num_images"]):
+            stop.check()
             refusal = _read(Path(spec["inputs"]) / str(index), pixels, limits, side)
             report.write(json.dumps(refusal and refusal._asdict()) + "\n")
             report.flush()
@@ -67,4 +66,4 @@ def _lines(file: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

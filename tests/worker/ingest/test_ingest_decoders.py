@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.worker.ingest.making import LIMITS, Result, encoded, make_zip, pattern, png, run
-from worker.files.errors import FailureCode, InterruptedReadError, UploadError
+from worker.errors import InterruptedWorkError
+from worker.files.errors import FailureCode, UploadError
 from worker.files.members import Member
 from worker.ingest import decoding as decoding_module
 from worker.ingest.decoding import Decoder, UnpackedFile, decoding, num_decoders
@@ -90,7 +91,7 @@ class TestDecoders:
     def decode(self, number: int, *, cpu_seconds: float = 1e9, stop: bool = False) -> list[str]:
         def safe_point() -> None:
             if stop:
-                raise InterruptedReadError
+                raise InterruptedWorkError
 
         decoder = Decoder(image_size=8, max_pixels=LIMITS.max_image_pixels)
         with decoding(
@@ -111,7 +112,7 @@ class TestDecoders:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(select, "select", lambda *_: ([], [], []))
-        with pytest.raises(InterruptedReadError):
+        with pytest.raises(InterruptedWorkError):
             self.decode(20, stop=True)
 
     def test_end_with_the_block(self, monkeypatch: pytest.MonkeyPatch) -> None:

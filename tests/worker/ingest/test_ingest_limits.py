@@ -1,7 +1,5 @@
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,7 +7,8 @@ import pytest
 
 from tests.worker.ingest.making import LIMITS, make_tar, make_zip, two_classes
 from worker.child import StopRequest
-from worker.files.errors import FailureCode, InterruptedReadError, UploadError
+from worker.errors import InterruptedWorkError
+from worker.files.errors import FailureCode, UploadError
 from worker.files.limits import Limits, ReadMeter, cpu_budget_seconds, make_safe_point
 from worker.ingest.pipeline import Spec, ingest
 from worker.ingest.report import ProgressMeter
@@ -18,10 +17,8 @@ MIB = 1024**2
 
 
 @pytest.fixture
-def stop() -> Iterator[StopRequest]:
-    before = signal.getsignal(signal.SIGTERM)
-    yield StopRequest()
-    signal.signal(signal.SIGTERM, before)
+def stop() -> StopRequest:
+    return StopRequest()
 
 
 class TestReadMeter:
@@ -49,7 +46,7 @@ class TestSafePoint:
 
     def test_ends_the_work_on_request(self, stop: StopRequest) -> None:
         stop.requested = True
-        with pytest.raises(InterruptedReadError):
+        with pytest.raises(InterruptedWorkError):
             make_safe_point(stop, cpu_seconds=1e9)()
 
     def test_ends_the_work_when_the_time_is_used_up(self, stop: StopRequest) -> None:
@@ -83,7 +80,7 @@ def _stops_at(archive: Path, point: int) -> bool:
 
     def safe_point() -> None:
         if next(left, None) is None:
-            raise InterruptedReadError
+            raise InterruptedWorkError
 
     spec = Spec(
         archive=archive,
@@ -94,7 +91,7 @@ def _stops_at(archive: Path, point: int) -> bool:
     )
     try:
         ingest(spec, safe_point=safe_point, emit=lambda *_: None)
-    except InterruptedReadError:
+    except InterruptedWorkError:
         assert not (spec.out_dir / "summary.json").exists()
         return True
     return False

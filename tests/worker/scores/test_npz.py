@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.worker.scores.making import plant, read, refusal, small, write_members, write_npz
-from worker.files.errors import InterruptedReadError
+from worker.errors import InterruptedWorkError
 from worker.scores.arrays import InvalidScoresError
 
 MIB = 1024**2
@@ -86,9 +86,9 @@ class TestGoodFiles:
 
     def test_reading_ends_on_request(self, file: Path) -> None:
         def stop() -> None:
-            raise InterruptedReadError
+            raise InterruptedWorkError
 
-        with pytest.raises(InterruptedReadError):
+        with pytest.raises(InterruptedWorkError):
             read(write_npz(file, small()), safe_point=stop)
 
 

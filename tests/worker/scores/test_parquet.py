@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.worker.scores.making import lists, plant, read, refusal, write_npz, write_parquet
-from worker.files.errors import InterruptedReadError
+from worker.errors import InterruptedWorkError
 
 NAMES = ["Hund", "Katze", "Äffchen"]
 """In the order in which they are sorted."""
@@ -96,9 +96,9 @@ class TestGoodFiles:
 
     def test_reading_ends_on_request(self, file: Path) -> None:
         def stop() -> None:
-            raise InterruptedReadError
+            raise InterruptedWorkError
 
-        with pytest.raises(InterruptedReadError):
+        with pytest.raises(InterruptedWorkError):
             read(write_parquet(file, columns()), safe_point=stop)
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ import pytest
 
 from tests.worker.scores.making import lists, plant, small, write_npz, write_parquet
 from worker import scorer
-from worker.child import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, StopRequest
+from worker.child import EXIT_DONE, EXIT_FAILED, StopRequest
+from worker.errors import ChildFailedError, InterruptedWorkError
 from worker.scores.arrays import Scores
 
 ROOT = Path(__file__).parents[3]
@@ -93,45 +93,40 @@ class TestReaderProcess:
     def fake_reader(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(scorer, "READER", "tests.support.fake_child")
 
-    @pytest.fixture
-    def stop(self) -> Iterator[StopRequest]:
-        before = signal.getsignal(signal.SIGTERM)
-        yield StopRequest()
-        signal.signal(signal.SIGTERM, before)
-
-    def exit_of(self, spec: Path, stop: StopRequest, *steps: dict[str, Any]) -> int | str | None:
+    def read(self, spec: Path, *steps: dict[str, Any], is_to_stop: bool = False) -> None:
         spec.write_text(json.dumps({"steps": steps}))
-        with pytest.raises(SystemExit) as ended:
-            scorer.read_scores(spec, stop)
-        return ended.value.code
-
-    def test_returns_when_the_reader_is_done(self, spec: Path, stop: StopRequest) -> None:
-        spec.write_text(json.dumps({"steps": []}))
+        stop = StopRequest()
+        stop.requested = is_to_stop
         scorer.read_scores(spec, stop)
 
+    def exit_of(self, spec: Path, *steps: dict[str, Any]) -> int | str | None:
+        with pytest.raises(SystemExit) as ended:
+            self.read(spec, *steps)
+        return ended.value.code
+
+    def test_returns_when_the_reader_is_done(self, spec: Path) -> None:
+        self.read(spec)
+
     @pytest.mark.parametrize("crash", [signal.SIGABRT, signal.SIGSEGV, signal.SIGXCPU])
-    def test_a_crash_says_that_the_file_is_bad(
-        self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str], crash: int
-    ) -> None:
-        assert self.exit_of(spec, stop, {"signal": crash}) == EXIT_FAILED
-        event = json.loads(capfd.readouterr().out)
-        assert (event["event"], event["code"]) == ("failed", "invalid_scores")
-        assert signal.Signals(crash).name in event["detail"]
+    def test_a_crash_says_that_the_file_is_bad(self, spec: Path, crash: int) -> None:
+        with pytest.raises(ChildFailedError, match=signal.Signals(crash).name) as failed:
+            self.read(spec, {"signal": crash})
+        assert failed.value.code == "invalid_scores"
 
     def test_a_reader_that_was_killed_says_nothing_of_the_file(
-        self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str]
+        self, spec: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        assert self.exit_of(spec, stop, {"signal": signal.SIGKILL}) == -signal.SIGKILL
+        assert self.exit_of(spec, {"signal": signal.SIGKILL}) == -signal.SIGKILL
         assert capfd.readouterr().out == ""
 
     def test_what_the_reader_refused_is_not_told_again(
-        self, spec: Path, stop: StopRequest, capfd: pytest.CaptureFixture[str]
+        self, spec: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        assert self.exit_of(spec, stop, {"fail": "no_space"}) == EXIT_FAILED
+        assert self.exit_of(spec, {"fail": "no_space"}) == EXIT_FAILED
         assert json.loads(capfd.readouterr().out)["code"] == "no_space"
 
-    def test_a_request_to_stop_is_passed_on(self, spec: Path, stop: StopRequest) -> None:
-        stop.requested = True
+    def test_a_request_to_stop_is_passed_on(self, spec: Path) -> None:
         asked = time.monotonic()
-        assert self.exit_of(spec, stop, {"sleep": 60}) == EXIT_INTERRUPTED
+        with pytest.raises(InterruptedWorkError):
+            self.read(spec, {"sleep": 60}, is_to_stop=True)
         assert time.monotonic() - asked < 30
