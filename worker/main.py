@@ -12,9 +12,9 @@ from app.core.queue import make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.models import Queue
-from worker.celery_app import make_worker
-from worker.sharing import require_shared_folders
-from worker.slots import Slots
+from worker.runtime.queue import make_worker
+from worker.runtime.sharing import require_shared_folders
+from worker.runtime.slots import Slots
 
 _ANSWER_SECONDS = 8.0
 

@@ -15,8 +15,8 @@ from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.models import Dataset, DatasetState, Job, JobKind, JobState, Queue, Tenant
-from worker.runner import JobRunner
-from worker.slots import Slots
+from worker.runtime.runner import JobRunner
+from worker.runtime.slots import Slots
 
 
 class PrivateJobs:

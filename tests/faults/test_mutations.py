@@ -41,7 +41,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the sweeper",
-        "worker/sweeper.py",
+        "worker/runtime/sweeper.py",
         "        self.end_expired_leases()\n",
         "",
         "tests/faults/test_kills.py::"
@@ -63,10 +63,10 @@ MUTATIONS = (
     ),
     Mutation(
         "the checkpoint's hashes",
-        "worker/checkpoints.py",
+        "worker/stages/train/checkpoints.py",
         "if hashlib.sha256(content).hexdigest() != hashes.get(name):",
         "if False:",
-        "tests/worker/test_checkpoints.py::TestCheckpoints::test_are_refused_once_changed",
+        "tests/worker/stages/train/test_checkpoints.py::TestCheckpoints::test_are_refused_once_changed",
     ),
     Mutation(
         "the tenant filter",

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worker.child import StopRequest, emit, run
-from worker.errors import ChildFailedError
+from worker.processes.child import StopRequest, emit, run
+from worker.processes.errors import ChildFailedError
 
 
 def _do(step: dict[str, Any]) -> None:  # noqa: C901 - one case for each step

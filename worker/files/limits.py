@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from worker.child import StopRequest
 from worker.files.errors import FailureCode, UploadError
+from worker.processes.child import StopRequest
 
 SafePoint = Callable[[], None]
 """Called between two steps; raises an error when the work has to stop."""

@@ -18,8 +18,8 @@ from labelaudit import doctor
 from tests.labelaudit.program import run_program
 from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant
-from worker.runner import JobRunner
-from worker.slots import Slots
+from worker.runtime.runner import JobRunner
+from worker.runtime.slots import Slots
 
 pytestmark = on_sqlite
 
