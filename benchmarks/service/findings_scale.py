@@ -43,7 +43,7 @@ from benchmarks.harness import facts, keep
 from benchmarks.service.api_process import running_api
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.servers import running_postgres
-from worker.runtime.rank_rows import result_rows
+from worker.runtime.publisher import result_rows
 from worker.stages.finding_rows import FINDINGS_FILE, finding_rows
 
 PAGE = 100

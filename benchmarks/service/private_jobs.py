@@ -17,6 +17,7 @@ from app.core.storage import DataFolder
 from app.models import Dataset, DatasetState, Job, JobKind, JobState, Queue, Tenant
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 
 class PrivateJobs:
@@ -68,7 +69,9 @@ class PrivateJobs:
         """Run the next job to its end."""
         wake_ups = WakeUps(Celery(broker="memory://"))
         slots = Slots([None])
-        runner = JobRunner(self.database, self.settings, wake_ups, threading.Event(), slots)
+        runner = JobRunner(
+            self.database, self.settings, wake_ups, threading.Event(), slots, choose_stage
+        )
         if not runner.run_next(Queue.CPU):
             raise RuntimeError("no job was waiting")
 

@@ -25,9 +25,8 @@ from app.reviews.service import ReviewService
 from tests.support.archives import encode_png
 from tests.support.factories import make_sample, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
-from worker.runtime.attempt import Attempt
+from worker.runtime.claim import Attempt, Lease
 from worker.runtime.stage import StageContext
-from worker.runtime.supervise import Lease
 from worker.stages.export.formats import FORMATS
 from worker.stages.export.host import ExportStage
 from worker.stages.export.job import ExportJob

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from app.core.disk import is_disk_full
 from app.core.errors import StoreUnavailableError
-from app.jobs.lease_repository import LeaseRepository
-from app.models import AttemptOutcome, JobState
+from app.jobs.lease_repository import Fence, LeaseRepository
+from app.models import AttemptOutcome, JobState, Queue
 from worker.processes.errors import (
     NO_SPACE,
     CancelledError,
@@ -14,8 +14,7 @@ from worker.processes.errors import (
     ChildLostError,
     DrainedError,
 )
-from worker.runtime.attempt import Attempt
-from worker.runtime.lost_attempts import record_loss
+from worker.runtime.claim import Attempt
 
 Ending = Callable[[LeaseRepository], JobState]
 """Writes the end into the row, inside the caller's unit of work; returns the new state."""
@@ -107,3 +106,37 @@ def _lose(attempt: Attempt, reason: str, max_attempts: int) -> Ending:
         )
 
     return write
+
+
+def record_loss(
+    leases: LeaseRepository,
+    fence: Fence,
+    *,
+    queue: Queue,
+    num_lost_before: int,
+    max_attempts: int,
+    outcome: AttemptOutcome,
+    reason: str,
+) -> JobState:
+    """Requeue the job, or fail it with `worker_lost` once its budget is used up.
+
+    Returns:
+        The job's new state.
+
+    Raises:
+        FencedError: Somebody else owns the job.
+    """
+    num_lost = num_lost_before + 1
+    leases.add_event(fence.job_id, "attempt_lost", {"attempt": fence.attempt, "reason": reason})
+    if num_lost < max_attempts:
+        leases.requeue(fence, queue=queue, outcome=outcome)
+        return JobState.QUEUED
+    leases.finish(
+        fence,
+        JobState.FAILED,
+        outcome,
+        lost_attempts=num_lost,
+        error_code="worker_lost",
+        error_detail=f"the job's process was lost {num_lost} times; the last time: {reason}",
+    )
+    return JobState.FAILED

@@ -16,15 +16,16 @@ from app.core.settings import Settings
 from app.models import Queue
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.runtime.stage import ChooseStage
 
 
-def make_worker(settings: Settings, slots: Slots) -> Celery:
+def make_worker(settings: Settings, slots: Slots, choose_stage: ChooseStage) -> Celery:
     """Return a Celery application whose one task runs the next job of a queue."""
     celery = make_celery(settings)
     draining = threading.Event()
     wake_ups = WakeUps(celery)
     database = Database(make_engine(settings.resolved_database_url))
-    runner = JobRunner(database, settings, wake_ups, draining, slots)
+    runner = JobRunner(database, settings, wake_ups, draining, slots, choose_stage)
 
     @celery.task(name=RUN_NEXT_TASK)
     def run_next(queue: str) -> None:

@@ -18,20 +18,14 @@ from app.datasets.intake_repository import IntakeRepository
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.lease_repository import FencedError, LeaseRepository
 from app.jobs.shared_folder import NOT_SHARED, SharedFolder
-from app.models import DatasetState, JobKind, JobState, Queue
+from app.models import JobState, Queue
 from worker.processes.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
 from worker.processes.spawn import ChildProcess, log_for_owner
-from worker.runtime.attempt import Attempt
+from worker.runtime.claim import Attempt, Lease
 from worker.runtime.endings import Ending, ending_of
 from worker.runtime.slots import Slots
-from worker.runtime.stage import Stage, StageContext
-from worker.runtime.supervise import Lease, Supervisor
-from worker.stages.export.host import ExportStage
-from worker.stages.ingest.host import IngestStage
-from worker.stages.predict.host import PredictStage
-from worker.stages.recalibrate.host import RecalibrateStage
-from worker.stages.score.host import ScoreStage
-from worker.stages.train.host import TrainStage
+from worker.runtime.stage import ChooseStage, Stage, StageContext
+from worker.runtime.supervise import Supervisor
 
 _RETRY_SECONDS = 1.0
 _TRIES_WHILE_DRAINING = 5
@@ -48,8 +42,10 @@ class JobRunner:
         wake_ups: WakeUps,
         draining: threading.Event,
         slots: Slots,
+        choose_stage: ChooseStage,
     ) -> None:
         """Stop claiming, and give back what is running, once `draining` is set."""
+        self._choose_stage = choose_stage
         self._database = database
         self._settings = settings
         self._wake_ups = wake_ups
@@ -162,17 +158,7 @@ class JobRunner:
                 include={"max_files", "max_file_bytes", "max_unpacked_bytes", "max_image_pixels"}
             ),
         )
-        if attempt.kind is JobKind.SCORE:
-            return ScoreStage(context)
-        if attempt.kind is JobKind.EXPORT:
-            return ExportStage(context)
-        if attempt.kind is JobKind.RECALIBRATE:
-            return RecalibrateStage(context)
-        if attempt.kind is JobKind.PREDICT:
-            return PredictStage(context)
-        if dataset.state is DatasetState.READY:
-            return TrainStage(context)
-        return IngestStage(context, dataset)
+        return self._choose_stage(context, dataset)
 
     def _settle(self, lease: Lease, ending: Ending) -> JobState | None:
         """Write the end of the attempt; while the database is away, try until the lease is over.

@@ -2,6 +2,7 @@
 
 import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +17,10 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.intake_repository import IntakeRepository
-from app.models import Queue
+from app.models import Dataset, Queue
 from worker.processes.errors import ChildFailedError
 from worker.processes.spawn import Event
-from worker.runtime.attempt import Attempt
-from worker.runtime.supervise import Lease, RowUpdate
+from worker.runtime.claim import Attempt, Lease, RowUpdate
 
 INGEST_SHARE = 0.1
 """Part of an audit's progress that reading the data set takes."""
@@ -101,3 +101,7 @@ class Stage(ABC):
 
     def _intake(self, session: Session) -> IntakeRepository:
         return IntakeRepository(session, self._attempt.tenant_id, self._attempt.dataset_id)
+
+
+ChooseStage = Callable[[StageContext, Dataset], Stage]
+"""Tells at which stage an attempt is that works on a data set."""

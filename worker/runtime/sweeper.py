@@ -26,6 +26,8 @@ from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.garbage import collect_garbage
+from app.datasets.removal import DatasetRemoval
+from app.datasets.removal_repository import find_unfinished
 from app.findings.publish_repository import remove_superseded_before
 from app.findings.repository import SUPERSEDED_KEPT
 from app.jobs.attempt_repository import AttemptRepository
@@ -33,8 +35,7 @@ from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
 from worker.processes.spawn import CHILD_LOG, log_for_owner
-from worker.runtime.lost_attempts import record_loss
-from worker.runtime.removals import SECONDS_BETWEEN_REMOVALS, finish_removals
+from worker.runtime.endings import record_loss
 from worker.runtime.sharing import require_shared_folders
 from worker.runtime.webhook_post import PATIENCE_SECONDS
 from worker.runtime.webhooks import Deliverer
@@ -42,6 +43,7 @@ from worker.runtime.webhooks import Deliverer
 _STALE_UPLOAD_SECONDS = 24 * 3600
 _KEYS_KEPT = timedelta(days=2)
 _UPLOAD_SWEEP_SECONDS = 300.0
+_REMOVAL_SECONDS = 10.0
 _GARBAGE_SECONDS = 24 * 3600.0
 _UUID_PATTERN = "-".join("?" * length for length in (8, 4, 4, 4, 12))
 _log = structlog.get_logger(__name__)
@@ -205,7 +207,7 @@ def _loops(
     uploads = partial(remove_expired_uploads, database, DataFolder(settings))
     return [
         BackgroundLoop("garbage", old, seconds=_GARBAGE_SECONDS),
-        BackgroundLoop("removals", removals, seconds=SECONDS_BETWEEN_REMOVALS),
+        BackgroundLoop("removals", removals, seconds=_REMOVAL_SECONDS),
         BackgroundLoop("uploads", uploads, seconds=_UPLOAD_SWEEP_SECONDS),
     ]
 
@@ -231,3 +233,32 @@ def run() -> None:
     BackgroundLoop("wake-ups", sweeper.wake_idle_slots, seconds=seconds).run(stopping)
     deliverer.wait(PATIENCE_SECONDS + 5)
     database.dispose()
+
+
+def finish_removals(database: Database, settings: Settings, stopping: threading.Event) -> None:
+    """Remove what is left of all data sets that nobody sees any more."""
+    with database.read() as session:
+        unfinished = find_unfinished(session)
+    for tenant_id, dataset_id in unfinished:
+        try:
+            is_done = _finish_removal(database, settings, stopping, tenant_id, dataset_id)
+        except Exception as error:  # noqa: BLE001 - it is begun again; others do not wait for it
+            log_failure("removal", error, tenant_id=str(tenant_id), dataset_id=str(dataset_id))
+            continue
+        if not is_done:
+            return
+        _log.info("dataset_removed", tenant_id=str(tenant_id), dataset_id=str(dataset_id))
+
+
+def _finish_removal(
+    database: Database,
+    settings: Settings,
+    stopping: threading.Event,
+    tenant_id: UUID,
+    dataset_id: UUID,
+) -> bool:
+    """Remove one data set; return whether all of it is gone, which it is not if `stopping`."""
+    folder = DataFolder(settings)
+    blobs = open_blobs(settings, tenant_id)
+    removal = DatasetRemoval(database, folder, blobs, tenant_id)
+    return not any(stopping.is_set() for _ in removal.steps(dataset_id))

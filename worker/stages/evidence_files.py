@@ -14,8 +14,9 @@ import numpy.typing as npt
 import ml
 from worker.files.npy import save_array
 from worker.stages.finding_rows import CLASS_LOSSES_FILE, EVIDENCE_FILE
-from worker.stages.train.data import Labels, Rows
 
+Labels = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]
 NUM_NEAREST = 4
 _CHUNK = 65_536
 _LOSS, _NUMBER = "<f2", "<i4"

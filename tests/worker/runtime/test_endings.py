@@ -14,7 +14,7 @@ from app.jobs.lease_repository import FencedError, LeaseRepository
 from app.models import Job, JobState, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
 from worker.processes.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
-from worker.runtime.attempt import Attempt
+from worker.runtime.claim import Attempt
 from worker.runtime.endings import ending_of
 
 SEGFAULT = ChildLostError("exit code -11", exit_code=-signal.SIGSEGV)

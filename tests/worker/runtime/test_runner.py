@@ -37,6 +37,7 @@ from tests.support.tiny import store_tiny_dataset
 from tests.support.waiting import wait_for
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 NUM_TRAIN = 120
 
@@ -61,7 +62,12 @@ def draining() -> threading.Event:
 def runner(database: Database, settings: Settings, draining: threading.Event) -> JobRunner:
     quick = settings.model_copy(update={"heartbeat_seconds": 0.2})
     return JobRunner(
-        database, quick, WakeUps(Celery("test", broker="memory://")), draining, Slots([None])
+        database,
+        quick,
+        WakeUps(Celery("test", broker="memory://")),
+        draining,
+        Slots([None]),
+        choose_stage,
     )
 
 

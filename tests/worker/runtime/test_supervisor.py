@@ -21,7 +21,8 @@ from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.waiting import wait_for
 from worker.processes.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
 from worker.processes.spawn import ChildProcess, Event, log_for_owner
-from worker.runtime.supervise import Lease, RowUpdate, Supervisor
+from worker.runtime.claim import Lease, RowUpdate
+from worker.runtime.supervise import Supervisor
 
 LONG = {"sleep": 60}
 PROGRESS = {"emit": {"event": "progress", "fraction": 0.25}}

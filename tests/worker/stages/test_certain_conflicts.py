@@ -26,6 +26,7 @@ from tests.support.rows import make_job
 from tests.support.tiny import store_tiny_dataset
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 NUM_TRAIN = 120
 PAIRS = ((0, 1), (6, 7), (9, 10), (12, 121))
@@ -54,9 +55,9 @@ def audit(database: Database, settings: Settings, dataset: Dataset) -> dict[int,
     with database.unit_of_work() as session:
         job_id = make_job(session, dataset, options=options).id
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    assert JobRunner(database, settings, wake_ups, threading.Event(), Slots([None])).run_next(
-        Queue.GPU
-    )
+    assert JobRunner(
+        database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage
+    ).run_next(Queue.GPU)
     with database.read() as session:
         job = session.get_one(Job, job_id)
         assert (job.state, job.error_detail) == (JobState.SUCCEEDED, None)

@@ -25,6 +25,7 @@ from tests.support.engines import on_sqlite
 from tests.support.exports import Reviewed, make_reviewed, queue_export
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def reviewed(database: Database, settings: Settings) -> Reviewed:
 @pytest.fixture
 def runner(database: Database, settings: Settings) -> JobRunner:
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage)
 
 
 def read_job(database: Database, job: Job) -> Job:
@@ -78,7 +79,9 @@ class TestExportJob:
         settings = settings.model_copy(update=s3_settings)
         reviewed = make_reviewed(database, settings)
         wake_ups = WakeUps(Celery("test", broker="memory://"))
-        runner = JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+        runner = JobRunner(
+            database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage
+        )
         job = queue_export(database, reviewed, format=form)
         assert runner.run_next(Queue.CPU)
         done = read_job(database, job)
@@ -114,9 +117,9 @@ class TestExportJob:
             session.get_one(Job, job.id).cancel_requested = True
         impatient = settings.model_copy(update={"heartbeat_seconds": 1e-6})
         wake_ups = WakeUps(Celery("test", broker="memory://"))
-        assert JobRunner(database, impatient, wake_ups, threading.Event(), Slots([None])).run_next(
-            Queue.CPU
-        )
+        assert JobRunner(
+            database, impatient, wake_ups, threading.Event(), Slots([None]), choose_stage
+        ).run_next(Queue.CPU)
         assert read_job(database, job).state == JobState.CANCELLED
         assert not list(DataFolder(settings).job(job.id).rglob("spec.json"))
 

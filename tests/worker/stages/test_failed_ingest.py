@@ -21,6 +21,7 @@ from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.worker.stages.ingest.making import make_zip, png, two_classes
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 UNNAMED = {f"{number:03d}.png": png(number) for number in range(8)}
 
@@ -28,7 +29,7 @@ UNNAMED = {f"{number:03d}.png": png(number) for number in range(8)}
 @pytest.fixture
 def runner(database: Database, settings: Settings) -> JobRunner:
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from app.findings.query import Verdict, is_sure
 from app.models import Finding, LossRank, PosteriorRank, SampleRank
 from app.models.likely import MAX_STORED, unpack_likely
 from ml.detection.kinds import KINDS
-from worker.runtime.rank_rows import result_rows
+from worker.runtime.publisher import result_rows
 from worker.stages.finding_rows import FINDINGS_FILE, VERIFIED, finding_rows
 
 LABELS = [[3, 1, 2, 0, 4, 5, 6], [70_000, 3, 0, 0, 0, 0, 0], [1, 2, 0, 0, 0, 0, 0]]
@@ -69,7 +69,7 @@ def test_rows_come_by_rank_in_batches_that_each_are_one_transaction(
 
 
 def test_what_finds_a_finding_comes_in_its_own_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.runtime.rank_rows.ROWS_PER_TRANSACTION", 2)
+    monkeypatch.setattr("worker.runtime.publisher.ROWS_PER_TRANSACTION", 2)
     findings: list[dict[str, list[float | None]]] = [
         {
             "version_id": [5, 5], "sample_id": [8, 9], "rank": [1, 2], "loss": [0.5, 0.25],

@@ -17,6 +17,7 @@ from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 
 class NoWakeUps(WakeUps):
@@ -35,9 +36,9 @@ def _ingest(database: Database, settings: Settings) -> Dataset:
     upload = DataFolder(settings).upload(dataset.id)
     upload.parent.mkdir(parents=True)
     write_tiny_zip(upload, num_train=30)
-    assert JobRunner(database, settings, NoWakeUps(), threading.Event(), Slots([None])).run_next(
-        Queue.CPU
-    )
+    assert JobRunner(
+        database, settings, NoWakeUps(), threading.Event(), Slots([None]), choose_stage
+    ).run_next(Queue.CPU)
     return dataset
 
 

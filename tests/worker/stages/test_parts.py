@@ -39,6 +39,7 @@ from tests.worker.stages.ingest.formats import arrays_of
 from tests.worker.stages.ingest.making import encoded, make_zip, pattern, png
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 FIRST = {f"{c}/{n}.png": png(10 * i + n) for i, c in enumerate(("ant", "dog")) for n in range(3)}
 MORE = {
@@ -78,7 +79,12 @@ class Builder:
 
     def run(self) -> None:
         runner = JobRunner(
-            self.database, self.settings, self.wake_ups, threading.Event(), Slots([None])
+            self.database,
+            self.settings,
+            self.wake_ups,
+            threading.Event(),
+            Slots([None]),
+            choose_stage,
         )
         assert runner.run_next(Queue.CPU)
 

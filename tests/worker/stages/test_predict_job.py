@@ -29,6 +29,7 @@ from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.tiny import COLOURS
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 from worker.stages.predict import child as predictor
 from worker.stages.predict.files import PIXELS, READ
 
@@ -91,7 +92,7 @@ def predict(
     for place, content in enumerate(images.values()):
         (folder / str(place)).write_bytes(content)
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    runner = JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+    runner = JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage)
     assert runner.run_next(Queue.CPU)
     with database.read() as session:
         done = session.get_one(Job, job.id)

@@ -22,9 +22,10 @@ from app.jobs.service import JobService
 from app.models import Artifact, Finding, Job, JobState, Queue, ResultVersion
 from tests.support.engines import on_sqlite
 from tests.support.learning import CLASSES, REPORT, Audited, make_audited, review, shown
+from worker.runtime.claim import Lease
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
-from worker.runtime.supervise import Lease
+from worker.stages.choose import choose_stage
 from worker.stages.recalibrate.host import RecalibrateStage
 
 DECIDED = [*range(0, 300, 5)]
@@ -43,7 +44,7 @@ def audited(database: Database, settings: Settings) -> Audited:
 @pytest.fixture
 def runner(database: Database, settings: Settings) -> JobRunner:
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage)
 
 
 def submit(database: Database, audited: Audited) -> Job:

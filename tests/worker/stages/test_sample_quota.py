@@ -19,6 +19,7 @@ from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.worker.stages.score.making import plant, write_npz
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 NUM_SAMPLES = 30
 
@@ -54,7 +55,7 @@ def test_more_samples_than_the_quota_fail_the_job_and_leave_nothing(
     (_write_scores if kind is JobKind.SCORE else _write_images)(upload)
     limited = settings.model_copy(update={"max_tenant_samples": limit})
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    runner = JobRunner(database, limited, wake_ups, threading.Event(), Slots([None]))
+    runner = JobRunner(database, limited, wake_ups, threading.Event(), Slots([None]), choose_stage)
     assert runner.run_next(Queue.CPU)
     with database.read() as session:
         job = session.scalars(select(Job)).one()

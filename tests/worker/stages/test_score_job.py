@@ -33,6 +33,7 @@ from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.worker.stages.score.making import lists, plant, write_npz, write_parquet
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 CLASSES = ["rot", "grün", "蓝"]
 PLANTED = plant(240)
@@ -46,7 +47,7 @@ def files(settings: Settings) -> DataFolder:
 @pytest.fixture
 def runner(database: Database, settings: Settings) -> JobRunner:
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage)
 
 
 @pytest.fixture

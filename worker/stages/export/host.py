@@ -15,9 +15,9 @@ from typing_extensions import override
 from app.exports.repository import ExportRepository
 from app.exports.schemas import HOLDS_IMAGES, ExportFormat
 from worker.processes.spawn import Event
+from worker.runtime.claim import Lease, RowUpdate
 from worker.runtime.publisher import Publisher
 from worker.runtime.stage import Stage, StageContext
-from worker.runtime.supervise import Lease, RowUpdate
 from worker.stages.export.inputs import LOG, SAMPLES
 
 _MAX_STEM = 60

@@ -13,9 +13,9 @@ from app.models import Artifact
 from app.predictions.schemas import ARTIFACT
 from worker.processes.errors import ChildFailedError
 from worker.processes.spawn import Event
+from worker.runtime.claim import Lease, RowUpdate
 from worker.runtime.publisher import Publisher
 from worker.runtime.stage import Stage
-from worker.runtime.supervise import Lease, RowUpdate
 from worker.stages.predict.files import ANSWER
 
 _WEIGHTS, _CARD = "safetensors", "card"

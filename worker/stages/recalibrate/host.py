@@ -26,9 +26,9 @@ from app.learning.repository import VERIFIED, Judged, LearningRepository
 from app.models import CONFLICT
 from worker.processes.errors import ChildFailedError
 from worker.processes.spawn import Event
+from worker.runtime.claim import Lease, RowUpdate
 from worker.runtime.publisher import Publisher
 from worker.runtime.stage import Stage, StageContext
-from worker.runtime.supervise import Lease, RowUpdate
 from worker.stages.recalibrate.files import CALIBRATION, EVIDENCE, REPORT, RESULTS
 
 _MISLABELED, _CLEAN, _OFF_TOPIC = "mislabeled", "clean", "off_topic"

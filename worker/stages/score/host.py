@@ -11,9 +11,9 @@ from typing_extensions import override
 from app.core.bulk import batches
 from app.models import DatasetState, Split
 from worker.processes.spawn import Event
+from worker.runtime.claim import Lease, RowUpdate
 from worker.runtime.publisher import Publisher
 from worker.runtime.stage import Stage
-from worker.runtime.supervise import Lease, RowUpdate
 from worker.stages.finding_rows import EVIDENCE_FILE, NPY_TYPE, finding_rows, first_look
 from worker.stages.score.arrays import LABELS, REPORT, SUMMARY
 

@@ -1,17 +1,26 @@
 """From decoded images to findings and a model: the child trains, this side publishes."""
 
+import json
+import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy.orm import Session
 from typing_extensions import override
 
+from app.claims.opinions import disputed
+from app.claims.repository import ClaimRepository
+from app.core.durable import sync_folder, write_json
 from app.jobs.lease_repository import PACE_UNKNOWN
+from app.learning.repository import LearningRepository
+from app.models import Decision
 from worker.files.npy import save_array
 from worker.processes.spawn import Event
+from worker.runtime.claim import Attempt, Lease, RowUpdate
 from worker.runtime.publisher import Publisher
 from worker.runtime.stage import INGEST_SHARE, Stage, StageContext
-from worker.runtime.supervise import Lease, RowUpdate
 from worker.stages.finding_rows import (
     CLASS_LOSSES_FILE,
     EVIDENCE_FILE,
@@ -19,7 +28,6 @@ from worker.stages.finding_rows import (
     finding_rows,
     first_look,
 )
-from worker.stages.train.frozen_decisions import FrozenDecisions
 
 ARTIFACTS = {
     "safetensors": ("model.safetensors", "application/octet-stream"),
@@ -36,6 +44,64 @@ _MAY_BE_MISSING = frozenset({"torchscript", "onnx"})
 """The report says why."""
 _METRICS = ("train_loss", "mean_tracking_loss", "noise_rate", "mixture", "loss_histogram")
 """What the job's row keeps of its last epoch."""
+_DECISIONS_FILE = "decisions.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenDecisions:
+    """What reviewers said of samples, by the samples' numbers."""
+
+    kept: list[int]
+    relabelled: dict[int, int]
+    """Number of the sample to its right label."""
+    excluded: list[int]
+
+    @classmethod
+    def none(cls) -> "FrozenDecisions":
+        """Return no decisions."""
+        return cls([], {}, [])
+
+    @classmethod
+    def now(cls, session: Session, attempt: Attempt) -> "FrozenDecisions":
+        """Read what is in force; what reviewers see differently is left out until it is settled."""
+        claims = ClaimRepository(session, attempt.tenant_id, attempt.dataset_id)
+        doubted = disputed(claims.opinions())
+        rows = [
+            row
+            for row in LearningRepository(session, attempt.tenant_id).in_force(attempt.dataset_id)
+            if row.sample_id not in doubted
+        ]
+        return cls(
+            kept=[row.sample_id for row in rows if row.decision == Decision.KEEP],
+            relabelled={
+                row.sample_id: row.label
+                for row in rows
+                if row.decision == Decision.RELABEL and row.label is not None
+            },
+            excluded=[row.sample_id for row in rows if row.decision == Decision.EXCLUDE],
+        )
+
+    @classmethod
+    def frozen(cls, folder: Path) -> "FrozenDecisions | None":
+        """Return what is frozen in a job's folder, or nothing before the first attempt."""
+        file = folder / _DECISIONS_FILE
+        if not file.exists():
+            return None
+        kept = json.loads(file.read_text())
+        relabelled = {int(number): label for number, label in kept["relabelled"].items()}
+        return cls(kept["kept"], relabelled, kept["excluded"])
+
+    def freeze(self, folder: Path, scratch: Path) -> "FrozenDecisions":
+        """Keep them in a job's folder, unless another attempt was faster; return what is kept."""
+        temporary = scratch / _DECISIONS_FILE
+        write_json(temporary, asdict(self))
+        try:
+            # A link never replaces a file, as a rename would.
+            os.link(temporary, folder / _DECISIONS_FILE)
+            sync_folder(folder)
+        except FileExistsError:
+            pass
+        return FrozenDecisions.frozen(folder) or self
 
 
 class TrainStage(Stage):

@@ -17,7 +17,7 @@ import ml
 from ml.types import ImageArray
 from tests.ml.support import run_training
 from worker.stages.train.data import TrainingData
-from worker.stages.train.model_files import CARD, TORCHSCRIPT, WEIGHTS, write_model
+from worker.stages.train.results import CARD, TORCHSCRIPT, WEIGHTS, write_model
 
 GUIDE = (Path(__file__).resolve().parents[4] / "docs" / "guide" / "model.md").read_text()
 NUM_TRAIN, NUM_NEW = 30, 5

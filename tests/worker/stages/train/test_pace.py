@@ -8,7 +8,7 @@ from app.core.settings import Settings
 from app.core.storage import DataFolder
 from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant
-from worker.runtime.attempt import Attempt
+from worker.runtime.claim import Attempt
 from worker.runtime.stage import StageContext
 from worker.stages.train.host import TrainStage
 from worker.stages.train.pace import Pace, TrainingPace

@@ -23,12 +23,12 @@ from app.reviews.service import ReviewService
 from tests.support.engines import on_sqlite
 from tests.support.rows import make_job
 from tests.support.tiny import CLASSES, plant_errors, store_tiny_dataset, tiny_images
-from worker.runtime.attempt import Attempt
+from worker.runtime.claim import Attempt
 from worker.runtime.runner import JobRunner
 from worker.runtime.slots import Slots
 from worker.runtime.stage import StageContext
-from worker.stages.train.frozen_decisions import FrozenDecisions
-from worker.stages.train.host import TrainStage
+from worker.stages.choose import choose_stage
+from worker.stages.train.host import FrozenDecisions, TrainStage
 
 NUM_TRAIN = 120
 WRONG = 5
@@ -104,7 +104,9 @@ class TestTraining:
 
         job_id = queue_audit(database, dataset, epochs=6)
         wake_ups = WakeUps(Celery("test", broker="memory://"))
-        runner = JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+        runner = JobRunner(
+            database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage
+        )
         assert runner.run_next(Queue.GPU)
         with database.read() as session:
             job = session.get_one(Job, job_id)
@@ -138,7 +140,9 @@ class TestTraining:
                 session.get_one(Sample, number).decision = "exclude"
         job_id = queue_audit(database, dataset, epochs=2)
         wake_ups = WakeUps(Celery("test", broker="memory://"))
-        runner = JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+        runner = JobRunner(
+            database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage
+        )
         assert runner.run_next(Queue.GPU)
         with database.read() as session:
             job = session.get_one(Job, job_id)
