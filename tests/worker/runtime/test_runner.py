@@ -207,7 +207,7 @@ class TestAudit:
         )
         assert (card["architecture"], card["method"]) == (architecture, method)
         assert [row["kind"] for row in report["mixture_per_epoch"]] == [kind, kind]
-        scores = {"off_topic", "ambiguous"}
+        scores = {"off_topic", "ambiguous", "spread"}
         assert _findings(database, job)[0][-1].keys() == {"prediction", "margin", *scores}
 
     def test_goes_on_from_its_checkpoint_after_a_kill_and_ends_with_equal_results(
