@@ -40,9 +40,17 @@ MUTATIONS = (
         "tests/faults/test_kills.py::test_04_an_overtaken_attempt_is_fenced_off[embedded]",
     ),
     Mutation(
+        "the fence of a stage's transactions",
+        "worker/runtime/claim.py",
+        "            cancel = leases.renew(self.fence, lease_seconds=self._seconds)\n",
+        "            cancel = False\n",
+        "tests/worker/runtime/test_supervisor.py::TestWatch::"
+        "test_opens_no_transaction_once_another_worker_owns_the_job",
+    ),
+    Mutation(
         "the sweeper",
         "worker/runtime/sweeper.py",
-        "        self.end_expired_leases()\n",
+        '    BackgroundLoop("leases", sweeper.end_expired_leases, seconds=seconds).start(stopping)\n',
         "",
         "tests/faults/test_kills.py::"
         "test_02_a_killed_worker_leaves_no_orphan_and_its_job_to_the_next[embedded]",
