@@ -50,8 +50,8 @@ MUTATIONS = (
     Mutation(
         "the sweeper",
         "worker/runtime/sweeper.py",
-        '    BackgroundLoop("leases", sweeper.end_expired_leases, seconds=seconds).start(stopping)\n',
-        "",
+        "sweeper.end_expired_leases,",
+        "list,",
         "tests/faults/test_kills.py::"
         "test_02_a_killed_worker_leaves_no_orphan_and_its_job_to_the_next[embedded]",
     ),

@@ -27,7 +27,7 @@ from tests.support.factories import make_sample, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
 from worker.runtime.claim import Attempt, Lease
 from worker.runtime.stage import StageContext
-from worker.stages.export.formats import FORMATS
+from worker.stages.export.child import FORMATS
 from worker.stages.export.host import ExportStage
 from worker.stages.export.job import ExportJob
 

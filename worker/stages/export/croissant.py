@@ -16,7 +16,6 @@ from app.core.durable import write_json
 from app.core.ids import format_sample_id
 from worker.stages.export.job import ExportJob
 from worker.stages.export.parquet import RowWriter, write_named
-from worker.stages.export.vocabulary import CONFORMS_TO, CONTEXT
 from worker.stages.export.zip_writer import ZipWriter
 
 SAMPLES, DECISIONS, CARD = "samples.parquet", "decisions.parquet", "croissant.json"
@@ -46,6 +45,51 @@ _LOG_COLUMNS = (
 _LOG_SCHEMA = pa.schema(
     [(name, pa.int64() if name in {"id", "step_id"} else pa.string()) for name in _LOG_COLUMNS]
 )
+CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
+CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "annotation": "cr:annotation",
+    "arrayShape": "cr:arrayShape",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isArray": "cr:isArray",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "prov": "http://www.w3.org/ns/prov#",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+"""The JSON-LD context that Croissant 1.1 asks for, and the terms of provenance."""
 
 
 def write_croissant(job: ExportJob, target: Path) -> None:

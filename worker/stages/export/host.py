@@ -18,7 +18,7 @@ from worker.processes.spawn import Event
 from worker.runtime.claim import Lease, RowUpdate
 from worker.runtime.publisher import Publisher
 from worker.runtime.stage import Stage, StageContext
-from worker.stages.export.inputs import LOG, SAMPLES
+from worker.stages.export.job import LOG, SAMPLES
 
 _MAX_STEM = 60
 

@@ -11,7 +11,10 @@ from app.core.storage import BlobStore
 from app.exports.schemas import ExcludedChoice, ExportOptions, LabelChoice
 from app.findings.query import is_sure
 from app.models import CONFLICT, Decision
-from worker.stages.export.inputs import LOG, SAMPLES
+
+SAMPLES = "samples.jsonl"
+LOG = "log.jsonl"
+"""Files that the host leaves for the child."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,15 @@
 """Tables of labels: the delta, all samples as JSON lines, cleanlab's columns."""
 
+import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from worker.stages.export.job import ExportJob, Row
-from worker.stages.export.spreadsheet import Cell, write_csv
 
+Cell = str | int | float | bool | None
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")
 DELTA_COLUMNS = (
     "sample_id", "path", "split", "given_label", "label", "action", "reason", "label_source",
     "p_mislabeled", "decided_by", "decided_at", "comment",
@@ -98,3 +100,26 @@ def _cleanlab_rows(job: ExportJob) -> Iterator[dict[str, Cell]]:
             "action": "exclude" if row.excluded else None,
             "corrected_label": job.classes[row.label] if row.changed else None,
         }
+
+
+def harmless(text: str) -> str:
+    """Return a text such that no spreadsheet takes it for a formula (CWE-1236)."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def write_csv(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> None:
+    """Write these columns of the rows; texts are made harmless, numbers stay numbers."""
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_written(row[name]) for name in columns] for row in rows)
+
+
+def _written(value: Cell) -> Cell:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return harmless(value)
+        case _:
+            return value

@@ -14,7 +14,7 @@ from app.core.storage import BlobStore
 from tests.support.exports import TRAPS, make_reviewed, write_export
 from tests.worker.stages.export.conftest import Export
 from tests.worker.stages.ingest.making import run
-from worker.stages.export.placing import folder_names
+from worker.stages.export.folders import folder_names
 
 HARD = [
     ".", "..", "a/b", "a%2Fb", "a\\b", "a\x00b", "a\nb", "Cat", "cat", "cAt", "cat.", "CON",
