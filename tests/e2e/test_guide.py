@@ -42,9 +42,7 @@ README_ELSEWHERE = {
     "labelaudit score": "needs a file of the reader; tests/e2e/test_scores.py",
     "labelaudit serve": "blocks until Ctrl-C; tests/support/service.py starts it",
     "export LABELAUDIT_API_KEY": "tests/e2e/test_readme.py runs it",
-    "python -m benchmarks.study": "trains for hours; tests/benchmarks/study",
     "URL=http": "tests/e2e/test_readme.py runs it",
-    "import json": "tests/e2e/test_readme.py runs it",
     "photos/cat": "",
 }
 

@@ -1,5 +1,5 @@
 // Calls of the API from a page: the session's cookie authenticates, the header shows that it is
-// our own script that asks (docs/decisions/0071).
+// our own script that asks (docs/decisions/0070).
 
 /** What the service answered instead of a result: `status`, `code`, `detail` and its other members. */
 export class Problem extends Error {
