@@ -224,7 +224,7 @@ def worker(
 @app.command()
 def sweeper() -> None:
     """Requeue jobs whose worker died, and wake idle workers, until SIGTERM."""
-    from worker.sweeper import run
+    from worker.runtime.sweeper import run
 
     run()
 

@@ -25,9 +25,9 @@ MAY_QUERY = {"app/core/bulk.py"}
 MAY_START_THREADS = {
     "app/core/background.py",
     "labelaudit/supervisor.py",  # these two compare two numbers and end their process
-    "worker/child.py",
-    "worker/process.py",  # its end is an event of its own
-    "worker/webhooks.py",  # one message each
+    "worker/processes/child.py",
+    "worker/processes/spawn.py",  # its end is an event of its own
+    "worker/runtime/webhooks.py",  # one message each
 }
 """What else goes on in the background is a `BackgroundLoop`, which nothing ends unseen."""
 CODES = r"(?>: [A-Z]+\d+(?:, [A-Z]+\d+)*|\[[a-z-]+(?:, ?[a-z-]+)*\])?+"

@@ -12,9 +12,10 @@ from app.core.queue import make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.models import Queue
-from worker.celery_app import make_worker
-from worker.sharing import require_shared_folders
-from worker.slots import Slots
+from worker.runtime.queue import make_worker
+from worker.runtime.sharing import require_shared_folders
+from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 _ANSWER_SECONDS = 8.0
 
@@ -48,7 +49,7 @@ def run(queue: str) -> None:
     require_shared_folders(database, DataFolder(settings))
     database.dispose()
     slots = Slots.of(Queue(queue), settings)
-    make_worker(settings, slots).worker_main(
+    make_worker(settings, slots, choose_stage).worker_main(
         [
             "--quiet",  # no banner
             "worker",

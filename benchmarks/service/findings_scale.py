@@ -43,8 +43,8 @@ from benchmarks.harness import facts, keep
 from benchmarks.service.api_process import running_api
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.servers import running_postgres
-from worker.finding_rows import FINDINGS_FILE, finding_rows
-from worker.rank_rows import result_rows
+from worker.runtime.publisher import result_rows
+from worker.stages.finding_rows import FINDINGS_FILE, finding_rows
 
 PAGE = 100
 WALK_PAGE = 500
@@ -158,7 +158,7 @@ def _samples(dataset: Dataset, num_rows: int) -> Iterator[Columns]:
 
 
 def _publish(database: Database, job_id: UUID, folder: Path, num_rows: int) -> int:
-    """Stage and publish what the child left, as `worker.publisher` does."""
+    """Stage and publish what the child left, as `worker.runtime.publisher` does."""
     with database.unit_of_work() as session:
         job = session.get_one(Job, job_id)
         results = PublishRepository(session, job.tenant_id, job_id)

@@ -155,7 +155,7 @@ def peak_megabytes(upload: Path, folder: Path) -> float:
         "limits": {name: getattr(settings, name) for name in _LIMITS},
     }
     spec.write_text(json.dumps(values))
-    command = [sys.executable, "-P", "-m", "worker.ingest", str(spec)]
+    command = [sys.executable, "-P", "-m", "worker.stages.ingest.child", str(spec)]
     told = subprocess.run(
         [sys.executable, "-c", _TELL_PEAK, *command],
         stdout=subprocess.PIPE,

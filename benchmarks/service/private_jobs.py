@@ -15,8 +15,9 @@ from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.models import Dataset, DatasetState, Job, JobKind, JobState, Queue, Tenant
-from worker.runner import JobRunner
-from worker.slots import Slots
+from worker.runtime.runner import JobRunner
+from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 
 class PrivateJobs:
@@ -68,7 +69,9 @@ class PrivateJobs:
         """Run the next job to its end."""
         wake_ups = WakeUps(Celery(broker="memory://"))
         slots = Slots([None])
-        runner = JobRunner(self.database, self.settings, wake_ups, threading.Event(), slots)
+        runner = JobRunner(
+            self.database, self.settings, wake_ups, threading.Event(), slots, choose_stage
+        )
         if not runner.run_next(Queue.CPU):
             raise RuntimeError("no job was waiting")
 

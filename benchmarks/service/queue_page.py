@@ -34,7 +34,7 @@ from tests.browser.suspects import NUM_IMAGES, store_images
 from tests.support.browser import running_browser
 from tests.support.rows import make_job
 from tests.support.service import Service, running_service
-from worker.rank_rows import result_rows
+from worker.runtime.publisher import result_rows
 
 CLASSES = [f"class {number:04d}" for number in range(1000)]
 HARD_EVERY = 5000

@@ -15,8 +15,8 @@ from labelaudit.errors import InputError
 from labelaudit.terminal import note
 from worker.files.errors import UploadError
 from worker.files.limits import Limits
-from worker.ingest.layout import TEST
-from worker.ingest.pipeline import Spec, ingest
+from worker.stages.ingest.layout import TEST
+from worker.stages.ingest.pipeline import Spec, ingest
 
 _FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",

@@ -25,7 +25,7 @@ import ml
 from benchmarks.harness import RESULTS, facts, keep
 from benchmarks.images import cifar10
 from ml.types import ImageArray
-from worker.process import child_environment
+from worker.processes.spawn import child_environment
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ import torch
 from benchmarks.harness import RESULTS, facts, keep, keep_cell
 from benchmarks.images import NUM_CLASSES
 from benchmarks.training.rival_sides import CELLS, NUM_FOLDS, SIDES, load_task
-from worker.process import child_environment
+from worker.processes.spawn import child_environment
 
 _LEAST_FOLDS, _LEAST_PLAIN = 2.5, 6.0
 _DATA = ("CIFAR10_ZIP", "FASHION_MNIST")

@@ -30,7 +30,7 @@ from benchmarks.images import NUM_CLASSES, Pictures, cifar10
 from benchmarks.training.published_loop import AugmentedImages, PublishedLoop
 from ml.noise import inject_noise, parse_noise
 from ml.training.schedule import PAPER_MIXING
-from worker.process import child_environment
+from worker.processes.spawn import child_environment
 
 _OUT = RESULTS / "throughput.json"
 _WIDTHS = {"resnet9": 32, "preact-resnet18": 64}

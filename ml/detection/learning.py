@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, log_expit, logit, ndtr
-from scipy.stats import chi2
+from scipy.special import chdtrc, expit, log_expit, logit, ndtr
 
 from ml.detection.verdict import UNKNOWN, Interval
 from ml.types import BoolArray, FloatArray, IntArray
@@ -194,7 +193,7 @@ def predictive_check(correction: Correction, p_D: FloatArray, is_wrong_D: BoolAr
         if variance >= MIN_VARIANCE:
             distance += (int(is_wrong_D[inside_D].sum()) - expected) ** 2 / variance
             num_compared += 1
-    return float(chi2.sf(distance, num_compared)) if num_compared else 1.0
+    return float(chdtrc(num_compared, distance)) if num_compared else 1.0
 
 
 def _grid() -> tuple[FloatArray, FloatArray]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from ml.types import BoolArray, FloatArray, IntArray
 
@@ -81,7 +81,7 @@ def stands_out(count: int, *, num_flagged: int, share_of_label: float, num_class
     if count < max(MIN_PAIR_COUNT, LARGE_PAIR_SHARE * num_flagged):
         return False
     chance = share_of_label / max(num_classes - 1, 1)
-    tail = float(binom.sf(count - 1, num_flagged, chance))
+    tail = float(bdtrc(count - 1, num_flagged, chance))
     return tail * num_classes * (num_classes - 1) < MAX_CHANCE
 
 

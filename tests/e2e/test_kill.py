@@ -40,7 +40,7 @@ def _assert_went_on(service: Service, job: dict[str, Any], *, from_epoch: int) -
 def test_a_killed_process_costs_no_result(service: Service, tmp_path: Path, victim: str) -> None:
     job_id = _start_audit(service, tmp_path)
     words = {
-        "trainer": ("worker.trainer", job_id),
+        "trainer": ("worker.stages.train.child", job_id),
         "worker": ("labelaudit", "worker", "gpu"),
     }[victim]
     serving = {service.process.pid}

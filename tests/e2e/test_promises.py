@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.service import Service
-from tests.worker.scores.making import plant, write_npz
+from tests.worker.stages.score.making import plant, write_npz
 
 NUM_SAMPLES = 600
 PLANTED = plant(NUM_SAMPLES)

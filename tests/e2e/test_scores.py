@@ -10,7 +10,7 @@ import pytest
 
 from tests.labelaudit.program import run_program
 from tests.support.service import Service
-from tests.worker.scores.making import plant, write_npz
+from tests.worker.stages.score.making import plant, write_npz
 
 PLANTED = plant(240)
 WRONG = set(map(str, np.flatnonzero(PLANTED.is_wrong).tolist()))

@@ -114,7 +114,7 @@ class House:
 
 def trainers(job_id: str) -> list[int]:
     """Return the pids of a job's training processes."""
-    return find_processes("worker.trainer", job_id)
+    return find_processes("worker.stages.train.child", job_id)
 
 
 @contextmanager

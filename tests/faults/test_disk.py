@@ -15,7 +15,7 @@ from tests.faults.conftest import Say
 from tests.faults.house import open_house
 from tests.support.archives import write_tiny_zip
 from tests.support.processes import started
-from worker.checkpoints import CheckpointError, load_checkpoint
+from worker.stages.train.checkpoints import CheckpointError, load_checkpoint
 
 pytestmark = pytest.mark.faults
 _NUM_KILLS = 50
@@ -23,7 +23,7 @@ _VOLUME_MB = 96
 _WRITER = """
 import sys, torch
 from pathlib import Path
-from worker.checkpoints import Checkpoint, save_checkpoint
+from worker.stages.train.checkpoints import Checkpoint, save_checkpoint
 tensors = {"weight": torch.ones(12_500_000)}  # 50 MB
 for epoch in range(int(sys.argv[2]), 10**6):
     save_checkpoint(Path(sys.argv[1]), epoch, Checkpoint(tensors, {"epoch": epoch}))

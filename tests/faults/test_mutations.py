@@ -40,10 +40,18 @@ MUTATIONS = (
         "tests/faults/test_kills.py::test_04_an_overtaken_attempt_is_fenced_off[embedded]",
     ),
     Mutation(
+        "the fence of a stage's transactions",
+        "worker/runtime/claim.py",
+        "            cancel = leases.renew(self.fence, lease_seconds=self._seconds)\n",
+        "            cancel = False\n",
+        "tests/worker/runtime/test_supervisor.py::TestWatch::"
+        "test_opens_no_transaction_once_another_worker_owns_the_job",
+    ),
+    Mutation(
         "the sweeper",
-        "worker/sweeper.py",
-        "        self.end_expired_leases()\n",
-        "",
+        "worker/runtime/sweeper.py",
+        "sweeper.end_expired_leases,",
+        "list,",
         "tests/faults/test_kills.py::"
         "test_02_a_killed_worker_leaves_no_orphan_and_its_job_to_the_next[embedded]",
     ),
@@ -63,10 +71,10 @@ MUTATIONS = (
     ),
     Mutation(
         "the checkpoint's hashes",
-        "worker/checkpoints.py",
+        "worker/stages/train/checkpoints.py",
         "if hashlib.sha256(content).hexdigest() != hashes.get(name):",
         "if False:",
-        "tests/worker/test_checkpoints.py::TestCheckpoints::test_are_refused_once_changed",
+        "tests/worker/stages/train/test_checkpoints.py::TestCheckpoints::test_are_refused_once_changed",
     ),
     Mutation(
         "the tenant filter",

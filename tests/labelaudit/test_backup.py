@@ -21,7 +21,7 @@ from tests.labelaudit.program import run_program
 from tests.support.factories import make_rejected
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.servers import postgres_binaries
-from worker.sweeper import Sweeper
+from worker.runtime.sweeper import Sweeper
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -15,7 +15,7 @@ from labelaudit.results import (
 from labelaudit.schemas import Finding
 from tests.labelaudit.fake_service import finding, png
 from tests.support.unlike_pixels import UNLIKE_THEIR_PIXELS
-from worker.ingest.images import decode_image
+from worker.stages.ingest.images import decode_image
 
 NAMES = ["猫", "Übergröße", "x" * 500, "\x1b[31m", "", "🐈‍⬛", "עברית"]
 

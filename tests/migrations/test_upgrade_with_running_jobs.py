@@ -16,7 +16,7 @@ from app.core.settings import Settings
 from app.jobs.lease_repository import LeaseRepository
 from app.models import Job, JobState, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
-from worker.sweeper import Sweeper
+from worker.runtime.sweeper import Sweeper
 
 
 @pytest.fixture

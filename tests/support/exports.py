@@ -25,12 +25,11 @@ from app.reviews.service import ReviewService
 from tests.support.archives import encode_png
 from tests.support.factories import make_sample, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant
-from worker.attempt import Attempt
-from worker.export_stage import ExportStage
-from worker.exporter.formats import FORMATS
-from worker.exporter.job import ExportJob
-from worker.stage import StageContext
-from worker.supervisor import Lease
+from worker.runtime.claim import Attempt, Lease
+from worker.runtime.stage import StageContext
+from worker.stages.export.child import FORMATS
+from worker.stages.export.host import ExportStage
+from worker.stages.export.job import ExportJob
 
 CLASSES = ["=cmd()", "cat", "grün"]
 NUM_TRAIN, NUM_TEST = 9, 3

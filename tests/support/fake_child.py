@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worker.child import emit, fail, read_spec
+from worker.processes.child import StopRequest, emit, run
+from worker.processes.errors import ChildFailedError
 
 
 def _do(step: dict[str, Any]) -> None:  # noqa: C901 - one case for each step
@@ -17,7 +18,7 @@ def _do(step: dict[str, Any]) -> None:  # noqa: C901 - one case for each step
         case {"sleep": seconds}:
             time.sleep(seconds)
         case {"fail": code}:
-            fail(code, "as the test wants")
+            raise ChildFailedError(code, "as the test wants")
         case {"exit": code}:
             sys.exit(code)
         case {"signal": number}:
@@ -34,6 +35,11 @@ def _do(step: dict[str, Any]) -> None:  # noqa: C901 - one case for each step
             raise ValueError(step)
 
 
-if __name__ == "__main__":
-    for step in read_spec()["steps"]:
+def main(spec: dict[str, Any], _stop: StopRequest) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # SIGTERM ends it, unless a step says otherwise
+    for step in spec["steps"]:
         _do(step)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -98,7 +98,3 @@ class UnreadableDataError(Exception):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
-
-
-class InterruptedReadError(Exception):
-    """The supervisor asked this process to stop; nothing was published."""

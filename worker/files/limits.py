@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from worker.child import StopRequest
-from worker.files.errors import FailureCode, InterruptedReadError, UploadError
+from worker.files.errors import FailureCode, UploadError
+from worker.processes.child import StopRequest
 
 SafePoint = Callable[[], None]
 """Called between two steps; raises an error when the work has to stop."""
@@ -79,8 +79,7 @@ def make_safe_point(stop: StopRequest, *, cpu_seconds: float) -> SafePoint:
     """Return the check that ends the work on request or when it has taken too long."""
 
     def check() -> None:
-        if stop.requested:
-            raise InterruptedReadError
+        stop.check()
         require_time(time.process_time(), cpu_seconds)
 
     return check

@@ -34,7 +34,7 @@ from tests.support.factories import (
     publish_findings,
 )
 from tests.support.rows import make_dataset, make_job
-from worker.removals import finish_removals
+from worker.runtime.sweeper import finish_removals
 
 IMAGE, SHARED, THUMB, MODEL = b"image", b"in two sets", b"thumb", b"model"
 

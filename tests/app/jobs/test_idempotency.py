@@ -15,7 +15,7 @@ from app.core.clock import utc_now
 from app.http.context import AppContext
 from app.models import Dataset, IdempotencyKey, Job, Tenant
 from tests.support.rows import make_dataset
-from worker.sweeper import remove_old_idempotency_keys
+from worker.runtime.sweeper import remove_old_idempotency_keys
 
 KEY = {"Idempotency-Key": "build-17"}
 NUM_TWINS = 200

@@ -18,8 +18,9 @@ from labelaudit import doctor
 from tests.labelaudit.program import run_program
 from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant
-from worker.runner import JobRunner
-from worker.slots import Slots
+from worker.runtime.runner import JobRunner
+from worker.runtime.slots import Slots
+from worker.stages.choose import choose_stage
 
 pytestmark = on_sqlite
 
@@ -40,7 +41,7 @@ def job(app: FastAPI, database: Database) -> Job:
 
 def _runner(database: Database, settings: Settings) -> JobRunner:
     wake_ups = WakeUps(Celery("test", broker="memory://"))
-    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]))
+    return JobRunner(database, settings, wake_ups, threading.Event(), Slots([None]), choose_stage)
 
 
 class TestWorker:

@@ -1,4 +1,4 @@
-"""The HTTP side of predictions; tests/worker/test_predict_job.py has the other one."""
+"""The HTTP side of predictions; tests/worker/stages/test_predict_job.py has the other one."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.ingest.making import LIMITS, edit_zip, make_zip, two_classes
+from tests.worker.stages.ingest.making import LIMITS, edit_zip, make_zip, two_classes
 from worker.files.errors import FailureCode, RefusedFileError, RejectCode, UploadError
 from worker.files.limits import ReadMeter
 from worker.files.zip import ZipArchive

@@ -1,4 +1,0 @@
-"""Names of the files that the supervisor's side leaves for the child."""
-
-SAMPLES = "samples.jsonl"
-LOG = "log.jsonl"

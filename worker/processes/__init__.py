@@ -1,0 +1,1 @@
+"""Both sides of a supervised process, without the database."""

@@ -1,0 +1,1 @@
+"""The stage that re-calibrates an audit's probabilities by decisions."""
