@@ -14,9 +14,9 @@ PACKAGES = ("app", "worker", "ml", "labelaudit")
 SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-MAX_FILE_LINES = 300
+MAX_FILE_LINES = 400
 MAX_TEST_FILE_LINES = 400
-MAX_FUNCTION_LINES = 30
+MAX_FUNCTION_LINES = 50
 GENERATED = {"labelaudit/schemas.py"}
 QUERIES = {"select", "insert", "update", "delete"}
 MAY_COMMIT = {"app/core/db.py"}
@@ -148,7 +148,7 @@ def test_endpoints_are_plain_functions_unless_they_stream() -> None:
     """
     blocking = [
         (_name(path), function.name)
-        for path in (ROOT / "app").rglob("endpoints.py")
+        for path in (ROOT / "app").rglob("*routes.py")
         for function in _functions(path)
         if isinstance(function, ast.AsyncFunctionDef)
         and "stream" not in (ast.get_docstring(function) or "").lower()

@@ -80,8 +80,8 @@ def test_every_excuse_is_needed() -> None:
 def test_requests_work_behind_the_second_wall() -> None:
     """`context.database` sees all tenants: `context.tenant_database(…)` is for requests."""
     may = {
-        "accounts/identity.py", "accounts/idempotency.py", "accounts/tenant_endpoints.py",
-        "findings/artifact_endpoints.py", "http/deps.py", "http/context.py", "http/health.py",
+        "accounts/identity.py", "accounts/idempotency.py", "accounts/tenant_routes.py",
+        "findings/artifact_routes.py", "http/deps.py", "http/context.py", "http/health.py",
         "main.py", "web/pages/sign_in.py",
     }  # fmt: skip
     for path in APP.rglob("*.py"):

@@ -63,7 +63,7 @@ class ScoreSubmitter:
         self._finished = finished
 
     async def submit(self) -> SubmissionRead:
-        """Take the file in, then queue its judging."""
+        """Stream the file to disk, then queue the job that reads it."""
         if is_finished_upload(self._request):
             wanted = await read_finished_upload(self._request, FinishedScores)
             return await to_thread.run_sync(self._register_finished, wanted)
@@ -99,7 +99,7 @@ def _submission(name: str | None) -> Submit:
 async def create_scores(
     submitter: Annotated[ScoreSubmitter, Depends()], response: Response
 ) -> SubmissionRead:
-    """Answer once the file is on disk and its job is queued."""
+    """Answer once the file is streamed to disk and its job is queued."""
     submission = await submitter.submit()
     response.headers["Location"] = f"/v1/jobs/{submission.job_id}"
     return submission

@@ -74,7 +74,7 @@ class Submitter:
         self._finished = finished
 
     async def submit(self, parent_id: str | None = None) -> SubmissionRead:
-        """Take the file in, then queue what is to be done with it."""
+        """Stream the file to disk, then queue the job that reads it."""
         if is_finished_upload(self._request):
             wanted = await read_finished_upload(self._request, FinishedUpload)
             return await to_thread.run_sync(self._register_finished, wanted, parent_id)
@@ -119,11 +119,12 @@ _ERRORS = (
     DATASETS_PATH,
     status_code=202,
     summary="Upload a data set and audit it",
+    description="Answer once the upload is on disk and its job is queued.",
     openapi_extra=_BODY,
     responses=problems(*_ERRORS),
 )
 async def create_dataset(submitter: SubmitterDep, response: Response) -> SubmissionRead:
-    """Answer once the upload is on disk and its job is queued."""
+    """Answer once the upload is streamed to disk and its job is queued."""
     submission = await submitter.submit()
     response.headers["Location"] = f"/v1/jobs/{submission.job_id}"
     return submission
@@ -147,7 +148,7 @@ def _extensible(dataset_id: str, caller: Writer, context: ContextDep) -> str:
 async def create_part(
     parent_id: Annotated[str, Depends(_extensible)], submitter: SubmitterDep, response: Response
 ) -> SubmissionRead:
-    """Answer once the upload is on disk and its job is queued."""
+    """Answer once the upload is streamed to disk and its job is queued."""
     submission = await submitter.submit(parent_id)
     response.headers["Location"] = f"/v1/jobs/{submission.job_id}"
     return submission
