@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.accounts.audit import AuditLog
-from app.accounts.errors import TenantExistsError
 from app.accounts.repository import KeyRepository, TenantRepository
 from app.accounts.schemas import (
     KeyCreate,
@@ -19,6 +18,7 @@ from app.accounts.schemas import (
     Scope,
     TenantCreate,
     TenantCreated,
+    TenantExistsError,
     TenantRead,
 )
 from app.accounts.service import DEFAULT_TENANT, AccountService

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.accounts.errors import QuotaExceededError
-from app.accounts.schemas import QuotaRead, UsageRead
+from app.accounts.schemas import QuotaExceededError, QuotaRead, UsageRead
 from app.accounts.usage_repository import UsageRepository
 from app.core.clock import utc_now
 from app.core.settings import Settings

@@ -5,13 +5,13 @@ from fastapi import APIRouter, Depends
 from app.accounts.administration import KeyAdministration
 from app.accounts.audit import read_log
 from app.accounts.auth import Admin, Reader
-from app.accounts.errors import KeyNotActiveError
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
 from app.accounts.schemas import (
     AuditEntryRead,
     KeyCreate,
     KeyCreated,
+    KeyNotActiveError,
     KeyRead,
     KeyRotate,
     UsageRead,

@@ -8,10 +8,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.accounts.audit import AuditLog
-from app.accounts.errors import KeyNotActiveError
 from app.accounts.keys import find_key_id, hash_key, make_key
 from app.accounts.repository import KeyLookup, KeyRepository, TenantRepository
-from app.accounts.schemas import Principal, Scope
+from app.accounts.schemas import KeyNotActiveError, Principal, Scope
 from app.core.clock import utc_now
 from app.core.errors import UnauthenticatedError
 from app.core.ids import not_found

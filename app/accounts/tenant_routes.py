@@ -7,9 +7,14 @@ from fastapi import APIRouter, Depends, Request
 
 from app.accounts.administration import TenantAdministration
 from app.accounts.auth import Admin
-from app.accounts.errors import TenantExistsError
 from app.accounts.idempotency import IdempotentRoute
-from app.accounts.schemas import TenantCreate, TenantCreated, TenantQuotas, TenantRead
+from app.accounts.schemas import (
+    TenantCreate,
+    TenantCreated,
+    TenantExistsError,
+    TenantQuotas,
+    TenantRead,
+)
 from app.core.errors import ForbiddenError, InvalidCursorError, NotFoundError
 from app.core.schemas import Page
 from app.http.deps import ContextDep, begin_request

@@ -4,12 +4,18 @@ from fastapi import APIRouter, Depends
 
 from app.accounts.auth import Reader, Reviewer
 from app.accounts.idempotency import IdempotentRoute
-from app.claims.errors import TooManyClaimsError
-from app.claims.schemas import AgreementRead, ClaimRead, ClaimWrite, ConflictRead, ReleaseRead
+from app.claims.schemas import (
+    AgreementRead,
+    ClaimRead,
+    ClaimWrite,
+    ConflictRead,
+    ReleaseRead,
+    TooManyClaimsError,
+)
 from app.claims.service import ClaimService
 from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.schemas import Page
-from app.findings.errors import NoFindingsError, NotFinishedError
+from app.findings.schemas import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep

@@ -5,7 +5,6 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal
-from app.claims.errors import TooManyClaimsError
 from app.claims.opinions import Disputed, agreement_of, by_sample, disputed
 from app.claims.repository import ClaimRepository
 from app.claims.rows import ClaimedRow
@@ -16,6 +15,7 @@ from app.claims.schemas import (
     ClaimWrite,
     ConflictRead,
     ReleaseRead,
+    TooManyClaimsError,
 )
 from app.core.clock import utc_now
 from app.core.ids import parse_sample_id

@@ -11,7 +11,7 @@ from uuid import uuid4
 from app.core.disk import require_space
 from app.core.durable import publish_file
 from app.core.storage import DataFolder
-from app.datasets.errors import EmptyUploadError
+from app.datasets.schemas import EmptyUploadError
 from app.datasets.signatures import NUM_HEAD, require_archive
 
 CheckHead = Callable[[bytes], None]

@@ -12,10 +12,10 @@ from app.core.db import Database
 from app.core.errors import StoreUnavailableError
 from app.core.ids import not_found, parse_uuid
 from app.core.storage import DataFolder
-from app.datasets.errors import DatasetBusyError
 from app.datasets.garbage import remove_unused
 from app.datasets.removal_repository import RemovalRepository
 from app.datasets.repository import BlobRepository, DatasetRepository
+from app.datasets.schemas import DatasetBusyError
 
 _SECONDS_IN_A_REQUEST = 2.0
 _BATCH = 2000

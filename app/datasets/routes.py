@@ -5,14 +5,16 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.accounts.auth import Reader, Writer
 from app.core.errors import InvalidCursorError, NotFoundError, StoreUnavailableError
 from app.core.schemas import Page
-from app.datasets.errors import DatasetBusyError, DatasetNotReadyError, NoImageError
 from app.datasets.query import SampleFilter
 from app.datasets.removal import DatasetRemoval
 from app.datasets.schemas import (
+    DatasetBusyError,
+    DatasetNotReadyError,
     DatasetRead,
     DatasetSummary,
     DuplicateFilter,
     ImageSize,
+    NoImageError,
     RejectedFileRead,
     SampleRead,
 )

@@ -1,6 +1,6 @@
 """What a file is by its first bytes: all that can be told of it before it is read."""
 
-from app.datasets.errors import UnknownArchiveError, UnknownScoresError
+from app.datasets.schemas import UnknownArchiveError, UnknownScoresError
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

@@ -3,16 +3,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.auth import Reader
-from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
+from app.accounts.schemas import QuotaExceededError
 from app.core.blobs import open_blobs
 from app.core.errors import NotFoundError, StoreUnavailableError
-from app.datasets.errors import DatasetNotReadyError, NoImagesError
-from app.exports.errors import NoAuditError
-from app.exports.schemas import ExportCreated, ExportOptions, ExportRead
+from app.datasets.schemas import DatasetNotReadyError, NoImagesError
+from app.exports.schemas import ExportCreated, ExportOptions, ExportRead, NoAuditError
 from app.exports.service import ExportService
-from app.findings.errors import NoFindingsError, NotFinishedError
+from app.findings.schemas import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import COMMON_ERRORS
 from app.http.files import blob_response

@@ -7,9 +7,8 @@ from starlette.responses import PlainTextResponse
 
 from app.core.errors import NotFoundError
 from app.core.schemas import Page
-from app.findings.errors import NotFinishedError
 from app.findings.routes import SenderDep, ServiceDep
-from app.findings.schemas import SigningKeyRead
+from app.findings.schemas import NotFinishedError, SigningKeyRead
 from app.findings.signing_service import SUMS_NAME, SigningService
 from app.http.deps import ContextDep
 from app.http.errors import COMMON_ERRORS, DatabaseUnavailableError, ValidationFailedError

@@ -8,18 +8,21 @@ from starlette.responses import RedirectResponse
 from app.accounts.auth import Reader
 from app.core.errors import InvalidCursorError, NotFoundError, StoreUnavailableError
 from app.core.schemas import Page
-from app.findings.errors import (
+from app.findings.evidence_service import EvidenceService
+from app.findings.query import Bounds, DecisionFilter, FindingQuery, Sort, Verdict
+from app.findings.schemas import (
+    ArtifactRead,
     CursorExpiredError,
+    EvidenceRead,
+    FindingRead,
     FormatNotAvailableError,
     FormNotMadeError,
+    ModelFormat,
     NoFindingsError,
     NoModelError,
     NotFinishedError,
     UnknownSortError,
 )
-from app.findings.evidence_service import EvidenceService
-from app.findings.query import Bounds, DecisionFilter, FindingQuery, Sort, Verdict
-from app.findings.schemas import ArtifactRead, EvidenceRead, FindingRead, ModelFormat
 from app.findings.service import FindingService
 from app.http.context import AppContext
 from app.http.deps import ContextDep, ReadSession

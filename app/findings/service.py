@@ -12,17 +12,21 @@ from app.core.pagination import Cursors, FiniteNumber, PageRequest, RowNumber, p
 from app.core.queue import WakeUps
 from app.core.schemas import Page
 from app.datasets.service import DatasetService
-from app.findings.errors import (
+from app.findings.query import FindingQuery, FindingRow, SuspectTally
+from app.findings.repository import FindingRepository
+from app.findings.schemas import (
+    ArtifactRead,
     CursorExpiredError,
+    FindingPlace,
+    FindingRead,
     FormatNotAvailableError,
     FormNotMadeError,
+    ModelFormat,
     NoFindingsError,
     NoModelError,
     NotFinishedError,
+    Twin,
 )
-from app.findings.query import FindingQuery, FindingRow, SuspectTally
-from app.findings.repository import FindingRepository
-from app.findings.schemas import ArtifactRead, FindingPlace, FindingRead, ModelFormat, Twin
 from app.findings.twin_repository import TwinRepository
 from app.jobs.service import JobService
 from app.models import JUDGING_KINDS, Artifact, Dataset, Job, JobKind, JobState, ResultVersion

@@ -12,8 +12,8 @@ from anyio import CapacityLimiter, to_thread
 from app.core.background import log_failure
 from app.core.db import Database
 from app.core.settings import Settings
-from app.jobs.errors import StreamsExhaustedError, TooManyStreamsError
 from app.jobs.event_repository import EventRepository
+from app.jobs.schemas import StreamsExhaustedError, TooManyStreamsError
 from app.models import FINAL_STATES, JobEvent
 
 _POLL_SECONDS = 0.5

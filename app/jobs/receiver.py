@@ -11,12 +11,11 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from app.accounts.auth import Writer
-from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import OnceDep
 from app.accounts.quota_service import Quotas
 from app.accounts.replies import StoredReply
 from app.accounts.reservation import ByteReservation
-from app.accounts.schemas import Principal
+from app.accounts.schemas import Principal, QuotaExceededError
 from app.core.errors import (
     AppError,
     ForbiddenError,
@@ -25,8 +24,8 @@ from app.core.errors import (
     PayloadTooLargeError,
     UnauthenticatedError,
 )
-from app.datasets.errors import EmptyUploadError, MissingFileError
 from app.datasets.incoming import CheckHead, IncomingFile, StoredUpload
+from app.datasets.schemas import EmptyUploadError, MissingFileError
 from app.http.bodies import announced_bytes, body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep

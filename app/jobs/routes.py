@@ -5,25 +5,28 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.accounts.auth import Reader, Trainer
-from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quota_service import Quotas
+from app.accounts.schemas import QuotaExceededError
 from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.schemas import Page
-from app.datasets.errors import DatasetNotReadyError, NoImagesError
+from app.datasets.schemas import DatasetNotReadyError, NoImagesError
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-from app.jobs.errors import (
+from app.jobs.event_hub import EventHub
+from app.jobs.event_stream import EventStream
+from app.jobs.schemas import (
+    AttemptRead,
+    JobCreate,
+    JobCreated,
     JobFinishedError,
     JobNotRetryableError,
+    JobRead,
     StreamsExhaustedError,
     TooManyStreamsError,
 )
-from app.jobs.event_hub import EventHub
-from app.jobs.event_stream import EventStream
-from app.jobs.schemas import AttemptRead, JobCreate, JobCreated, JobRead
 from app.jobs.service import JobService
 from app.models import JobState
 

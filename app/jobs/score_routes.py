@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.idempotency import StreamingRoute
 from app.core.errors import NotFoundError
-from app.datasets.errors import UnknownScoresError
+from app.datasets.schemas import UnknownScoresError
 from app.datasets.signatures import require_scores
 from app.http.problems import problems
 from app.jobs.finished_upload import (
@@ -19,7 +19,7 @@ from app.jobs.finished_upload import (
 from app.jobs.receiver import RECEIVING_ERRORS, Receiver, Submit, form_body
 from app.jobs.schemas import FinishedScores, SubmissionRead
 from app.jobs.upload_form import FileForm, read_name
-from app.uploads.errors import UploadExpiredError, UploadIncompleteError
+from app.uploads.schemas import UploadExpiredError, UploadIncompleteError
 
 SCORES_PATH = "/v1/scores"
 

@@ -9,8 +9,12 @@ from app.accounts.auth import Writer
 from app.accounts.idempotency import StreamingRoute
 from app.accounts.schemas import Scope
 from app.core.errors import NotFoundError
-from app.datasets.errors import DatasetNotReadyError, NoImagesError, UnknownArchiveError
-from app.datasets.schemas import TableColumns
+from app.datasets.schemas import (
+    DatasetNotReadyError,
+    NoImagesError,
+    TableColumns,
+    UnknownArchiveError,
+)
 from app.datasets.service import DatasetService
 from app.datasets.signatures import require_archive
 from app.http.deps import ContextDep
@@ -24,7 +28,7 @@ from app.jobs.finished_upload import (
 from app.jobs.receiver import RECEIVING_ERRORS, Receiver, Submit, form_body
 from app.jobs.schemas import FinishedUpload, JobOptions, SubmissionRead
 from app.jobs.upload_form import UploadForm, options_of, read_name
-from app.uploads.errors import UploadExpiredError, UploadIncompleteError
+from app.uploads.schemas import UploadExpiredError, UploadIncompleteError
 
 DATASETS_PATH = "/v1/datasets"
 PARTS_PATH = "/v1/datasets/{dataset_id}/parts"

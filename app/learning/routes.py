@@ -12,15 +12,16 @@ from app.core.errors import (
     UnauthenticatedError,
 )
 from app.core.schemas import Page
-from app.findings.errors import NoFindingsError, NotFinishedError
+from app.findings.schemas import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-from app.learning.errors import NoDecisionsError, NoEarlierAuditError
 from app.learning.schemas import (
     DifferenceRead,
     FirstLookRead,
+    NoDecisionsError,
+    NoEarlierAuditError,
     ProgressRead,
     RecalibrationRead,
 )

@@ -11,7 +11,6 @@ from app.datasets.service import DatasetService
 from app.findings.service import FindingService
 from app.jobs.service import JobService
 from app.learning.difference_repository import DifferenceRepository
-from app.learning.errors import NoDecisionsError, NoEarlierAuditError
 from app.learning.first_look_repository import FirstLookRepository
 from app.learning.progress import CURVE_STEPS, by_chance, new_decisions, outlook
 from app.learning.repository import Judged, LearningRepository
@@ -19,6 +18,8 @@ from app.learning.schemas import (
     ChangedRead,
     DifferenceRead,
     FirstLookRead,
+    NoDecisionsError,
+    NoEarlierAuditError,
     ProgressRead,
     RatesRead,
     RecalibrationRead,

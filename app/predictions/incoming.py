@@ -13,10 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from app.core.disk import require_space
 from app.core.durable import sync_folder
 from app.core.storage import DataFolder
-from app.datasets.errors import MissingFileError
+from app.datasets.schemas import MissingFileError
 from app.http.multipart import PartHead
 from app.jobs.upload_form import clean_file_name
-from app.predictions.errors import TooManyImagesError
+from app.predictions.schemas import TooManyImagesError
 
 _PART = "file"
 

@@ -20,9 +20,8 @@ from app.http.deps import ContextDep
 from app.http.multipart import FormReader
 from app.jobs.event_hub import EventHub
 from app.models import FINAL_STATES, Artifact, Job, JobState
-from app.predictions.errors import PredictionFailedError
 from app.predictions.incoming import IncomingImages
-from app.predictions.schemas import PredictionStarted, PredictOptions
+from app.predictions.schemas import PredictionFailedError, PredictionStarted, PredictOptions
 from app.predictions.service import PredictionService
 
 

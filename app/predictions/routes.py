@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.responses import JSONResponse
 
-from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import REPLAYED, StreamingRoute
+from app.accounts.schemas import QuotaExceededError
 from app.core.errors import InvalidRequestError, NoSpaceError, NotFoundError, PayloadTooLargeError
-from app.datasets.errors import MissingFileError
-from app.findings.errors import NoFindingsError, NoModelError, NotFinishedError
+from app.datasets.schemas import MissingFileError
+from app.findings.schemas import NoFindingsError, NoModelError, NotFinishedError
 from app.http.errors import (
     COMMON_ERRORS,
     TruncatedUploadError,
@@ -18,13 +18,14 @@ from app.http.errors import (
     ValidationFailedError,
 )
 from app.http.problems import problems
-from app.predictions.errors import (
+from app.predictions.receiver import PredictionReceiver, started
+from app.predictions.schemas import (
     NoPredictionsError,
     PredictionFailedError,
+    PredictionsRead,
+    PredictionStarted,
     TooManyImagesError,
 )
-from app.predictions.receiver import PredictionReceiver, started
-from app.predictions.schemas import PredictionsRead, PredictionStarted
 
 MAX_WAIT_SECONDS = 30
 _MAX_TOP = 1000

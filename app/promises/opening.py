@@ -6,9 +6,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal
 from app.models import Job, Promise, PromiseKind, ResultVersion
-from app.promises.errors import NothingToPromiseError
 from app.promises.repository import PromiseRepository
-from app.promises.schemas import BandWrite, StopWrite
+from app.promises.schemas import BandWrite, NothingToPromiseError, StopWrite
 from app.promises.terms import BandTerms, StopTerms, band_sizes, draw_bands, draw_stop
 
 _SEEDS = 2**31

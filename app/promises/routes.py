@@ -12,29 +12,26 @@ from app.core.errors import (
     UnauthenticatedError,
 )
 from app.core.schemas import Page
-from app.datasets.errors import UnknownClassError
-from app.findings.errors import NoFindingsError, NotFinishedError
+from app.datasets.schemas import UnknownClassError
+from app.findings.schemas import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteOnDemand, WriteSession
 from app.http.errors import DatabaseUnavailableError, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-from app.promises.errors import (
-    CheckAnsweredError,
-    NothingToAcceptError,
-    NothingToPromiseError,
-    PromiseEndedError,
-)
 from app.promises.schemas import (
     AcceptWrite,
     AnswerRead,
     AnswerWrite,
+    CheckAnsweredError,
     CheckRead,
+    NothingToAcceptError,
+    NothingToPromiseError,
+    PromiseEndedError,
     PromiseRead,
     PromiseWrite,
 )
 from app.promises.service import PromiseService
-from app.reviews.errors import CountChangedError
-from app.reviews.schemas import BulkRead
+from app.reviews.schemas import BulkRead, CountChangedError
 
 router = APIRouter(
     prefix="/v1",

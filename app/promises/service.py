@@ -16,7 +16,6 @@ from app.findings.service import FindingService
 from app.jobs.service import JobService
 from app.models import BandAction, Dataset, Decision, Promise, PromiseKind, PromiseState
 from app.promises.bounds import allowed
-from app.promises.errors import CheckAnsweredError, NothingToAcceptError, PromiseEndedError
 from app.promises.figures import band_figures, open_band, stop_figures, verdict, widest_passed
 from app.promises.opening import Opening
 from app.promises.repository import PromiseRepository
@@ -28,7 +27,10 @@ from app.promises.schemas import (
     AnswerWrite,
     BandsRead,
     BandWrite,
+    CheckAnsweredError,
     CheckRead,
+    NothingToAcceptError,
+    PromiseEndedError,
     PromiseRead,
     StopStateRead,
     StopWrite,

@@ -10,10 +10,17 @@ from app.core.pagination import NUMBER_KEY, Cursors, PageRequest, paginate
 from app.core.schemas import Page
 from app.datasets.service import DatasetService
 from app.models import Dataset, DecisionStep, StepKind
-from app.reviews.errors import NothingToRevertError, StepOvertakenError, StepStateError
 from app.reviews.log_repository import LogRepository
 from app.reviews.repository import ReviewRepository
-from app.reviews.schemas import LogEntryRead, LogOrder, StepChoice, StepRead
+from app.reviews.schemas import (
+    LogEntryRead,
+    LogOrder,
+    NothingToRevertError,
+    StepChoice,
+    StepOvertakenError,
+    StepRead,
+    StepStateError,
+)
 
 
 class History:

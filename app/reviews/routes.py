@@ -8,32 +8,30 @@ from app.accounts.quota_service import Quotas
 from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.pagination import RowNumber
 from app.core.schemas import Page
-from app.datasets.errors import DatasetNotReadyError, UnknownClassError
-from app.findings.errors import NoFindingsError, NotFinishedError
+from app.datasets.schemas import DatasetNotReadyError, UnknownClassError
+from app.findings.schemas import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteOnDemand, WriteSession
 from app.http.errors import COMMON_ERRORS, PreconditionRequiredError, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.preconditions import IfMatch, version_tag
 from app.http.problems import problems
 from app.models import StepKind
-from app.reviews.errors import (
-    CountChangedError,
-    NoSuggestionError,
-    NothingToRevertError,
-    StepOvertakenError,
-    StepStateError,
-    VersionConflictError,
-)
 from app.reviews.history import History
 from app.reviews.schemas import (
     BulkRead,
     BulkWrite,
+    CountChangedError,
     DecisionRead,
     DecisionWrite,
     LogEntryRead,
     LogOrder,
+    NoSuggestionError,
+    NothingToRevertError,
     StepChoice,
+    StepOvertakenError,
     StepRead,
+    StepStateError,
+    VersionConflictError,
 )
 from app.reviews.service import ReviewService
 

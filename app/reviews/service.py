@@ -3,36 +3,33 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.accounts.errors import QuotaExceededError
 from app.accounts.quota_service import Quotas
-from app.accounts.schemas import Principal
+from app.accounts.schemas import Principal, QuotaExceededError
 from app.claims.service import ClaimService
 from app.core.ids import format_sample_id, not_found, parse_sample_id
 from app.core.queue import WakeUps
-from app.datasets.errors import UnknownClassError
+from app.datasets.schemas import UnknownClassError
 from app.datasets.service import DatasetService
-from app.findings.errors import NoFindingsError, NotFinishedError
 from app.findings.query import FindingQuery, Verdict
+from app.findings.schemas import NoFindingsError, NotFinishedError
 from app.findings.service import FindingService
 from app.jobs.service import JobService
 from app.models import Dataset, DecisionStep, Sample, StepKind
 from app.reviews.changes import Bulk, Change, Targets
-from app.reviews.errors import (
-    CountChangedError,
-    NoSuggestionError,
-    VersionConflictError,
-)
 from app.reviews.log_repository import LogRepository
 from app.reviews.repository import ReviewRepository
 from app.reviews.schemas import (
     BulkRead,
     BulkWrite,
+    CountChangedError,
     DecisionRead,
     DecisionValue,
     DecisionWrite,
+    NoSuggestionError,
     PreviewRead,
     SampleVersion,
     StepRead,
+    VersionConflictError,
 )
 
 _NUM_SHOWN = 12

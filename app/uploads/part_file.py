@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from app.uploads.errors import UploadExpiredError, UploadLockedError
+from app.uploads.schemas import UploadExpiredError, UploadLockedError
 
 
 class PartFile:

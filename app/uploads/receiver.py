@@ -17,9 +17,8 @@ from app.http.bodies import announced_bytes, body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep
 from app.http.errors import TruncatedUploadError, UnsupportedMediaTypeError
-from app.uploads.errors import OffsetMismatchError, UploadUsedError
 from app.uploads.part_file import PartFile
-from app.uploads.schemas import Checksum, UploadState
+from app.uploads.schemas import Checksum, OffsetMismatchError, UploadState, UploadUsedError
 from app.uploads.service import UploadService
 from app.uploads.writer import UploadWriter
 

@@ -5,9 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Response
 
 from app.accounts.auth import Writer, require
-from app.accounts.errors import QuotaExceededError
 from app.accounts.idempotency import IdempotentRoute
-from app.accounts.schemas import Scope
+from app.accounts.schemas import QuotaExceededError, Scope
 from app.core.disk import require_space
 from app.core.errors import (
     ForbiddenError,
@@ -19,14 +18,6 @@ from app.core.errors import (
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import COMMON_ERRORS, TruncatedUploadError, UnsupportedMediaTypeError
 from app.http.problems import problems
-from app.uploads.errors import (
-    ChecksumMismatchError,
-    OffsetMismatchError,
-    UnsupportedTusVersionError,
-    UploadExpiredError,
-    UploadLockedError,
-    UploadUsedError,
-)
 from app.uploads.protocol import (
     UPLOADS_PATH,
     capabilities,
@@ -35,7 +26,17 @@ from app.uploads.protocol import (
     state_headers,
 )
 from app.uploads.receiver import CHUNK_TYPE, UploadReceiver
-from app.uploads.schemas import UploadCreated, UploadState, read_metadata
+from app.uploads.schemas import (
+    ChecksumMismatchError,
+    OffsetMismatchError,
+    UnsupportedTusVersionError,
+    UploadCreated,
+    UploadExpiredError,
+    UploadLockedError,
+    UploadState,
+    UploadUsedError,
+    read_metadata,
+)
 from app.uploads.service import UploadService
 
 _ONE = (NotFoundError, UploadExpiredError)

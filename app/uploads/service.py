@@ -10,8 +10,8 @@ from app.core.errors import PayloadTooLargeError
 from app.core.ids import not_found, parse_uuid
 from app.core.settings import Settings
 from app.models import Upload
-from app.uploads.errors import UploadExpiredError, UploadIncompleteError
 from app.uploads.repository import UploadRepository
+from app.uploads.schemas import UploadExpiredError, UploadIncompleteError
 
 
 class UploadService:

@@ -5,9 +5,8 @@ from uuid import UUID
 
 from app.core.disk import require_space
 from app.http.context import AppContext
-from app.uploads.errors import ChecksumMismatchError
 from app.uploads.part_file import PartFile
-from app.uploads.schemas import Checksum, UploadState
+from app.uploads.schemas import Checksum, ChecksumMismatchError, UploadState
 from app.uploads.service import UploadService
 
 _STORED_EVERY_BYTES = 64 * 1024**2

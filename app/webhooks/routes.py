@@ -9,8 +9,14 @@ from app.core.schemas import Page
 from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.problems import problems
-from app.webhooks.errors import InvalidWebhookUrlError, TooManyWebhooksError
-from app.webhooks.schemas import DeliveryRead, WebhookCreate, WebhookCreated, WebhookRead
+from app.webhooks.schemas import (
+    DeliveryRead,
+    InvalidWebhookUrlError,
+    TooManyWebhooksError,
+    WebhookCreate,
+    WebhookCreated,
+    WebhookRead,
+)
 from app.webhooks.service import WebhookService
 
 router = APIRouter(

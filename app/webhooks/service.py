@@ -5,9 +5,14 @@ from app.accounts.schemas import Principal
 from app.core.ids import not_found, parse_uuid
 from app.core.schemas import Page
 from app.models import Webhook
-from app.webhooks.errors import TooManyWebhooksError
 from app.webhooks.repository import WebhookRepository
-from app.webhooks.schemas import DeliveryRead, WebhookCreate, WebhookCreated, WebhookRead
+from app.webhooks.schemas import (
+    DeliveryRead,
+    TooManyWebhooksError,
+    WebhookCreate,
+    WebhookCreated,
+    WebhookRead,
+)
 from app.webhooks.signing import secret_of, show_secret
 from app.webhooks.targets import parse_target
 

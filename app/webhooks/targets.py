@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from app.webhooks.errors import InvalidWebhookUrlError
+from app.webhooks.schemas import MAX_URL, InvalidWebhookUrlError
 
-MAX_URL = 2048
 _PUBLIC = IPv6Network("2000::/3")
 """All that was ever given to networks of the world; the rest has special meanings, old ones too."""
 _TRANSLATED = IPv6Network("64:ff9b::/96")

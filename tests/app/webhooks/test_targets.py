@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from app.webhooks.errors import InvalidWebhookUrlError
+from app.webhooks.schemas import InvalidWebhookUrlError
 from app.webhooks.targets import Target, parse_target, resolve
 
 PRIVATE = (
