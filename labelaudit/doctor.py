@@ -233,7 +233,7 @@ def _look_at_queues(database: "Database") -> Check:
 
 
 def _look_at_outbox(database: "Database") -> Check:
-    from app.webhooks.outbox_repository import OutboxRepository
+    from app.webhooks.repository import OutboxRepository
 
     with database.read() as session:
         seconds = OutboxRepository(session).seconds_late()

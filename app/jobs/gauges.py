@@ -17,7 +17,7 @@ from app.core.db import Database
 from app.jobs.attempt_repository import AttemptRepository
 from app.jobs.gauge_repository import GaugeRepository
 from app.models import AttemptOutcome, JobState, Queue
-from app.webhooks.outbox_repository import OutboxRepository
+from app.webhooks.repository import OutboxRepository
 
 _log = structlog.get_logger(__name__)
 

@@ -28,7 +28,7 @@ from app.models import (
     Queue,
     Tenant,
 )
-from app.webhooks.outbox_repository import OutboxRepository
+from app.webhooks.repository import OutboxRepository
 
 LOST_OUTCOMES = frozenset({AttemptOutcome.LOST, AttemptOutcome.EXPIRED})
 """What an attempt of the budget is used up by."""

@@ -16,7 +16,7 @@ from app.core.clock import utc_now
 from app.jobs.event_repository import EventRepository
 from app.models import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
 from app.models.visible import IS_OF_KEPT_DATASET
-from app.webhooks.outbox_repository import OutboxRepository
+from app.webhooks.repository import OutboxRepository
 
 # Made once: to put a statement together takes as long as to run it.
 _JOB = select(Job).where(

@@ -5,6 +5,7 @@ from app.accounts.schemas import Principal
 from app.core.ids import not_found, parse_uuid
 from app.core.schemas import Page
 from app.models import Webhook
+from app.webhooks.delivery import parse_target, secret_of, show_secret
 from app.webhooks.repository import WebhookRepository
 from app.webhooks.schemas import (
     DeliveryRead,
@@ -13,8 +14,6 @@ from app.webhooks.schemas import (
     WebhookCreated,
     WebhookRead,
 )
-from app.webhooks.signing import secret_of, show_secret
-from app.webhooks.targets import parse_target
 
 MAX_WEBHOOKS = 20
 _DELIVERIES_SHOWN = 100

@@ -33,7 +33,7 @@ SYSTEM_WIDE = {
     "app.jobs.lease_repository.LeaseRepository": "workers and the sweeper serve all tenants",
     "app.jobs.turn_repository.TurnRepository.turns": "how long others' queues are, no more",
     "app.uploads.repository.UploadSweep": "the sweeper",
-    "app.webhooks.outbox_repository.OutboxRepository": "one process delivers for all tenants",
+    "app.webhooks.repository.OutboxRepository": "one process delivers for all tenants",
 }
 """What asks for no tenant, each with its reason. Think twice before you add to it."""
 HOW_TO = "take `tenant_id` (of the constructor or of the function), or give a reason in SYSTEM_WIDE"

@@ -1,9 +1,13 @@
-"""Where messages may be sent: to public addresses, lest a tenant reaches into our network."""
+"""How messages leave: to public addresses only, and signed (Standard Webhooks)."""
 
+import base64
+import hashlib
+import hmac
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from app.webhooks.schemas import MAX_URL, InvalidWebhookUrlError
 
@@ -81,3 +85,27 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if inner is not None:
         return _is_public(inner)
     return address in _PUBLIC and address.is_global
+
+
+_PREFIX = "whsec_"
+
+
+def secret_of(pepper: bytes, webhook_id: UUID) -> bytes:
+    """Return a webhook's secret: derived, so that a stolen database signs nothing."""
+    return hmac.digest(pepper, b"webhook:" + webhook_id.bytes, hashlib.sha256)
+
+
+def show_secret(secret: bytes) -> str:
+    """Write a secret as receivers' libraries take it."""
+    return _PREFIX + base64.b64encode(secret).decode()
+
+
+def signed_headers(secret: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """Return the headers that prove who sent `body`, and when."""
+    content = f"{message_id}.{timestamp}.".encode() + body
+    signature = base64.b64encode(hmac.digest(secret, content, hashlib.sha256)).decode()
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{signature}",
+    }
