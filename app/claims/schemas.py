@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.claims.opinions import Agreement, Disputed, Opinion
-from app.claims.rows import ClaimedRow
+from app.claims.opinions import Agreement, ClaimedRow, Disputed, Opinion
 from app.core.errors import AppError
 from app.core.ids import format_sample_id
 from app.core.schemas import Flag, InputModel, ReadModel

@@ -5,9 +5,8 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal
-from app.claims.opinions import Disputed, agreement_of, by_sample, disputed
+from app.claims.opinions import ClaimedRow, Disputed, agreement_of, by_sample, disputed
 from app.claims.repository import ClaimRepository
-from app.claims.rows import ClaimedRow
 from app.claims.schemas import (
     MAX_CLAIMED,
     AgreementRead,
