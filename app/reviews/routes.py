@@ -16,7 +16,6 @@ from app.http.pagination import PagingDep
 from app.http.preconditions import IfMatch, version_tag
 from app.http.problems import problems
 from app.models import StepKind
-from app.reviews.history import History
 from app.reviews.schemas import (
     BulkRead,
     BulkWrite,
@@ -33,7 +32,7 @@ from app.reviews.schemas import (
     StepStateError,
     VersionConflictError,
 )
-from app.reviews.service import ReviewService
+from app.reviews.service import History, ReviewService
 
 _REVERT_PROBLEMS = problems(NothingToRevertError, StepStateError, StepOvertakenError)
 

@@ -16,8 +16,8 @@ from app.datasets.schemas import SampleRead
 from app.datasets.service import DatasetService
 from app.findings.schemas import ClassShare, FindingPlace, Twin
 from app.findings.service import FindingService
-from app.reviews.history import History
 from app.reviews.schemas import LogEntryRead, LogOrder
+from app.reviews.service import History
 from app.web.views.queue_filters import QueueFilters
 from app.web.views.tiles import Tile
 
