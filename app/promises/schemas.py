@@ -12,8 +12,7 @@ from app.core.ids import format_sample_id
 from app.core.schemas import Flag, InputModel, ReadModel
 from app.models import BandAction, Decision, Promise, PromiseKind, PromiseState
 from app.promises.bounds import least_checks
-from app.promises.rows import Check
-from app.promises.terms import SHARES
+from app.promises.terms import SHARES, Check
 from app.reviews.schemas import Comment, DecisionRead, OneDecision
 
 
