@@ -13,8 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from app.accounts.idempotency_repository import remove_keys_before
-from app.accounts.repository import TenantRepository
+from app.accounts.repository import TenantRepository, remove_keys_before
 from app.accounts.secrets import load_pepper
 from app.core.background import BackgroundLoop, log_failure
 from app.core.blobs import open_blobs

@@ -3,10 +3,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from app.accounts.administration import KeyAdministration
-from app.accounts.audit import read_log
 from app.accounts.auth import Admin, Reader
 from app.accounts.idempotency import IdempotentRoute
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.accounts.schemas import (
     AuditEntryRead,
     KeyCreate,
@@ -16,6 +15,7 @@ from app.accounts.schemas import (
     KeyRotate,
     UsageRead,
 )
+from app.accounts.service import read_log
 from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.schemas import Page
 from app.http.deps import ContextDep, ReadSession, WriteSession

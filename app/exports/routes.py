@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.auth import Reader
 from app.accounts.idempotency import IdempotentRoute
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.accounts.schemas import QuotaExceededError
 from app.core.blobs import open_blobs
 from app.core.errors import NotFoundError, StoreUnavailableError

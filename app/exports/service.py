@@ -1,6 +1,6 @@
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.accounts.schemas import Principal
 from app.core.ids import not_found
 from app.core.queue import WakeUps

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from app.accounts.auth import Writer
 from app.accounts.idempotency import OnceDep
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.durable import sync_folder
 from app.datasets.incoming import CheckHead, StoredUpload
 from app.datasets.signatures import NUM_HEAD

@@ -11,10 +11,8 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from app.accounts.auth import Writer
-from app.accounts.idempotency import OnceDep
-from app.accounts.quota_service import Quotas
-from app.accounts.replies import StoredReply
-from app.accounts.reservation import ByteReservation
+from app.accounts.idempotency import OnceDep, StoredReply
+from app.accounts.quotas import ByteReservation, Quotas
 from app.accounts.schemas import Principal, QuotaExceededError
 from app.core.errors import (
     AppError,

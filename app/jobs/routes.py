@@ -6,7 +6,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.accounts.auth import Reader, Trainer
 from app.accounts.idempotency import IdempotentRoute
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.accounts.schemas import QuotaExceededError
 from app.core.errors import InvalidCursorError, NotFoundError
 from app.core.schemas import Page

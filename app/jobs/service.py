@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.clock import utc_now
 from app.core.db import after_commit
 from app.core.errors import NotFoundError

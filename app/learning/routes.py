@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.accounts.auth import Reader, Reviewer
 from app.accounts.idempotency import IdempotentRoute
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.errors import (
     ForbiddenError,
     InvalidCursorError,

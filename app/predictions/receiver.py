@@ -19,10 +19,8 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.orm import Session
 
 from app.accounts.auth import Reader
-from app.accounts.idempotency import OnceDep, RepeatedError
-from app.accounts.quota_service import Quotas
-from app.accounts.replies import StoredReply
-from app.accounts.reservation import ByteReservation
+from app.accounts.idempotency import OnceDep, RepeatedError, StoredReply
+from app.accounts.quotas import ByteReservation, Quotas
 from app.core.disk import require_space
 from app.core.durable import sync_folder
 from app.core.storage import DataFolder

@@ -2,7 +2,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.queue import WakeUps
 from app.findings.schemas import ModelFormat, NotFinishedError
 from app.findings.service import FindingService

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.accounts.schemas import Principal, QuotaExceededError
 from app.claims.service import ClaimService
 from app.core.ids import format_sample_id, not_found, parse_sample_id

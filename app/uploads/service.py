@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.clock import utc_now
 from app.core.errors import PayloadTooLargeError
 from app.core.ids import not_found, parse_uuid

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.accounts.identity import Identifier
+from app.accounts.auth import Identifier
 from app.accounts.rate_limit import RateLimiter
 from app.accounts.schemas import Principal, Scope
 from app.http.context import AppContext

@@ -1,7 +1,7 @@
 from sqlalchemy.orm import Session
 
-from app.accounts.audit import AuditLog
 from app.accounts.schemas import Principal
+from app.accounts.service import AuditLog
 from app.core.ids import not_found, parse_uuid
 from app.core.schemas import Page
 from app.models import Webhook

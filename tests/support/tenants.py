@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.accounts.idempotency_repository import IdempotencyRepository
+from app.accounts.repository import IdempotencyRepository
 from app.accounts.schemas import Scope
 from app.accounts.service import AccountService
 from app.core.clock import utc_now

@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from httpx2 import Response
 from sqlalchemy import update
 
-from app.accounts.keys import make_key
 from app.accounts.schemas import Scope
+from app.accounts.service import make_key
 from app.core.clock import utc_now
 from app.core.storage import BlobStore
 from app.http.context import AppContext
