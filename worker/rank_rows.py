@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.core.bulk import ROWS_PER_TRANSACTION, Columns
-from app.datasets.result_repository import ResultTable
+from app.datasets.removal_repository import ResultTable
 from app.models import Finding, LossRank, PosteriorRank, SampleRank, minus_posterior
 
 

@@ -14,8 +14,7 @@ from app.accounts.auth import Writer
 from app.accounts.idempotency import OnceDep
 from app.accounts.quotas import Quotas
 from app.core.durable import sync_folder
-from app.datasets.incoming import CheckHead, StoredUpload
-from app.datasets.signatures import NUM_HEAD
+from app.datasets.incoming import NUM_HEAD, CheckHead, StoredUpload
 from app.http.bodies import body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.accounts.idempotency import StreamingRoute
 from app.core.errors import NotFoundError
+from app.datasets.incoming import require_scores
 from app.datasets.schemas import UnknownScoresError
-from app.datasets.signatures import require_scores
 from app.http.problems import problems
 from app.jobs.finished_upload import (
     MEDIA_TYPE,

@@ -9,6 +9,7 @@ from app.accounts.auth import Writer
 from app.accounts.idempotency import StreamingRoute
 from app.accounts.schemas import Scope
 from app.core.errors import NotFoundError
+from app.datasets.incoming import require_archive
 from app.datasets.schemas import (
     DatasetNotReadyError,
     NoImagesError,
@@ -16,7 +17,6 @@ from app.datasets.schemas import (
     UnknownArchiveError,
 )
 from app.datasets.service import DatasetService
-from app.datasets.signatures import require_archive
 from app.http.deps import ContextDep
 from app.http.problems import problems
 from app.jobs.finished_upload import (

@@ -81,7 +81,7 @@ class Finding(Base):
 
     version_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     """No foreign key, here and below: looking each up took a third of a load. What removes a
-    version removes its rows, `app.datasets.result_repository`."""
+    version removes its rows, `app.datasets.removal_repository`."""
     rank: Mapped[int] = mapped_column(primary_key=True)
     """1 = worst: the total order (p_mislabeled descending, sample_id), unjudged samples last."""
     sample_id: Mapped[int] = mapped_column(BigInt)

@@ -27,7 +27,7 @@ SYSTEM_WIDE = {
     "app.jobs.gauge_repository.GaugeRepository": "metrics of the whole service",
     "app.accounts.repository.remove_keys_before": "the sweeper",
     "app.datasets.removal_repository.find_unfinished": "the sweeper",
-    "app.datasets.result_repository.remove_result_rows": "a version is of one tenant",
+    "app.datasets.removal_repository.remove_result_rows": "a version is of one tenant",
     "app.findings.key_repository.KeyRepository": "public keys of the service, for anybody",
     "app.findings.publish_repository.remove_superseded_before": "the sweeper",
     "app.jobs.lease_repository.LeaseRepository": "workers and the sweeper serve all tenants",
