@@ -213,7 +213,7 @@ def _opened(settings: "Settings") -> Iterator["Database | None"]:
 
 def _look_at_queues(database: "Database") -> Check:
     from app.core.clock import utc_now
-    from app.jobs.gauge_repository import GaugeRepository
+    from app.jobs.repository import GaugeRepository
     from app.models import JobState
 
     with database.read() as session:

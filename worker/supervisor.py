@@ -15,8 +15,7 @@ import structlog
 from app.core.background import BackgroundLoop
 from app.core.db import DATABASE_ERRORS, Database
 from app.core.settings import Settings
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
+from app.jobs.lease_repository import AttemptRepository, Fence, FencedError, LeaseRepository
 from worker.child import EXIT_DONE
 from worker.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError
 from worker.process import ChildProcess, Event, GrowingLog, log_for_owner, log_tail

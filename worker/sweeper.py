@@ -27,8 +27,7 @@ from app.core.storage import DataFolder
 from app.datasets.garbage import collect_garbage
 from app.findings.publish_repository import remove_superseded_before
 from app.findings.repository import SUPERSEDED_KEPT
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.lease_repository import Fence, LeaseRepository
+from app.jobs.lease_repository import AttemptRepository, Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
 from worker.lost_attempts import record_loss

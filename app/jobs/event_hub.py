@@ -12,7 +12,7 @@ from anyio import CapacityLimiter, to_thread
 from app.core.background import log_failure
 from app.core.db import Database
 from app.core.settings import Settings
-from app.jobs.event_repository import EventRepository
+from app.jobs.lease_repository import EventRepository
 from app.jobs.schemas import StreamsExhaustedError, TooManyStreamsError
 from app.models import FINAL_STATES, JobEvent
 

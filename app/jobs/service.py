@@ -16,9 +16,8 @@ from app.core.schemas import InputModel, Page
 from app.datasets.incoming import StoredUpload
 from app.datasets.schemas import NoImagesError, TableColumns
 from app.datasets.service import DatasetService
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.lease_repository import LeaseRepository
-from app.jobs.repository import JobFilter, JobRepository
+from app.jobs.lease_repository import AttemptRepository, LeaseRepository
+from app.jobs.repository import JobFilter, JobRepository, TurnRepository, position
 from app.jobs.schemas import (
     AttemptRead,
     JobCreate,
@@ -28,8 +27,6 @@ from app.jobs.schemas import (
     JobRead,
     RecalibrateOptions,
 )
-from app.jobs.turn_repository import TurnRepository
-from app.jobs.turns import position
 from app.models import JUDGING_KINDS, Dataset, Job, JobKind, JobState, Queue
 
 _log = structlog.get_logger(__name__)

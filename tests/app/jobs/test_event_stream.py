@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 
 from app.http.context import AppContext
 from app.jobs import event_hub, event_stream
-from app.jobs.event_repository import EventRepository
+from app.jobs.lease_repository import EventRepository
 from app.models import Job, JobState, Tenant
 from tests.support.rows import make_dataset, make_job
 
