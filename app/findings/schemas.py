@@ -8,8 +8,7 @@ from app.core.errors import AppError
 from app.core.ids import format_sample_id
 from app.core.schemas import ReadModel
 from app.core.signing import ALGORITHM, as_pem
-from app.findings.query import FindingRow, is_sure
-from app.findings.twin_repository import TwinRow
+from app.findings.query import FindingRow, TwinRow, is_sure
 from app.models import Artifact, PublishedKey
 from app.models.likely import unpack_likely
 

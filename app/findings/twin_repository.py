@@ -1,28 +1,17 @@
 """Samples that show the very same picture as others."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
+from app.findings.query import TwinRow
 from app.models import Sample, SampleRank
 
 _MAX_TWINS = 1_000
 """Of all samples of a page together; a picture may be there ten thousand times."""
 _Twin = aliased(Sample, name="twin")
-
-
-class TwinRow(NamedTuple):
-    """One sample that shows the same picture as `of_sample`."""
-
-    of_sample: int
-    sample_id: int
-    path: str
-    given_label: int
-    is_judged: bool
-    """Whether the audit has a finding on it."""
 
 
 class TwinRepository:
