@@ -42,7 +42,7 @@ from app.http.turns import ReadTurns
 from app.jobs import routes as jobs
 from app.jobs import score_routes as scores
 from app.jobs import upload_routes as submissions
-from app.jobs.event_hub import EventHub
+from app.jobs.events import EventHub
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
 from app.jobs.shared_folder import SharedFolder

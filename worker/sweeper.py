@@ -24,7 +24,7 @@ from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
-from app.datasets.garbage import collect_garbage
+from app.datasets.removal import collect_garbage
 from app.findings.publish_repository import remove_superseded_before
 from app.findings.repository import SUPERSEDED_KEPT
 from app.jobs.lease_repository import AttemptRepository, Fence, LeaseRepository

@@ -15,8 +15,7 @@ from app.http.deps import ContextDep, ReadSession, WriteSession
 from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
-from app.jobs.event_hub import EventHub
-from app.jobs.event_stream import EventStream
+from app.jobs.events import EventHub, EventStream
 from app.jobs.schemas import (
     AttemptRead,
     JobCreate,

@@ -10,13 +10,16 @@ from app.core.errors import NotFoundError
 from app.datasets.incoming import require_scores
 from app.datasets.schemas import UnknownScoresError
 from app.http.problems import problems
-from app.jobs.finished_upload import (
+from app.jobs.receiver import (
     MEDIA_TYPE,
+    RECEIVING_ERRORS,
     FinishedUploads,
+    Receiver,
+    Submit,
+    form_body,
     is_finished_upload,
     read_finished_upload,
 )
-from app.jobs.receiver import RECEIVING_ERRORS, Receiver, Submit, form_body
 from app.jobs.schemas import FinishedScores, SubmissionRead
 from app.jobs.upload_form import FileForm, read_name
 from app.uploads.schemas import UploadExpiredError, UploadIncompleteError

@@ -19,13 +19,16 @@ from app.datasets.schemas import (
 from app.datasets.service import DatasetService
 from app.http.deps import ContextDep
 from app.http.problems import problems
-from app.jobs.finished_upload import (
+from app.jobs.receiver import (
     MEDIA_TYPE,
+    RECEIVING_ERRORS,
     FinishedUploads,
+    Receiver,
+    Submit,
+    form_body,
     is_finished_upload,
     read_finished_upload,
 )
-from app.jobs.receiver import RECEIVING_ERRORS, Receiver, Submit, form_body
 from app.jobs.schemas import FinishedUpload, JobOptions, SubmissionRead
 from app.jobs.upload_form import UploadForm, options_of, read_name
 from app.uploads.schemas import UploadExpiredError, UploadIncompleteError

@@ -28,7 +28,7 @@ from app.datasets.schemas import MissingFileError
 from app.http.bodies import announced_bytes, body_batches
 from app.http.deps import ContextDep
 from app.http.multipart import FormReader, PartHead
-from app.jobs.event_hub import EventHub
+from app.jobs.events import EventHub
 from app.jobs.upload_form import clean_file_name
 from app.models import FINAL_STATES, Artifact, Job, JobState
 from app.predictions.schemas import (
