@@ -8,7 +8,6 @@ from starlette.responses import RedirectResponse
 from app.accounts.auth import Reader
 from app.core.errors import InvalidCursorError, NotFoundError, StoreUnavailableError
 from app.core.schemas import Page
-from app.findings.evidence_service import EvidenceService
 from app.findings.query import Bounds, DecisionFilter, FindingQuery, Sort, Verdict
 from app.findings.schemas import (
     ArtifactRead,
@@ -23,7 +22,7 @@ from app.findings.schemas import (
     NotFinishedError,
     UnknownSortError,
 )
-from app.findings.service import FindingService
+from app.findings.service import EvidenceService, FindingService
 from app.http.context import AppContext
 from app.http.deps import ContextDep, ReadSession
 from app.http.errors import COMMON_ERRORS, ValidationFailedError

@@ -28,7 +28,7 @@ SYSTEM_WIDE = {
     "app.accounts.repository.remove_keys_before": "the sweeper",
     "app.datasets.removal_repository.find_unfinished": "the sweeper",
     "app.datasets.removal_repository.remove_result_rows": "a version is of one tenant",
-    "app.findings.key_repository.KeyRepository": "public keys of the service, for anybody",
+    "app.findings.repository.KeyRepository": "public keys of the service, for anybody",
     "app.findings.publish_repository.remove_superseded_before": "the sweeper",
     "app.jobs.lease_repository.LeaseRepository": "workers and the sweeper serve all tenants",
     "app.jobs.repository.TurnRepository.turns": "how long others' queues are, no more",

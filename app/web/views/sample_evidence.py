@@ -10,8 +10,8 @@ from app.accounts.schemas import Principal
 from app.core.blobs import Blobs
 from app.core.errors import StoreUnavailableError
 from app.core.queue import WakeUps
-from app.findings.evidence_service import EvidenceService
 from app.findings.schemas import EvidenceRead
+from app.findings.service import EvidenceService
 from app.web.text import plural
 
 
