@@ -1,3 +1,5 @@
+"""Stored blobs, resumable uploads, and the mark of the folders that they are in."""
+
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -6,6 +8,29 @@ from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, HasCreatedAt, HasId, HasTenant
+
+
+class Blob(HasCreatedAt, Base):
+    """Bytes in the store, named by their SHA-256; one copy per tenant."""
+
+    __tablename__ = "blobs"
+
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class FolderMark(Base):
+    """The name of a file that the API leaves in its folders: who sees it there shares them.
+
+    Of the service, not of a tenant; there is one row.
+    """
+
+    __tablename__ = "folder_marks"
+
+    service: Mapped[str] = mapped_column(String(16), primary_key=True)
+    mark: Mapped[str] = mapped_column(String(32))
+    """Random."""
 
 
 class Upload(HasId, HasTenant, HasCreatedAt, Base):
