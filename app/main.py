@@ -35,9 +35,12 @@ from app.http import health, metrics, openapi
 from app.http.body_limit import MAX_BODY_BYTES, BodyLimitMiddleware
 from app.http.context import AppContext
 from app.http.metrics import MetricsMiddleware
-from app.http.origin import LoopbackOnlyMiddleware
+from app.http.middleware import (
+    LoopbackOnlyMiddleware,
+    RequestIdMiddleware,
+    SecurityHeadersMiddleware,
+)
 from app.http.problems import ProblemMiddleware, ProblemRenderer
-from app.http.requests import RequestIdMiddleware, SecurityHeadersMiddleware
 from app.http.turns import ReadTurns
 from app.jobs import routes as jobs
 from app.jobs import score_routes as scores

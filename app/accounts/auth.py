@@ -31,8 +31,7 @@ from app.accounts.service import (
 )
 from app.core.settings import Settings
 from app.http.context import AppContext
-from app.http.middleware import HttpMiddleware
-from app.http.origin import require_own_fetch
+from app.http.middleware import HttpMiddleware, require_own_fetch
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from app.core.errors import (
 )
 from app.datasets.incoming import NUM_HEAD, CheckHead, IncomingFile, StoredUpload
 from app.datasets.schemas import EmptyUploadError, MissingFileError
-from app.http.bodies import announced_bytes, body_batches
+from app.http.bodies import FormReader, announced_bytes, body_batches
 from app.http.context import AppContext
 from app.http.deps import ContextDep
 from app.http.errors import (
@@ -38,7 +38,6 @@ from app.http.errors import (
     UnsupportedMediaTypeError,
     ValidationFailedError,
 )
-from app.http.multipart import FormReader
 from app.jobs.schemas import FinishedScores, FinishedUpload, SubmissionRead
 from app.jobs.service import JobService
 from app.jobs.upload_form import FileForm, clean_file_name

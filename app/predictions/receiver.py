@@ -25,9 +25,8 @@ from app.core.disk import require_space
 from app.core.durable import sync_folder
 from app.core.storage import DataFolder
 from app.datasets.schemas import MissingFileError
-from app.http.bodies import announced_bytes, body_batches
+from app.http.bodies import FormReader, PartHead, announced_bytes, body_batches
 from app.http.deps import ContextDep
-from app.http.multipart import FormReader, PartHead
 from app.jobs.events import EventHub
 from app.jobs.upload_form import clean_file_name
 from app.models import FINAL_STATES, Artifact, Job, JobState

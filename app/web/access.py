@@ -13,7 +13,7 @@ from app.accounts.rate_limit import RateLimiter
 from app.accounts.schemas import Principal, Scope
 from app.http.context import AppContext
 from app.http.deps import ContextDep
-from app.http.origin import require_own_page
+from app.http.middleware import require_own_page
 
 HOME = "/datasets"
 SIGN_IN = "/sign-in"
