@@ -58,7 +58,7 @@ from app.uploads.protocol import TusMiddleware, is_chunk_path
 from app.web import assets, docs
 from app.web.access import SIGN_IN
 from app.web.pages.sign_in import MAX_SIGN_IN_BYTES
-from app.web.problems import problem_page
+from app.web.rendering import problem_page
 from app.web.router import router as pages
 from app.webhooks import routes as webhooks
 

@@ -5,8 +5,8 @@ from app.core.ids import not_found
 from app.exports.schemas import ExportFormat
 from app.http.deps import ContextDep, ReadSession
 from app.web.access import PageReader
-from app.web.export_words import FORMATS
 from app.web.rendering import render, wants_fragment
+from app.web.text import FORMATS
 from app.web.views.job_page import JobPage, read_suspects
 
 router = APIRouter(prefix="/jobs/{job_id}")
