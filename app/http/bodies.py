@@ -1,4 +1,7 @@
-"""Bodies of requests as they arrive: plain bytes and multipart forms, never whole in memory."""
+"""Request bodies of any size, plain or `multipart/form-data`, in pieces.
+
+Nothing is spooled: memory stays flat.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

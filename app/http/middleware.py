@@ -1,4 +1,4 @@
-"""What every HTTP middleware of ours does, and the small ones: ids, headers, foreign pages."""
+"""Middleware around every request: its id, its headers, and guards against pages of other sites."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""The OpenAPI document, made complete: parameters, errors, examples."""
+"""The OpenAPI document as it is published: what FastAPI cannot be told is added here.
+
+A parameter of one name means the same everywhere; one that needs more says so at its route.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

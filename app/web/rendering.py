@@ -1,4 +1,7 @@
-"""Pages from templates, those that tell of a problem included."""
+"""Pages from templates: escaped by default, under a policy that runs only our own files.
+
+Errors are pages too, for browsers that asked for one.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

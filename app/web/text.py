@@ -1,4 +1,4 @@
-"""The words of the pages."""
+"""How pages put numbers, times and formats of exports into words."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -309,5 +309,5 @@ _TEXTS = {
         "For publishing: the data set with a description that machines read, and every decision.",
     ),
 }
-FORMATS = {choice: _words(choice, *_TEXTS[choice]) for choice in ExportFormat}
+EXPORT_FORMATS = {choice: _words(choice, *_TEXTS[choice]) for choice in ExportFormat}
 """Every format has words: a new one without any fails at the start, not on the page."""

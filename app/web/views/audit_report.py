@@ -1,4 +1,4 @@
-"""The report of an audit, with its heat map of classes."""
+"""What a worker wrote of an audit, as the pages read it, and its table of classes with shades."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""One sample: what is known of it, and the evidence."""
+"""What the page of one sample shows: decisions, a curve, and pictures to compare with."""
 
 import json
 from collections.abc import Sequence

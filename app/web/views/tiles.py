@@ -1,4 +1,4 @@
-"""Samples as tiles, beside those that show the same picture."""
+"""A sample as it stands on a board, and the other samples that show the very same picture."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
