@@ -47,6 +47,7 @@ PAGES = {
     "GET /jobs/{job_id}": Kind.ITEM,
     "GET /jobs/{job_id}/report": Kind.ITEM,
     "GET /jobs/{job_id}/review": Kind.ITEM,
+    "GET /jobs/{job_id}/review/first-look": Kind.ITEM,
     "GET /jobs/{job_id}/review/share": Kind.ITEM,
     "GET /jobs/{job_id}/review/differences": Kind.ITEM,
     "GET /jobs/{job_id}/review/promises": Kind.ITEM,
