@@ -15,49 +15,52 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from app.accounts import endpoints as accounts
-from app.accounts import tenant_endpoints as tenants
+from app.accounts import routes as accounts
+from app.accounts import tenant_routes as tenants
 from app.accounts.auth import AuthenticationMiddleware
 from app.accounts.rate_limit import FailedSignIns, RateLimiter
 from app.accounts.secrets import load_pepper, load_signing_key
-from app.claims import endpoints as claims
+from app.claims import routes as claims
 from app.core.blobs import look_at_store
 from app.core.db import Database, make_engine
 from app.core.probe import Probe
 from app.core.queue import WakeUps, broker_answers, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
-from app.datasets.endpoints import datasets_router, samples_router
-from app.exports import endpoints as exports
-from app.findings import artifact_endpoints as artifacts
-from app.findings import endpoints as findings
+from app.datasets.routes import datasets_router, samples_router
+from app.exports import routes as exports
+from app.findings import artifact_routes as artifacts
+from app.findings import routes as findings
 from app.http import health, metrics, openapi
 from app.http.body_limit import MAX_BODY_BYTES, BodyLimitMiddleware
 from app.http.context import AppContext
 from app.http.metrics import MetricsMiddleware
-from app.http.origin import LoopbackOnlyMiddleware
+from app.http.middleware import (
+    LoopbackOnlyMiddleware,
+    RequestIdMiddleware,
+    SecurityHeadersMiddleware,
+)
 from app.http.problems import ProblemMiddleware, ProblemRenderer
-from app.http.requests import RequestIdMiddleware, SecurityHeadersMiddleware
 from app.http.turns import ReadTurns
-from app.jobs import endpoints as jobs
-from app.jobs import score_endpoints as scores
-from app.jobs import upload_endpoints as submissions
-from app.jobs.event_hub import EventHub
+from app.jobs import routes as jobs
+from app.jobs import score_routes as scores
+from app.jobs import upload_routes as submissions
+from app.jobs.events import EventHub
 from app.jobs.gauges import JobGauges
 from app.jobs.schemas import OPTION_CODES
 from app.jobs.shared_folder import SharedFolder
-from app.learning import endpoints as learning
-from app.predictions import endpoints as predictions
-from app.promises import endpoints as promises
-from app.reviews import endpoints as reviews
-from app.uploads import endpoints as uploads
+from app.learning import routes as learning
+from app.predictions import routes as predictions
+from app.promises import routes as promises
+from app.reviews import routes as reviews
+from app.uploads import routes as uploads
 from app.uploads.protocol import TusMiddleware, is_chunk_path
 from app.web import assets, docs
 from app.web.access import SIGN_IN
 from app.web.pages.sign_in import MAX_SIGN_IN_BYTES
-from app.web.problems import problem_page
+from app.web.rendering import problem_page
 from app.web.router import router as pages
-from app.webhooks import endpoints as webhooks
+from app.webhooks import routes as webhooks
 
 _ROUTERS = (
     submissions.router,

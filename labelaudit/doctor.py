@@ -213,7 +213,7 @@ def _opened(settings: "Settings") -> Iterator["Database | None"]:
 
 def _look_at_queues(database: "Database") -> Check:
     from app.core.clock import utc_now
-    from app.jobs.gauge_repository import GaugeRepository
+    from app.jobs.repository import GaugeRepository
     from app.models import JobState
 
     with database.read() as session:
@@ -233,7 +233,7 @@ def _look_at_queues(database: "Database") -> Check:
 
 
 def _look_at_outbox(database: "Database") -> Check:
-    from app.webhooks.outbox_repository import OutboxRepository
+    from app.webhooks.repository import OutboxRepository
 
     with database.read() as session:
         seconds = OutboxRepository(session).seconds_late()

@@ -148,7 +148,7 @@ def test_endpoints_are_plain_functions_unless_they_stream() -> None:
     """
     blocking = [
         (_name(path), function.name)
-        for path in (ROOT / "app").rglob("endpoints.py")
+        for path in (ROOT / "app").rglob("*routes.py")
         for function in _functions(path)
         if isinstance(function, ast.AsyncFunctionDef)
         and "stream" not in (ast.get_docstring(function) or "").lower()

@@ -7,8 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.accounts.audit import AuditLog
-from app.accounts.errors import TenantExistsError
 from app.accounts.repository import KeyRepository, TenantRepository
 from app.accounts.schemas import (
     KeyCreate,
@@ -19,9 +17,10 @@ from app.accounts.schemas import (
     Scope,
     TenantCreate,
     TenantCreated,
+    TenantExistsError,
     TenantRead,
 )
-from app.accounts.service import DEFAULT_TENANT, AccountService
+from app.accounts.service import DEFAULT_TENANT, AccountService, AuditLog
 from app.core.errors import ForbiddenError
 from app.core.ids import not_found, parse_uuid
 from app.core.pagination import CREATED_KEY, Cursors, PageRequest, created_key, paginate

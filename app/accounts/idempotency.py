@@ -1,17 +1,22 @@
 """`Idempotency-Key`: any POST may be repeated, and is carried out once (decision 85).
 
 The key's row is written in the transaction that does the work, and so is the reply: there is no
-state "under way" that a crash could leave behind.
+state "under way" that a crash could leave behind. Kept replies are encrypted, since a database dump
+must show no key and no secret.
 """
 
+import base64
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from anyio import to_thread
+from cryptography.fernet import Fernet, InvalidToken
 from fastapi import Depends, Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends as DependsParam
@@ -21,13 +26,42 @@ from starlette.responses import Response
 from typing_extensions import override
 
 from app.accounts.auth import Requirement
-from app.accounts.idempotency_repository import IdempotencyRepository
-from app.accounts.replies import StoredReply
+from app.accounts.repository import IdempotencyRepository
 from app.accounts.schemas import Principal, Scope
 from app.http.body_limit import read_whole
 from app.http.context import AppContext
 from app.http.deps import BEGUN
 from app.http.errors import IdempotencyInFlightError, IdempotencyMismatchError
+
+_PURPOSE = b"idempotency"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """What a request was answered with."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def seal(self, pepper: bytes) -> bytes:
+        """Return it encrypted under the service's secret."""
+        content = [self.status, self.headers, base64.b64encode(self.body).decode()]
+        return _cipher(pepper).encrypt(json.dumps(content).encode())
+
+    @classmethod
+    def open(cls, sealed: bytes, pepper: bytes) -> "StoredReply | None":
+        """Read what `seal` made; nothing where the service's secret was another then."""
+        try:
+            status, headers, body = json.loads(_cipher(pepper).decrypt(sealed))
+        except InvalidToken:
+            return None
+        return cls(status, headers, base64.b64decode(body))
+
+
+def _cipher(pepper: bytes) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hmac.digest(pepper, _PURPOSE, hashlib.sha256)))
+
 
 _HEADER = "idempotency-key"
 _PATTERN = r"^[\x21-\x7e]+$"

@@ -1,4 +1,4 @@
-"""Who calls, what they may do, and what administrators read and send."""
+"""Who calls, what they may do, what administrators read and send, and what can go wrong."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,9 +8,34 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from app.core.errors import ForbiddenError
+from app.core.errors import AppError, ForbiddenError
 from app.core.schemas import InputModel, ReadableText, ReadModel
 from app.models import ApiKey
+
+
+class QuotaExceededError(AppError):
+    """The tenant would use more than it may; `quota` says of what."""
+
+    status = 429
+    code = "quota_exceeded"
+    title = "Quota exceeded"
+
+
+class KeyNotActiveError(AppError):
+    """A key that is revoked or expired cannot be rotated."""
+
+    status = 409
+    code = "key_not_active"
+    title = "Key not active"
+
+
+class TenantExistsError(AppError):
+    """Names of tenants are unique."""
+
+    status = 409
+    code = "tenant_exists"
+    title = "Tenant exists"
+
 
 _MAX_OVERLAP_SECONDS = 30 * 24 * 3600
 _DAY_SECONDS = 24 * 3600

@@ -1,10 +1,12 @@
-"""Whether two reviewers see a sample alike: simple counts, no database."""
+"""Whether two reviewers see a sample alike: rows of claims, and simple counts of them."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+
+from app.models import Finding, ReviewClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +130,14 @@ def _pair(sample: Disputed) -> tuple[object, object]:
     """Return two verdicts, always in the same order of their reviewers, as kappa needs them."""
     first, second = sorted(sample.opinions[:2], key=lambda opinion: opinion.reviewer)
     return first.verdict, second.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRow:
+    """A claim with its sample and what the audit says of it."""
+
+    claim: ReviewClaim
+    finding: Finding
+    path: str
+    version: int
+    has_image: bool

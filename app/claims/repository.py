@@ -8,8 +8,7 @@ from uuid import UUID
 from sqlalchemy import CursorResult, Table, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from app.claims.opinions import Opinion
-from app.claims.rows import ClaimedRow
+from app.claims.opinions import ClaimedRow, Opinion
 from app.core.bulk import as_columns, insert_missing
 from app.models import (
     FLAGGED,

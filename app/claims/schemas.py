@@ -1,14 +1,25 @@
+"""Claims, shares and second opinions as the API reads and writes them."""
+
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
-from app.claims.opinions import Agreement, Disputed, Opinion
-from app.claims.rows import ClaimedRow
+from app.claims.opinions import Agreement, ClaimedRow, Disputed, Opinion
+from app.core.errors import AppError
 from app.core.ids import format_sample_id
 from app.core.schemas import Flag, InputModel, ReadModel
 from app.findings.query import is_sure
 from app.findings.schemas import ClassShare, likely_classes
+
+
+class TooManyClaimsError(AppError):
+    """Decide on what you hold, or give it back, before you take more."""
+
+    status = 409
+    code = "too_many_claims"
+    title = "Too many samples claimed"
+
 
 MAX_CLAIMED = 500
 """Samples that one call may take, and that one reviewer may hold."""

@@ -5,10 +5,8 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from app.accounts.schemas import Principal
-from app.claims.errors import TooManyClaimsError
-from app.claims.opinions import Disputed, agreement_of, by_sample, disputed
+from app.claims.opinions import ClaimedRow, Disputed, agreement_of, by_sample, disputed
 from app.claims.repository import ClaimRepository
-from app.claims.rows import ClaimedRow
 from app.claims.schemas import (
     MAX_CLAIMED,
     AgreementRead,
@@ -16,6 +14,7 @@ from app.claims.schemas import (
     ClaimWrite,
     ConflictRead,
     ReleaseRead,
+    TooManyClaimsError,
 )
 from app.core.clock import utc_now
 from app.core.ids import parse_sample_id

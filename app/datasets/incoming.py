@@ -1,4 +1,7 @@
-"""An upload on its way in: a private file on the data volume, hashed while it is written."""
+"""An upload on its way in: a private file on the data volume, hashed while it is written.
+
+Its first bytes tell what it is, before anything else reads it.
+"""
 
 import hashlib
 import os
@@ -11,8 +14,38 @@ from uuid import uuid4
 from app.core.disk import require_space
 from app.core.durable import publish_file
 from app.core.storage import DataFolder
-from app.datasets.errors import EmptyUploadError
-from app.datasets.signatures import NUM_HEAD, require_archive
+from app.datasets.schemas import EmptyUploadError, UnknownArchiveError, UnknownScoresError
+
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_PARQUET = b"PAR1"
+_TAR_OFFSET, _TAR = 257, b"ustar"
+NUM_HEAD = _TAR_OFFSET + len(_TAR)
+"""Bytes that these checks look at; a shorter head is that of a shorter file."""
+
+
+def require_archive(head: bytes) -> None:
+    """Let a zip (also as npz), tar, tar.gz, tar.zst or Parquet file pass.
+
+    Raises:
+        UnknownArchiveError: It is none of these.
+    """
+    is_tar = head[_TAR_OFFSET:].startswith(_TAR)
+    if not (is_tar or head.startswith((*_ZIP, _GZIP, _ZSTD, _PARQUET))):
+        raise UnknownArchiveError(
+            "The file is no zip, tar (.tar, .tar.gz, .tar.zst), npz or Parquet."
+        )
+
+
+def require_scores(head: bytes) -> None:
+    """Let an npz, which is a zip, or a Parquet file pass.
+
+    Raises:
+        UnknownScoresError: It is neither.
+    """
+    if not head.startswith((*_ZIP, _PARQUET)):
+        raise UnknownScoresError("The file is neither an npz (numpy.savez) nor a Parquet file.")
+
 
 CheckHead = Callable[[bytes], None]
 """Raises an error for the user where a file's first bytes are not of a kind that is wanted."""

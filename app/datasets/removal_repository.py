@@ -1,14 +1,16 @@
-"""Rows of data sets that are being deleted; a large one's go in several units of work."""
+"""Rows of data sets that are being deleted, and of their results, which no foreign key removes.
+
+A large data set's rows go in several units of work.
+"""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import CursorResult, Table, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.datasets.result_repository import remove_result_rows
 from app.models import (
     MILLISECONDS,
     NO_STAGE,
@@ -16,12 +18,39 @@ from app.models import (
     DatasetState,
     DecisionStep,
     EndedAttempts,
+    Finding,
     Job,
     JobAttempt,
+    LossRank,
+    PosteriorRank,
     RejectedFile,
     ResultVersion,
     Sample,
+    SampleRank,
 )
+
+ResultTable: TypeAlias = type[Finding | SampleRank | LossRank | PosteriorRank]
+RESULT_TABLES: tuple[ResultTable, ...] = (SampleRank, LossRank, PosteriorRank, Finding)
+
+
+def remove_result_rows(session: Session, version_id: int, limit: int) -> int:
+    """Remove the next `limit` rows of a version from each table; return how many went at most."""
+    return max(_remove_some(session, table, version_id, limit) for table in RESULT_TABLES)
+
+
+def _remove_some(session: Session, table: ResultTable, version_id: int, limit: int) -> int:
+    version, *others = cast("Table", table.__table__).primary_key.columns
+    last = session.execute(
+        select(*others).where(version == version_id).order_by(*others).offset(limit - 1).limit(1)
+    ).one_or_none()
+    # By a range of keys: a DELETE with LIMIT is not in every SQLite.
+    until = () if last is None else (tuple_(*others) <= tuple_(*last),)
+    gone = session.execute(
+        delete(table).where(version == version_id, *until),
+        execution_options={"synchronize_session": False},
+    )
+    return cast("CursorResult[Any]", gone).rowcount
+
 
 _IN_BATCHES = (Sample, RejectedFile, DecisionStep)
 """Decisions and claims go with the samples."""

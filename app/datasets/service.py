@@ -9,15 +9,17 @@ from sqlalchemy.orm import Session
 from app.core.ids import not_found, parse_sample_id, parse_uuid
 from app.core.pagination import CREATED_KEY, NUMBER_KEY, Cursors, PageRequest, created_key, paginate
 from app.core.schemas import Page
-from app.datasets.errors import DatasetNotReadyError, NoImageError, NoImagesError
 from app.datasets.incoming import StoredUpload
 from app.datasets.query import SampleFilter, SampleRow
 from app.datasets.repository import DatasetRepository, SampleRepository
 from app.datasets.schemas import (
+    DatasetNotReadyError,
     DatasetRead,
     DatasetSummary,
     ImageFile,
     ImageSize,
+    NoImageError,
+    NoImagesError,
     RejectedFileRead,
     SampleRead,
     TableColumns,

@@ -1,3 +1,5 @@
+"""Exports as the API reads and writes them."""
+
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -5,9 +7,18 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from app.core.errors import AppError
 from app.core.schemas import InputModel, ReadableText, ReadModel
 from app.jobs.schemas import JobErrorRead
 from app.models import Artifact, Job, JobState, Split
+
+
+class NoAuditError(AppError):
+    """The export needs what an audit says, and none has succeeded."""
+
+    status = 409
+    code = "no_audit"
+    title = "No finished audit"
 
 
 class ExportFormat(StrEnum):

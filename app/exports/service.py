@@ -1,12 +1,11 @@
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.accounts.schemas import Principal
 from app.core.ids import not_found
 from app.core.queue import WakeUps
-from app.datasets.errors import NoImagesError
+from app.datasets.schemas import NoImagesError
 from app.datasets.service import DatasetService
-from app.exports.errors import NoAuditError
 from app.exports.repository import ExportRepository
 from app.exports.schemas import (
     NEEDS_IMAGES,
@@ -14,9 +13,10 @@ from app.exports.schemas import (
     ExportFormat,
     ExportOptions,
     ExportRead,
+    NoAuditError,
 )
-from app.findings.errors import NotFinishedError
 from app.findings.query import FindingQuery
+from app.findings.schemas import NotFinishedError
 from app.findings.service import FindingService
 from app.jobs.service import JobService
 from app.models import Artifact, Dataset, Job, JobKind, JobState

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.bulk import Columns, insert_rows
 from app.core.clock import utc_now
-from app.datasets.result_repository import RESULT_TABLES, ResultTable, remove_result_rows
+from app.datasets.removal_repository import RESULT_TABLES, ResultTable, remove_result_rows
 from app.models import Artifact, FirstLook, Job, JobState, ResultVersion, Sample
 
 

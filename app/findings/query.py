@@ -139,3 +139,14 @@ class FindingRow(NamedTuple):
     def key(self, sort: Sort) -> tuple[float, int]:
         """Return where it stands in an order."""
         return minus_posterior(self.posterior) if sort.by_posterior else self.loss, self.rank
+
+
+class TwinRow(NamedTuple):
+    """One sample that shows the same picture as `of_sample`."""
+
+    of_sample: int
+    sample_id: int
+    path: str
+    given_label: int
+    is_judged: bool
+    """Whether the audit has a finding on it."""

@@ -1,14 +1,18 @@
-"""Published findings and artifacts, of one tenant."""
+"""Published findings, artifacts and twins, of one tenant, and the public keys of this service.
+
+Keys are system-wide: all tenants' files are signed by one key.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Select,
     SQLColumnExpression,
+    Table,
     bindparam,
     false,
     func,
@@ -19,7 +23,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from app.core.bulk import as_columns, insert_missing
 from app.core.clock import utc_now
+from app.core.signing import SigningKey
 from app.findings.query import (
     SURE_ABOVE,
     DecisionFilter,
@@ -27,6 +33,7 @@ from app.findings.query import (
     FindingRow,
     Sort,
     SuspectTally,
+    TwinRow,
     Verdict,
 )
 from app.models import (
@@ -38,6 +45,7 @@ from app.models import (
     Finding,
     LossRank,
     PosteriorRank,
+    PublishedKey,
     ResultVersion,
     Sample,
     SampleRank,
@@ -296,3 +304,65 @@ def _decided(decision: DecisionFilter) -> ColumnElement[bool]:
     if decision == DecisionFilter.NONE:
         return Sample.decision.is_(None)
     return Sample.decision == decision.value
+
+
+_MAX_TWINS = 1_000
+"""Of all samples of a page together; a picture may be there ten thousand times."""
+_Twin = aliased(Sample, name="twin")
+
+
+class TwinRepository:
+    """Samples of one tenant beside an audit's results."""
+
+    def __init__(self, session: Session, tenant_id: UUID) -> None:
+        """Work inside the caller's unit of work, for one tenant."""
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def of(self, version_id: int, sample_ids: Sequence[int]) -> list[TwinRow]:
+        """Return the twins of some samples in the order of their data set."""
+        rows = self._session.execute(
+            select(Sample.id, _Twin.id, _Twin.path, _Twin.given_label, SampleRank.rank.is_not(None))
+            .join(
+                _Twin,
+                (_Twin.dataset_id == Sample.dataset_id)
+                & (_Twin.picture == Sample.picture)
+                & _Twin.picture.is_not(None)  # for the index, which has no others
+                & (_Twin.id != Sample.id),
+            )
+            .outerjoin(
+                SampleRank,
+                (SampleRank.version_id == version_id) & (SampleRank.sample_id == _Twin.id),
+            )
+            .where(Sample.id.in_(sample_ids), Sample.tenant_id == self._tenant_id)
+            .order_by(_Twin.position)
+            .limit(_MAX_TWINS)
+        )
+        return [TwinRow(*row) for row in rows]
+
+
+class KeyRepository:
+    """Keys that have signed, and the one that does."""
+
+    def __init__(self, session: Session) -> None:
+        """Work inside the caller's unit of work."""
+        self._session = session
+
+    def get(self, key_id: str) -> PublishedKey | None:
+        """Find a key."""
+        return self._session.get(PublishedKey, key_id)
+
+    def newest(self) -> Sequence[PublishedKey]:
+        """Return all keys, newest first; a service has few."""
+        return self._session.scalars(
+            select(PublishedKey).order_by(PublishedKey.created_at.desc(), PublishedKey.key_id)
+        ).all()
+
+    def add(self, key: SigningKey) -> None:
+        """Publish a key, unless it is already."""
+        row = {
+            "key_id": key.key_id,
+            "public_key": key.public.hex(),
+            "created_at": utc_now(),
+        }
+        insert_missing(self._session, cast("Table", PublishedKey.__table__), as_columns([row]))

@@ -4,7 +4,7 @@ from app.core.db import Database
 from app.core.ids import not_found
 from app.core.schemas import Page
 from app.core.signing import SigningKey, as_pem
-from app.findings.key_repository import KeyRepository
+from app.findings.repository import KeyRepository
 from app.findings.schemas import SigningKeyRead
 from app.findings.service import FindingService
 

@@ -1,4 +1,4 @@
-"""Dependencies that every slice's endpoints share."""
+"""Dependencies that every routes file shares."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack

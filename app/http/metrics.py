@@ -16,8 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from app.http.deps import ContextDep
-from app.http.methods import METHODS
-from app.http.middleware import PROBES, HttpMiddleware
+from app.http.middleware import METHODS, PROBES, HttpMiddleware
 
 router = APIRouter(tags=["operation"])
 _BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.3, 0.5, 1, 3, 10, 60, 600)

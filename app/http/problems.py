@@ -30,8 +30,7 @@ from app.http.errors import (
     RequestTimeoutError,
     ValidationFailedError,
 )
-from app.http.methods import methods_of
-from app.http.middleware import HttpMiddleware
+from app.http.middleware import HttpMiddleware, methods_of
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:labelaudit:problem:"

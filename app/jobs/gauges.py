@@ -14,10 +14,10 @@ from typing_extensions import override
 
 from app.core.clock import utc_now
 from app.core.db import Database
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.gauge_repository import GaugeRepository
+from app.jobs.lease_repository import AttemptRepository
+from app.jobs.repository import GaugeRepository
 from app.models import AttemptOutcome, JobState, Queue
-from app.webhooks.outbox_repository import OutboxRepository
+from app.webhooks.repository import OutboxRepository
 
 _log = structlog.get_logger(__name__)
 

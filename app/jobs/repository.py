@@ -1,22 +1,172 @@
-"""Jobs and their history, of one tenant, as the API needs them.
+"""Jobs and their history, of one tenant, as the API needs them; and counts that are system-wide.
 
-The workers' writes are in `lease_repository`.
+The workers' writes are in `lease_repository`. Counts of turns and of jobs are system-wide on
+purpose, and so is the mark of the service's folders: all tenants' files lie in them.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import CursorResult, Update, bindparam, func, null, select, tuple_, update
+from sqlalchemy import (
+    CursorResult,
+    Table,
+    Update,
+    bindparam,
+    case,
+    func,
+    null,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from app.core.clock import utc_now
-from app.jobs.event_repository import EventRepository
-from app.models import FINAL_STATES, Job, JobEvent, JobKind, JobState, Queue
+from app.core.bulk import as_columns, insert_missing
+from app.core.clock import database_seconds, utc_now
+from app.core.db import all_tenants
+from app.jobs.lease_repository import LONG_AGO, EventRepository
+from app.models import FINAL_STATES, FolderMark, Job, JobAttempt, JobEvent, JobKind, JobState, Queue
 from app.models.visible import IS_OF_KEPT_DATASET
-from app.webhooks.outbox_repository import OutboxRepository
+from app.webhooks.repository import OutboxRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One tenant's place in one queue."""
+
+    tenant_id: UUID
+    num_waiting: int
+    num_running: int
+    last_served: datetime
+    oldest_queued: datetime
+
+    @property
+    def key(self) -> tuple[int, datetime, datetime]:
+        """Tenants with the fewest running jobs first, then those served longest ago."""
+        return self.num_running, self.last_served, self.oldest_queued
+
+    def comes_before(self, other: "Turn") -> bool:
+        """Tell whether this tenant is served before the other one."""
+        return self.key < other.key
+
+
+def position(turns: Sequence[Turn], tenant_id: UUID, num_own_before: int) -> int:
+    """Return the place in the queue, from 1, of a job with so many older ones of its own tenant.
+
+    Each job served sends its tenant to the end of the row, so before it come as many rounds
+    of the others as there are older jobs of its own, and once more those whose turn is sooner.
+    """
+    [own] = [turn for turn in turns if turn.tenant_id == tenant_id]
+    others = (turn for turn in turns if turn is not own)
+    num_before = sum(
+        min(turn.num_waiting, num_own_before + turn.comes_before(own)) for turn in others
+    )
+    return num_own_before + num_before + 1
+
+
+class TurnRepository:
+    """The order in which `LeaseRepository.claim_next` will serve."""
+
+    def __init__(self, session: Session) -> None:
+        """Work inside the caller's unit of work."""
+        self._session = session
+
+    def turns(self, queue: Queue) -> Sequence[Turn]:
+        """Return the place of each tenant that has jobs waiting in this queue."""
+        with all_tenants(self._session):
+            return self._turns(queue)
+
+    def _turns(self, queue: Queue) -> Sequence[Turn]:
+        waits = (Job.state == JobState.QUEUED) & (Job.queue == queue)
+        last_served = (
+            select(func.max(JobAttempt.started_at))
+            .where(JobAttempt.tenant_id == Job.tenant_id)
+            .correlate(Job)
+            .scalar_subquery()
+        )
+        rows = self._session.execute(
+            select(
+                Job.tenant_id,
+                func.sum(case((waits, 1), else_=0)).label("num_waiting"),
+                func.sum(case((Job.state == JobState.RUNNING, 1), else_=0)),
+                last_served,
+                func.min(case((waits, Job.queued_at))),
+            )
+            .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING)))
+            .group_by(Job.tenant_id)
+        )
+        return [
+            Turn(tenant_id, num_waiting, num_running, served or LONG_AGO, oldest)
+            for tenant_id, num_waiting, num_running, served, oldest in rows
+            if num_waiting
+        ]
+
+    def waiting(self, tenant_id: UUID, queue: Queue) -> Sequence[UUID]:
+        """Return the tenant's waiting jobs in the order in which they will be served."""
+        return self._session.scalars(
+            select(Job.id)
+            .where(Job.tenant_id == tenant_id, Job.state == JobState.QUEUED, Job.queue == queue)
+            .order_by(Job.queued_at, Job.id)
+        ).all()
+
+
+class GaugeRepository:
+    """Whatever the tenant."""
+
+    def __init__(self, session: Session) -> None:
+        """Work inside the caller's unit of work."""
+        self._session = session
+
+    def count_jobs(self) -> Sequence[tuple[JobState, Queue, int]]:
+        """Return the number of jobs by state and queue."""
+        rows = self._session.execute(
+            select(Job.state, Job.queue, func.count()).group_by(Job.state, Job.queue)
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def oldest_queued(self) -> Sequence[tuple[Queue, datetime]]:
+        """Return since when the longest waiting job of each queue waits."""
+        rows = self._session.execute(
+            select(Job.queue, func.min(Job.queued_at))
+            .where(Job.state == JobState.QUEUED)
+            .group_by(Job.queue)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def shortest_leases(self) -> Sequence[tuple[Queue, float]]:
+        """Return the seconds until the first lease of each queue runs out, below 0 if it has."""
+        rows = self._session.execute(
+            select(Job.queue, func.min(Job.lease_until - database_seconds()))
+            .where(Job.state == JobState.RUNNING, Job.lease_until.is_not(None))
+            .group_by(Job.queue)
+        )
+        return [(row[0], row[1] or 0.0) for row in rows]
+
+
+_SERVICE = "labelaudit"
+
+
+class FolderRepository:
+    """The one mark."""
+
+    def __init__(self, session: Session) -> None:
+        """Work inside the caller's unit of work."""
+        self._session = session
+
+    def mark(self) -> str | None:
+        """Return the mark; None until an API process has made one."""
+        row = self._session.get(FolderMark, _SERVICE)
+        return None if row is None else row.mark
+
+    def make_mark(self) -> str:
+        """Return the mark that all API processes agree on."""
+        row = {"service": _SERVICE, "mark": uuid4().hex}
+        insert_missing(self._session, cast("Table", FolderMark.__table__), as_columns([row]))
+        return self._session.get_one(FolderMark, _SERVICE).mark
+
 
 # Made once: to put a statement together takes as long as to run it.
 _JOB = select(Job).where(

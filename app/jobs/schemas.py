@@ -1,3 +1,5 @@
+"""Jobs, their options and events as the API reads and writes them."""
+
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
@@ -7,9 +9,43 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from app.core.errors import AppError
 from app.core.schemas import InputModel, ReadModel
 from app.datasets.schemas import TableColumns
 from app.models import AttemptOutcome, Job, JobKind, JobState
+
+
+class JobFinishedError(AppError):
+    """There is nothing left to cancel."""
+
+    status = 409
+    code = "job_finished"
+    title = "Job already finished"
+
+
+class JobNotRetryableError(AppError):
+    """Only a job that failed or was cancelled can be tried again."""
+
+    status = 409
+    code = "job_not_retryable"
+    title = "Job cannot be retried"
+
+
+class TooManyStreamsError(AppError):
+    """The tenant has as many event streams open as it may; close one first."""
+
+    status = 429
+    code = "too_many_streams"
+    title = "Too many event streams"
+
+
+class StreamsExhaustedError(AppError):
+    """All tenants together have as many event streams open as the service holds."""
+
+    status = 503
+    code = "streams_exhausted"
+    title = "No event stream left"
+
 
 MAX_EPOCHS = 10_000
 MAX_SEED = 2**31 - 1

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.clock import utc_now
 from app.core.db import after_commit
 from app.core.errors import NotFoundError
@@ -13,17 +13,20 @@ from app.core.ids import not_found, parse_uuid
 from app.core.pagination import CREATED_KEY, Cursors, PageRequest, created_key, paginate
 from app.core.queue import WakeUps
 from app.core.schemas import InputModel, Page
-from app.datasets.errors import NoImagesError
 from app.datasets.incoming import StoredUpload
-from app.datasets.schemas import TableColumns
+from app.datasets.schemas import NoImagesError, TableColumns
 from app.datasets.service import DatasetService
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.errors import JobFinishedError, JobNotRetryableError
-from app.jobs.lease_repository import LeaseRepository
-from app.jobs.repository import JobFilter, JobRepository
-from app.jobs.schemas import AttemptRead, JobCreate, JobOptions, JobRead, RecalibrateOptions
-from app.jobs.turn_repository import TurnRepository
-from app.jobs.turns import position
+from app.jobs.lease_repository import AttemptRepository, LeaseRepository
+from app.jobs.repository import JobFilter, JobRepository, TurnRepository, position
+from app.jobs.schemas import (
+    AttemptRead,
+    JobCreate,
+    JobFinishedError,
+    JobNotRetryableError,
+    JobOptions,
+    JobRead,
+    RecalibrateOptions,
+)
 from app.models import JUDGING_KINDS, Dataset, Job, JobKind, JobState, Queue
 
 _log = structlog.get_logger(__name__)

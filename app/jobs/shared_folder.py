@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.core.db import Database
 from app.core.storage import DataFolder
-from app.jobs.folder_repository import FolderRepository
+from app.jobs.repository import FolderRepository
 
 _TEXT = b"Workers tell by this file that they see the folder of the service. Leave it here.\n"
 NOT_SHARED = (

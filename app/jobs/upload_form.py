@@ -8,10 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import override
 
-from app.datasets.errors import MissingFileError
 from app.datasets.incoming import IncomingFile, StoredUpload
-from app.datasets.schemas import TableColumns
-from app.http.multipart import PartHead
+from app.datasets.schemas import MissingFileError, TableColumns
+from app.http.bodies import PartHead
 from app.jobs.schemas import NO_AUDIT, JobOptions
 
 _MAX_FIELD_BYTES = 64 * 1024

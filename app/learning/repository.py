@@ -1,4 +1,4 @@
-"""Findings beside the decisions on their samples, of one tenant."""
+"""Findings beside the decisions on their samples, what to look at first, and audits compared."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, case, func, literal, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.models import (
     OF_SAMPLE,
@@ -16,6 +16,9 @@ from app.models import (
     Exclusion,
     Finding,
     FirstLook,
+    Job,
+    JobKind,
+    JobState,
     Sample,
     SampleRank,
 )
@@ -207,3 +210,93 @@ class LearningRepository:
         with self._session.execute(streamed) as result:
             for row in result:
                 yield Judged(*row)
+
+
+class DifferenceRepository:
+    """Flags of two versions of results."""
+
+    def __init__(self, session: Session, tenant_id: UUID) -> None:
+        """Work inside the caller's unit of work, for one tenant."""
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def earlier_audit(self, job: Job) -> Job | None:
+        """Return the last audit of the data set that had succeeded when this one was asked for."""
+        return self._session.scalar(
+            select(Job)
+            .where(
+                Job.dataset_id == job.dataset_id,
+                Job.tenant_id == self._tenant_id,
+                Job.kind == JobKind.AUDIT,
+                Job.state == JobState.SUCCEEDED,
+                Job.result_version.is_not(None),
+                Job.created_at < job.created_at,
+            )
+            .order_by(Job.created_at.desc(), Job.id.desc())
+            .limit(1)
+        )
+
+    def changed_flags(
+        self, version_id: int, other_id: int, limit: int
+    ) -> tuple[int, Sequence[tuple[Finding, str]]]:
+        """Return how many samples one version flags and another does not, and the worst of them."""
+        other, place = aliased(Finding), aliased(SampleRank)
+        statement = (
+            select(Finding, Sample.path)
+            .join(Sample, Sample.id == Finding.sample_id)
+            .outerjoin(
+                place, (place.sample_id == Finding.sample_id) & (place.version_id == other_id)
+            )
+            .outerjoin(other, (other.version_id == other_id) & (other.rank == place.rank))
+            .where(
+                Finding.version_id == version_id,
+                Sample.tenant_id == self._tenant_id,
+                Finding.flagged,
+                func.coalesce(other.flagged, literal(value=False)).is_(False),
+            )
+        )
+        count = self._session.scalars(select(func.count()).select_from(statement.subquery())).one()
+        rows = self._session.execute(statement.order_by(Finding.rank).limit(limit))
+        return count, [(row[0], row[1]) for row in rows]
+
+    def verified(self, version_id: int) -> Sequence[Finding]:
+        """Return the findings of samples that had been decided on before the audit."""
+        return self._session.scalars(
+            select(Finding)
+            .join(Sample, Sample.id == Finding.sample_id)
+            .where(
+                Finding.version_id == version_id,
+                Sample.tenant_id == self._tenant_id,
+                Finding.verdict == VERIFIED,
+            )
+        ).all()
+
+
+class FirstLookRepository:
+    """Lists them."""
+
+    def __init__(self, session: Session, tenant_id: UUID) -> None:
+        """Work inside the caller's unit of work, for one tenant."""
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def page(
+        self, job_id: UUID, version_id: int, *, after: int | None, limit: int
+    ) -> Sequence[tuple[FirstLook, Finding, Sample]]:
+        """Return the next ones with their findings, in the order of the list."""
+        statement = (
+            select(FirstLook, Finding, Sample)
+            .join(Sample, Sample.id == FirstLook.sample_id)
+            .join(SampleRank, SampleRank.sample_id == FirstLook.sample_id)
+            .join(Finding, OF_SAMPLE)
+            .where(
+                FirstLook.job_id == job_id,
+                FirstLook.tenant_id == self._tenant_id,
+                SampleRank.version_id == version_id,
+            )
+            .order_by(FirstLook.position)
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(FirstLook.position > after)
+        return [(row[0], row[1], row[2]) for row in self._session.execute(statement)]

@@ -1,11 +1,30 @@
+"""First looks, progress and recalibrations as the API reads and writes them."""
+
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.core.errors import AppError
 from app.core.ids import format_sample_id
 from app.core.schemas import ReadModel
 from app.learning.estimates import Share
 from app.models import Finding, FirstLook, ResultVersion, Sample
+
+
+class NoDecisionsError(AppError):
+    """There is nothing to learn from yet."""
+
+    status = 409
+    code = "no_decisions"
+    title = "No decisions to learn from"
+
+
+class NoEarlierAuditError(AppError):
+    """There is no audit to compare with."""
+
+    status = 409
+    code = "no_earlier_audit"
+    title = "No earlier audit"
 
 
 class FirstLookRead(ReadModel):

@@ -1,42 +1,47 @@
 """All tables, so that the metadata is complete after one import."""
 
-from app.models.api_key import ApiKey
-from app.models.artifact import Artifact
-from app.models.audit_entry import AuditEntry
+from app.models.account import ApiKey, AuditEntry, IdempotencyKey, Tenant, WebSession
 from app.models.base import Base
-from app.models.blob import Blob
 from app.models.dataset import Dataset, DatasetState, RejectedFile
-from app.models.decision import Decision, DecisionEntry, DecisionStep, Exclusion, StepKind
+from app.models.decision import (
+    Decision,
+    DecisionEntry,
+    DecisionStep,
+    Exclusion,
+    FirstLook,
+    ReviewClaim,
+    SecondOpinion,
+    StepKind,
+)
+from app.models.files import Blob, FolderMark, Upload
 from app.models.finding import (
     CONFLICT,
     FLAGGED,
     NO_POSTERIOR,
     ODD,
     OF_SAMPLE,
+    Artifact,
     Finding,
     LossRank,
     PosteriorRank,
+    PublishedKey,
     ResultVersion,
     SampleRank,
     minus_posterior,
 )
-from app.models.folder_mark import FolderMark
-from app.models.idempotency_key import IdempotencyKey
 from app.models.job import (
     FINAL_STATES,
     JUDGING_KINDS,
-    Job,
-    JobEvent,
-    JobKind,
-    JobState,
-    Queue,
-)
-from app.models.job_attempt import (
     MILLISECONDS,
     NO_STAGE,
     AttemptOutcome,
     EndedAttempts,
+    Job,
     JobAttempt,
+    JobEvent,
+    JobKind,
+    JobState,
+    Queue,
 )
 from app.models.promise import (
     BandAction,
@@ -46,12 +51,7 @@ from app.models.promise import (
     PromiseSample,
     PromiseState,
 )
-from app.models.published_key import PublishedKey
-from app.models.review import FirstLook, ReviewClaim, SecondOpinion
 from app.models.sample import DuplicateKind, Sample, Split
-from app.models.tenant import Tenant
-from app.models.upload import Upload
-from app.models.web_session import WebSession
 from app.models.webhook import Webhook, WebhookDelivery
 
 __all__ = [

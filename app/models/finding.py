@@ -1,3 +1,5 @@
+"""Versions of results, their findings and artifacts, and the public keys that sign them."""
+
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,13 +11,14 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
+    UniqueConstraint,
     and_,
     text,
     true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.models.base import Base, BigInt, HasCreatedAt
+from app.models.base import Base, BigInt, HasCreatedAt, HasId, HasTenant
 
 CONFLICT = "conflict"
 """Verdict of a picture that has several labels: a fact, which no model and no decision on other
@@ -81,7 +84,7 @@ class Finding(Base):
 
     version_id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     """No foreign key, here and below: looking each up took a third of a load. What removes a
-    version removes its rows, `app.datasets.result_repository`."""
+    version removes its rows, `app.datasets.removal_repository`."""
     rank: Mapped[int] = mapped_column(primary_key=True)
     """1 = worst: the total order (p_mislabeled descending, sample_id), unjudged samples last."""
     sample_id: Mapped[int] = mapped_column(BigInt)
@@ -151,3 +154,34 @@ OF_SAMPLE: ColumnElement[bool] = and_(
 """Ties a finding to its row of `SampleRank`, by which whoever knows the sample finds it."""
 FLAGGED: ColumnElement[bool] = Finding.flagged == true()
 """In the very words of the index, which SQLite would not use for others."""
+
+
+class Artifact(HasId, HasTenant, HasCreatedAt, Base):
+    """A file that an audit made: model, card, report."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (UniqueConstraint("version_id", "kind"), Index(None, "job_id"))
+
+    version_id: Mapped[int] = mapped_column(
+        BigInt, ForeignKey("result_versions.id", ondelete="CASCADE")
+    )
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(24))
+    """`safetensors`, `card` or `report`."""
+    name: Mapped[str] = mapped_column(String(100))
+    sha256: Mapped[str] = mapped_column(String(64))
+    num_bytes: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str] = mapped_column(String(60))
+
+
+class PublishedKey(HasCreatedAt, Base):
+    """The public half of a key that has signed: kept for good, so that old signatures verify.
+
+    Of the service, not of a tenant.
+    """
+
+    __tablename__ = "published_keys"
+
+    key_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    public_key: Mapped[str] = mapped_column(String(64))
+    """32 bytes, hexadecimal."""

@@ -2,15 +2,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.queue import WakeUps
-from app.findings.errors import NotFinishedError
-from app.findings.schemas import ModelFormat
+from app.findings.schemas import ModelFormat, NotFinishedError
 from app.findings.service import FindingService
 from app.jobs.service import JobService
 from app.models import Artifact, Job, JobKind, JobState
-from app.predictions.errors import NoPredictionsError
-from app.predictions.schemas import ARTIFACT, PredictOptions
+from app.predictions.schemas import ARTIFACT, NoPredictionsError, PredictOptions
 
 
 class PredictionService:

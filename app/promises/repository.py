@@ -20,7 +20,7 @@ from app.models import (
     Sample,
     Split,
 )
-from app.promises.rows import Check
+from app.promises.terms import Check
 
 _SAYS_WRONG = (Sample.decision == Decision.RELABEL) | (
     (Sample.decision == Decision.EXCLUDE) & (Sample.exclusion == Exclusion.OFF_TOPIC)

@@ -1,3 +1,5 @@
+"""Promises as the API reads and writes them."""
+
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -5,13 +7,46 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from app.core.errors import AppError
 from app.core.ids import format_sample_id
 from app.core.schemas import Flag, InputModel, ReadModel
 from app.models import BandAction, Decision, Promise, PromiseKind, PromiseState
 from app.promises.bounds import least_checks
-from app.promises.rows import Check
-from app.promises.terms import SHARES
+from app.promises.terms import SHARES, Check
 from app.reviews.schemas import Comment, DecisionRead, OneDecision
+
+
+class NothingToPromiseError(AppError):
+    """Every sample was decided on already."""
+
+    status = 409
+    code = "nothing_to_promise"
+    title = "No undecided samples"
+
+
+class PromiseEndedError(AppError):
+    """The promise is kept, broken or closed: no answer changes it any more."""
+
+    status = 409
+    code = "promise_ended"
+    title = "Promise has ended"
+
+
+class CheckAnsweredError(AppError):
+    """The check has an answer; undo that step of the log to answer it anew."""
+
+    status = 409
+    code = "check_answered"
+    title = "Check is answered already"
+
+
+class NothingToAcceptError(AppError):
+    """No band has passed its checks."""
+
+    status = 409
+    code = "nothing_to_accept"
+    title = "No band to accept"
+
 
 MAX_CHECKS = 1_000
 MAX_BANDS = 20

@@ -1,9 +1,12 @@
+"""Open, read and answer promises."""
+
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.accounts.schemas import Principal
 from app.claims.service import ClaimService
 from app.core.clock import utc_now
@@ -14,13 +17,27 @@ from app.core.schemas import Page
 from app.datasets.service import DatasetService
 from app.findings.service import FindingService
 from app.jobs.service import JobService
-from app.models import BandAction, Dataset, Decision, Promise, PromiseKind, PromiseState
+from app.models import (
+    BandAction,
+    Dataset,
+    Decision,
+    Job,
+    Promise,
+    PromiseKind,
+    PromiseState,
+    ResultVersion,
+)
 from app.promises.bounds import allowed
-from app.promises.errors import CheckAnsweredError, NothingToAcceptError, PromiseEndedError
-from app.promises.figures import band_figures, open_band, stop_figures, verdict, widest_passed
-from app.promises.opening import Opening
+from app.promises.figures import (
+    band_figures,
+    open_band,
+    says,
+    stop_figures,
+    then,
+    verdict,
+    widest_passed,
+)
 from app.promises.repository import PromiseRepository
-from app.promises.rows import Check
 from app.promises.schemas import (
     AcceptableRead,
     AcceptWrite,
@@ -28,16 +45,84 @@ from app.promises.schemas import (
     AnswerWrite,
     BandsRead,
     BandWrite,
+    CheckAnsweredError,
     CheckRead,
+    NothingToAcceptError,
+    NothingToPromiseError,
+    PromiseEndedError,
     PromiseRead,
     StopStateRead,
     StopWrite,
 )
-from app.promises.terms import BandTerms, StopTerms
-from app.promises.words import says, then
+from app.promises.terms import BandTerms, Check, StopTerms, band_sizes, draw_bands, draw_stop
 from app.reviews.changes import Bulk, Change
 from app.reviews.schemas import BulkRead, DecisionWrite
 from app.reviews.service import ReviewService
+
+_SEEDS = 2**31
+
+
+class Opening:
+    """One audit, whose data set is held: nobody decides meanwhile."""
+
+    def __init__(
+        self, session: Session, reviewer: Principal, job: Job, version: ResultVersion
+    ) -> None:
+        """Open for the reviewer, within their tenant."""
+        self._rows = PromiseRepository(session, reviewer.tenant_id)
+        self._reviewer = reviewer
+        self._job = job
+        self._version = version
+
+    def band(self, wanted: BandWrite) -> Promise:
+        """Pin the ranked list and draw from each band."""
+        num_samples = self._some(self._rows.num_ranked(self._version.id))
+        sizes = band_sizes(wanted.shares, num_samples)
+        terms = BandTerms(**wanted.model_dump(exclude={"kind"}), sizes=sizes)
+        promise = self._add(PromiseKind.BAND, num_samples, terms)
+        self._rows.pin(promise, sizes[-1])
+        drawn = list(draw_bands(promise.seed, sizes, wanted.num_checks))
+        listed = self._rows.pinned(promise.id, (place for places in drawn for place in places))
+        self._rows.add_checks(promise.id, ([listed[place] for place in d] for d in drawn))
+        return promise
+
+    def stop(self, wanted: StopWrite) -> Promise:
+        """Draw from all samples that nobody has decided on."""
+        num_samples = self._some(self._rows.num_unreviewed(self._job.dataset_id))
+        rate = wanted.stated_rate
+        if rate is None:
+            rate = self._rows.mean_p(self._version.id)
+        terms = StopTerms(
+            alpha=wanted.alpha,
+            target_share=wanted.target_share,
+            stated_rate=max(rate, 1.0 / num_samples),
+        )
+        promise = self._add(PromiseKind.STOP, num_samples, terms)
+        drawn = draw_stop(promise.seed, num_samples)
+        listed = self._rows.unreviewed(self._job.dataset_id, drawn)
+        self._rows.add_checks(promise.id, [[listed[place] for place in drawn]])
+        return promise
+
+    def _add(self, kind: PromiseKind, num_samples: int, terms: BandTerms | StopTerms) -> Promise:
+        promise = Promise(
+            tenant_id=self._reviewer.tenant_id,
+            job_id=self._job.id,
+            dataset_id=self._job.dataset_id,
+            kind=kind,
+            version_id=self._version.id,
+            opened_after=self._rows.last_entry(self._job.dataset_id),
+            num_samples=num_samples,
+            seed=secrets.randbelow(_SEEDS),
+            key_id=self._reviewer.key_id,
+            terms=terms.model_dump(mode="json"),
+        )
+        self._rows.add(promise)
+        return promise
+
+    def _some(self, num_samples: int) -> int:
+        if num_samples == 0:
+            raise NothingToPromiseError("Somebody has decided on every sample.")
+        return num_samples
 
 
 @dataclass(frozen=True, slots=True)

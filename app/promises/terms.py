@@ -1,12 +1,13 @@
-"""What is pinned when a promise is opened, and how its checks are drawn."""
+"""What is pinned when a promise is opened, how its checks are drawn, and the rows of the checks."""
 
 import random
 from collections.abc import Iterator, Sequence
 from math import ceil
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from app.models import BandAction
+from app.models import BandAction, Decision, Exclusion
 
 SHARES = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2)
 """Of the ranked list: convention, fixed beforehand so that no answer can choose the bands."""
@@ -68,3 +69,41 @@ def draw_stop(seed: int, num_samples: int) -> list[int]:
     """Return the places, from 1, of the checks of a stop in their order, all different."""
     (places,) = draw_bands(seed, [num_samples], MAX_DRAWN)
     return places
+
+
+class Check(NamedTuple):
+    """A drawn sample and what its check's answer says, as the log has it."""
+
+    band: int
+    position: int
+    sample_id: int
+    suggested_label: int | None
+    path: str
+    given_label: int
+    has_image: bool
+    decision: Decision | None
+    label: int | None
+    reason: Exclusion | None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether an answer stands: one that was undone does not."""
+        return self.decision is not None
+
+    @property
+    def says_wrong(self) -> bool | None:
+        """Whether the given label is wrong; None where the answer leaves that open."""
+        match self.decision, self.reason:
+            case Decision.KEEP, _:
+                return False
+            case (Decision.RELABEL, _) | (Decision.EXCLUDE, Exclusion.OFF_TOPIC):
+                return True
+            case _:
+                return None
+
+    def is_good(self, action: BandAction) -> bool:
+        """Tell whether the bulk action would be right here; who is unsure says no."""
+        if action is BandAction.EXCLUDE:
+            return self.says_wrong is True
+        right_label = self.given_label if self.decision is Decision.KEEP else self.label
+        return right_label is not None and right_label == self.suggested_label

@@ -10,8 +10,12 @@ from starlette.types import Message, Receive, Scope, Send
 from typing_extensions import override
 
 from app.http.middleware import HttpMiddleware
-from app.uploads.errors import UnsupportedTusVersionError
-from app.uploads.schemas import CHECKSUM_ALGORITHMS, UploadState, write_metadata
+from app.uploads.schemas import (
+    CHECKSUM_ALGORITHMS,
+    UnsupportedTusVersionError,
+    UploadState,
+    write_metadata,
+)
 
 UPLOADS_PATH = "/v1/uploads"
 VERSION = "1.0.0"

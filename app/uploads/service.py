@@ -4,14 +4,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.clock import utc_now
 from app.core.errors import PayloadTooLargeError
 from app.core.ids import not_found, parse_uuid
 from app.core.settings import Settings
 from app.models import Upload
-from app.uploads.errors import UploadExpiredError, UploadIncompleteError
 from app.uploads.repository import UploadRepository
+from app.uploads.schemas import UploadExpiredError, UploadIncompleteError
 
 
 class UploadService:

@@ -8,12 +8,12 @@ from urllib.parse import quote, urlsplit
 from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.accounts.identity import Identifier
+from app.accounts.auth import Identifier
 from app.accounts.rate_limit import RateLimiter
 from app.accounts.schemas import Principal, Scope
 from app.http.context import AppContext
 from app.http.deps import ContextDep
-from app.http.origin import require_own_page
+from app.http.middleware import require_own_page
 
 HOME = "/datasets"
 SIGN_IN = "/sign-in"

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Depends
 
 from app.web.access import own_page
-from app.web.pages import datasets, home, jobs, promises, review, sign_in
+from app.web.pages import datasets, jobs, promises, review, sign_in
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(own_page)])
-for _page in (home, sign_in, datasets, jobs, review, promises):
+for _page in (sign_in, datasets, jobs, review, promises):
     router.include_router(_page.router)

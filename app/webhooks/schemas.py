@@ -1,10 +1,30 @@
+"""Webhooks as the API reads and writes them."""
+
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import Field
 
+from app.core.errors import AppError
 from app.core.schemas import InputModel, ReadModel
-from app.webhooks.targets import MAX_URL
+
+MAX_URL = 2048
+
+
+class InvalidWebhookUrlError(AppError):
+    """Nothing that messages may be sent to."""
+
+    status = 422
+    code = "invalid_webhook_url"
+    title = "Invalid webhook URL"
+
+
+class TooManyWebhooksError(AppError):
+    """As many receivers as one tenant may have."""
+
+    status = 409
+    code = "too_many_webhooks"
+    title = "Too many webhooks"
 
 
 class WebhookCreate(InputModel):

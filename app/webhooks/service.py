@@ -1,15 +1,19 @@
 from sqlalchemy.orm import Session
 
-from app.accounts.audit import AuditLog
 from app.accounts.schemas import Principal
+from app.accounts.service import AuditLog
 from app.core.ids import not_found, parse_uuid
 from app.core.schemas import Page
 from app.models import Webhook
-from app.webhooks.errors import TooManyWebhooksError
+from app.webhooks.delivery import parse_target, secret_of, show_secret
 from app.webhooks.repository import WebhookRepository
-from app.webhooks.schemas import DeliveryRead, WebhookCreate, WebhookCreated, WebhookRead
-from app.webhooks.signing import secret_of, show_secret
-from app.webhooks.targets import parse_target
+from app.webhooks.schemas import (
+    DeliveryRead,
+    TooManyWebhooksError,
+    WebhookCreate,
+    WebhookCreated,
+    WebhookRead,
+)
 
 MAX_WEBHOOKS = 20
 _DELIVERIES_SHOWN = 100

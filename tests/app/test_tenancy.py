@@ -16,24 +16,24 @@ MODULES = sorted(
 SYSTEM_WIDE = {
     "app.accounts.repository.TenantRepository": "tenants are what it is about",
     "app.accounts.repository.KeyLookup": "who calls is known only after it",
-    "app.accounts.session_repository.SessionRepository": "as KeyLookup, for browsers",
-    "app.jobs.attempt_repository.AttemptRepository.start": "the job protocol, for the job's owner",
-    "app.jobs.attempt_repository.AttemptRepository.set_stage": "the same",
-    "app.jobs.attempt_repository.AttemptRepository.keep_log": "the same",
-    "app.jobs.attempt_repository.AttemptRepository.end": "the same",
-    "app.jobs.attempt_repository.AttemptRepository.totals": "metrics of the whole service",
-    "app.jobs.event_repository.EventRepository": "takes the tenant from the job that it is given",
-    "app.jobs.folder_repository.FolderRepository": "all tenants' files lie in the same folders",
-    "app.jobs.gauge_repository.GaugeRepository": "metrics of the whole service",
-    "app.accounts.idempotency_repository.remove_keys_before": "the sweeper",
+    "app.accounts.repository.SessionRepository": "as KeyLookup, for browsers",
+    "app.jobs.lease_repository.AttemptRepository.start": "the job protocol, for the job's owner",
+    "app.jobs.lease_repository.AttemptRepository.set_stage": "the same",
+    "app.jobs.lease_repository.AttemptRepository.keep_log": "the same",
+    "app.jobs.lease_repository.AttemptRepository.end": "the same",
+    "app.jobs.lease_repository.AttemptRepository.totals": "metrics of the whole service",
+    "app.jobs.lease_repository.EventRepository": "takes the tenant from the job that it is given",
+    "app.jobs.repository.FolderRepository": "all tenants' files lie in the same folders",
+    "app.jobs.repository.GaugeRepository": "metrics of the whole service",
+    "app.accounts.repository.remove_keys_before": "the sweeper",
     "app.datasets.removal_repository.find_unfinished": "the sweeper",
-    "app.datasets.result_repository.remove_result_rows": "a version is of one tenant",
-    "app.findings.key_repository.KeyRepository": "public keys of the service, for anybody",
+    "app.datasets.removal_repository.remove_result_rows": "a version is of one tenant",
+    "app.findings.repository.KeyRepository": "public keys of the service, for anybody",
     "app.findings.publish_repository.remove_superseded_before": "the sweeper",
     "app.jobs.lease_repository.LeaseRepository": "workers and the sweeper serve all tenants",
-    "app.jobs.turn_repository.TurnRepository.turns": "how long others' queues are, no more",
+    "app.jobs.repository.TurnRepository.turns": "how long others' queues are, no more",
     "app.uploads.repository.UploadSweep": "the sweeper",
-    "app.webhooks.outbox_repository.OutboxRepository": "one process delivers for all tenants",
+    "app.webhooks.repository.OutboxRepository": "one process delivers for all tenants",
 }
 """What asks for no tenant, each with its reason. Think twice before you add to it."""
 HOW_TO = "take `tenant_id` (of the constructor or of the function), or give a reason in SYSTEM_WIDE"
@@ -80,8 +80,8 @@ def test_every_excuse_is_needed() -> None:
 def test_requests_work_behind_the_second_wall() -> None:
     """`context.database` sees all tenants: `context.tenant_database(…)` is for requests."""
     may = {
-        "accounts/identity.py", "accounts/idempotency.py", "accounts/tenant_endpoints.py",
-        "findings/artifact_endpoints.py", "http/deps.py", "http/context.py", "http/health.py",
+        "accounts/auth.py", "accounts/idempotency.py", "accounts/tenant_routes.py",
+        "findings/artifact_routes.py", "http/deps.py", "http/context.py", "http/health.py",
         "main.py", "web/pages/sign_in.py",
     }  # fmt: skip
     for path in APP.rglob("*.py"):

@@ -9,7 +9,7 @@ from uuid import UUID
 from celery import Celery
 from sqlalchemy import select
 
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.accounts.schemas import Principal, Scope
 from app.core.db import Database
 from app.core.ids import format_sample_id

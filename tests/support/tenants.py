@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from app.accounts.idempotency_repository import IdempotencyRepository
+from app.accounts.repository import IdempotencyRepository
 from app.accounts.schemas import Scope
 from app.accounts.service import AccountService
 from app.core.clock import utc_now
 from app.core.ids import format_sample_id
-from app.jobs.attempt_repository import AttemptRepository
+from app.jobs.lease_repository import AttemptRepository
 from app.jobs.repository import JobRepository
 from app.models import (
     AttemptOutcome,

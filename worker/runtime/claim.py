@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 from app.core.background import BackgroundLoop
 from app.core.db import Database
 from app.core.settings import Settings
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
+from app.jobs.lease_repository import AttemptRepository, Fence, FencedError, LeaseRepository
 from app.models import Job, JobKind, Queue
 from worker.processes.errors import CancelledError
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core.bulk import ROWS_PER_TRANSACTION, Columns
 from app.datasets.intake_repository import IntakeRepository
-from app.datasets.result_repository import ResultTable
+from app.datasets.removal_repository import ResultTable
 from app.findings.publish_repository import PublishRepository
 from app.jobs.lease_repository import LeaseRepository
 from app.models import (

@@ -15,8 +15,7 @@ from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
 from app.datasets.intake_repository import IntakeRepository
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.lease_repository import FencedError, LeaseRepository
+from app.jobs.lease_repository import AttemptRepository, FencedError, LeaseRepository
 from app.jobs.shared_folder import NOT_SHARED, SharedFolder
 from app.models import JobState, Queue
 from worker.processes.errors import CancelledError, ChildFailedError, ChildLostError, DrainedError

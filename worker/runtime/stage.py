@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
-from app.accounts.errors import QuotaExceededError
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
+from app.accounts.schemas import QuotaExceededError
 from app.core.blobs import Blobs, open_blobs
 from app.core.db import Database
 from app.core.settings import Settings

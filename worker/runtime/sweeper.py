@@ -13,8 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
-from app.accounts.idempotency_repository import remove_keys_before
-from app.accounts.repository import TenantRepository
+from app.accounts.repository import TenantRepository, remove_keys_before
 from app.accounts.secrets import load_pepper
 from app.core.background import BackgroundLoop, log_failure
 from app.core.blobs import open_blobs
@@ -25,13 +24,11 @@ from app.core.logging import configure_logging
 from app.core.queue import WakeUps, make_celery
 from app.core.settings import Settings
 from app.core.storage import DataFolder
-from app.datasets.garbage import collect_garbage
-from app.datasets.removal import DatasetRemoval
+from app.datasets.removal import DatasetRemoval, collect_garbage
 from app.datasets.removal_repository import find_unfinished
 from app.findings.publish_repository import remove_superseded_before
 from app.findings.repository import SUPERSEDED_KEPT
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.lease_repository import Fence, LeaseRepository
+from app.jobs.lease_repository import AttemptRepository, Fence, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue
 from app.uploads.repository import UploadSweep
 from worker.processes.spawn import CHILD_LOG, log_for_owner

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from typing_extensions import Buffer, override
 
-from app.webhooks.targets import Target, resolve
+from app.webhooks.delivery import Target, resolve
 
 PATIENCE_SECONDS = 10.0
 _MAX_REPLY_BYTES = 64 * 1024

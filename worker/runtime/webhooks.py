@@ -13,9 +13,8 @@ import structlog
 from app.core.background import BackgroundLoop, log_failure
 from app.core.db import Database
 from app.core.settings import Settings
-from app.webhooks.outbox_repository import OutboxRepository
-from app.webhooks.signing import secret_of, signed_headers
-from app.webhooks.targets import parse_target
+from app.webhooks.delivery import parse_target, secret_of, signed_headers
+from app.webhooks.repository import OutboxRepository
 from worker.runtime.webhook_post import post
 
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)

@@ -1,5 +1,5 @@
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.http.deps import ContextDep, ReadSession
 from app.web.access import HOME, PageReader
@@ -9,6 +9,12 @@ from app.web.views.dataset_list import DatasetList
 
 router = APIRouter()
 _PAGE_SIZE = 20
+
+
+@router.get("/")
+def go_home() -> Response:
+    """Lead to the data sets."""
+    return RedirectResponse(HOME, 303)
 
 
 @router.get(HOME)

@@ -5,8 +5,8 @@ from app.core.ids import not_found
 from app.exports.schemas import ExportFormat
 from app.http.deps import ContextDep, ReadSession
 from app.web.access import PageReader
-from app.web.export_words import FORMATS
 from app.web.rendering import render, wants_fragment
+from app.web.text import EXPORT_FORMATS
 from app.web.views.job_page import JobPage, read_suspects
 
 router = APIRouter(prefix="/jobs/{job_id}")
@@ -21,7 +21,7 @@ def show_job(
         session, caller.tenant_id, context.wake_ups, context.blobs(caller.tenant_id), job_id
     )
     name = "partials/job.html" if wants_fragment(request) else "pages/job.html"
-    formats = [(choice.value, FORMATS[choice]) for choice in ExportFormat]
+    formats = [(choice.value, EXPORT_FORMATS[choice]) for choice in ExportFormat]
     return render(request, name, view=view, formats=formats)
 
 

@@ -9,12 +9,9 @@ from app.http.deps import ContextDep, ReadSession
 from app.web.access import PageReader
 from app.web.paging import CursorDep
 from app.web.rendering import render, wants_fragment
-from app.web.views.first_look import FirstLookPage
 from app.web.views.queue_filters import QueueFilters
-from app.web.views.review_queue import QueuePage
-from app.web.views.sample_detail import SampleDetail
-from app.web.views.sample_evidence import SampleEvidence
-from app.web.views.share import DifferencesPage, SharePage
+from app.web.views.review_queue import DifferencesPage, FirstLookPage, QueuePage, SharePage
+from app.web.views.sample_detail import SampleDetail, SampleEvidence
 
 router = APIRouter(prefix="/jobs/{job_id}")
 PAGE_SIZE = 48

@@ -3,10 +3,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.accounts.cookies import SessionCookie
+from app.accounts.auth import SessionCookie
 from app.accounts.rate_limit import FailedSignIns, RateLimiter
-from app.accounts.service import AccountService
-from app.accounts.session_service import SessionService
+from app.accounts.service import AccountService, SessionService
 from app.core.errors import UnauthenticatedError
 from app.http.context import AppContext
 from app.http.deps import ContextDep

@@ -1,14 +1,69 @@
-"""What a worker wrote of an audit, as the pages read it."""
+"""What a worker wrote of an audit, as the pages read it, and its table of classes with shades."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from math import ceil, sqrt
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from app.findings.query import Verdict
 from app.web.text import between, percent
-from app.web.views.heat_map import HeatMap, Pair
+
+NUM_CLASSES = 12
+NUM_SHADES = 5
+
+
+class Pair(BaseModel):
+    """How many samples of one label look like another."""
+
+    given: str
+    suggested: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One pair; no suspects are no shade."""
+
+    given: str
+    suggested: str
+    count: int
+    shade: int
+    """From 0 to `NUM_SHADES`; grows with the root of the count, so that small ones are seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """The classes with the most suspects: a row is a given label, a column what it looks like."""
+
+    classes: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    num_left_out: int
+    """Pairs of classes that have suspects but no place here."""
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair]) -> Self:
+        """Lay out the pairs of a report."""
+        weights: Counter[str] = Counter()
+        for pair in pairs:
+            weights.update({pair.given: pair.count, pair.suggested: pair.count})
+        # A class that is neither given nor suggested anywhere tells nothing here.
+        classes = sorted(name for name, _ in weights.most_common(NUM_CLASSES))
+        counts = {(pair.given, pair.suggested): pair.count for pair in pairs}
+        most = max(counts.values(), default=0)
+        rows = [[_cell(given, name, counts, most) for name in classes] for given in classes]
+        num_shown = sum(cell.count > 0 for row in rows for cell in row)
+        return cls(classes, rows, len(counts) - num_shown)
+
+
+def _cell(given: str, suggested: str, counts: dict[tuple[str, str], int], most: int) -> Cell:
+    count = counts.get((given, suggested), 0)
+    shade = ceil(NUM_SHADES * sqrt(count / most)) if count else 0
+    return Cell(given, suggested, count, shade)
+
 
 _NUM_FIRST = 15
 _ODD_KINDS = ("off_topic", "duplicate", "ambiguous", "hard")

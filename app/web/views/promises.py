@@ -11,7 +11,7 @@ from app.core.pagination import PageRequest
 from app.core.queue import WakeUps
 from app.promises.schemas import PromiseRead
 from app.promises.service import PromiseService
-from app.web.views.review_head import ReviewHead
+from app.web.views.review_queue import ReviewHead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

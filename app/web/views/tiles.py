@@ -1,13 +1,23 @@
-"""A sample as it stands on a board, wherever it comes from."""
+"""A sample as it stands on a board, and the other samples that show the very same picture."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from app.claims.schemas import ClaimRead, ConflictRead
+from app.findings.query import Verdict
 from app.findings.schemas import ClassShare, FindingRead, Twin
+from app.findings.service import FindingService
 from app.learning.schemas import FirstLookRead
+
+
+def twins_of_conflicts(
+    findings: FindingService, job_id: str, shown: Iterable[FindingRead | ClaimRead]
+) -> Mapping[str, Sequence[Twin]]:
+    """Return them by sample; nothing is asked where no certain conflict is shown."""
+    torn = [each.sample_id for each in shown if each.verdict == Verdict.CONFLICT]
+    return findings.twins(job_id, torn) if torn else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from app.accounts.errors import QuotaExceededError
-from app.accounts.reservation import ByteReservation
+from app.accounts.quotas import ByteReservation
+from app.accounts.schemas import QuotaExceededError
 from app.core.db import Database
 from app.core.settings import Settings
 from app.http.context import AppContext

@@ -11,9 +11,8 @@ from fastapi import FastAPI
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from app.accounts.keys import make_key
 from app.accounts.schemas import Scope
-from app.accounts.service import AccountService
+from app.accounts.service import AccountService, make_key
 from app.core.clock import utc_now
 from app.http.context import AppContext
 from app.models import Tenant

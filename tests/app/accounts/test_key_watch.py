@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from app.accounts import key_watch
+from app.accounts import auth
 from app.accounts.service import AccountService
 from app.core.errors import UnauthenticatedError
 from app.http.context import AppContext
@@ -21,8 +21,8 @@ pytestmark = on_sqlite
 
 @pytest.fixture(autouse=True)
 def _check_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert key_watch._CHECK_SECONDS < 5
-    monkeypatch.setattr(key_watch, "_CHECK_SECONDS", 0.0)
+    assert auth._CHECK_SECONDS < 5
+    monkeypatch.setattr(auth, "_CHECK_SECONDS", 0.0)
 
 
 def _revoke(context: AppContext, tenant: Tenant) -> None:

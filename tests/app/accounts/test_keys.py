@@ -1,4 +1,4 @@
-from app.accounts.keys import find_key_id, hash_key, make_key
+from app.accounts.service import find_key_id, hash_key, make_key
 
 
 class TestKey:

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from app.core.db import Database
 from app.jobs.lease_repository import LeaseRepository
-from app.jobs.turn_repository import TurnRepository
+from app.jobs.repository import TurnRepository
 from app.models import JobState, Queue, Tenant
 from tests.support.rows import make_dataset, make_job, make_tenant
 

@@ -4,7 +4,7 @@ import logging
 import pytest
 import structlog
 
-from app.accounts.keys import make_key
+from app.accounts.service import make_key
 from app.core.logging import configure_logging, redact
 from app.core.settings import Settings
 

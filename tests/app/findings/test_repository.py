@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.core.db import Database
 from app.findings.query import FindingQuery, Sort, Verdict
-from app.findings.repository import FindingRepository
-from app.findings.twin_repository import TwinRepository
+from app.findings.repository import FindingRepository, TwinRepository
 from app.models import Dataset, Finding, ResultVersion, Sample
 from tests.support.factories import make_samples, publish_findings
 from tests.support.rows import make_dataset, make_job, make_tenant

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import InvalidRequestError
+from app.http.bodies import FormReader, PartHead
 from app.http.errors import TruncatedUploadError, UnsupportedMediaTypeError
-from app.http.multipart import FormReader, PartHead
 
 TYPE = 'multipart/form-data; boundary="edge"'
 BODY = (

@@ -7,8 +7,7 @@ from starlette.testclient import TestClient
 
 from app.core.clock import utc_now
 from app.http.context import AppContext
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.lease_repository import Fence, LeaseRepository
+from app.jobs.lease_repository import AttemptRepository, Fence, LeaseRepository
 from app.models import AttemptOutcome, Dataset, DatasetState, Job, JobKind, JobState, Queue, Tenant
 from tests.app.conftest import NotedWakeUps
 from tests.app.walking import walk

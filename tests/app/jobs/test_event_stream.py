@@ -5,8 +5,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.http.context import AppContext
-from app.jobs import event_hub, event_stream
-from app.jobs.event_repository import EventRepository
+from app.jobs import events as job_events
+from app.jobs.lease_repository import EventRepository
 from app.models import Job, JobState, Tenant
 from tests.support.rows import make_dataset, make_job
 
@@ -64,7 +64,7 @@ class TestEvents:
         job: Job,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(event_hub, "_POLL_SECONDS", 0.01)
+        monkeypatch.setattr(job_events, "_POLL_SECONDS", 0.01)
 
         def finish_soon() -> None:
             time.sleep(0.2)
@@ -85,6 +85,6 @@ class TestEvents:
         job: Job,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(event_stream, "_BATCH", 1)
+        monkeypatch.setattr(job_events, "_BATCH", 1)
         finish(context, job)
         assert ids(client.get(f"/v1/jobs/{job.id}/events").text) == [1, 2, 3]

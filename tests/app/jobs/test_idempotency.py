@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from starlette.testclient import TestClient
 
-from app.accounts.idempotency_repository import IdempotencyRepository
+from app.accounts.repository import IdempotencyRepository
 from app.core.clock import utc_now
 from app.http.context import AppContext
 from app.models import Dataset, IdempotencyKey, Job, Tenant

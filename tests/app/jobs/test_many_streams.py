@@ -12,7 +12,7 @@ from app.accounts.schemas import Scope
 from app.accounts.service import AccountService
 from app.core.settings import Settings
 from app.http.context import AppContext
-from app.jobs.event_repository import EventRepository
+from app.jobs.lease_repository import EventRepository
 from app.main import create_app
 from app.models import Job, JobState, Tenant
 from tests.app.open_streams import OpenStream, run, until

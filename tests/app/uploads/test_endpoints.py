@@ -17,7 +17,7 @@ from app.core.clock import utc_now
 from app.core.digests import GrowingDigests
 from app.http.context import AppContext
 from app.models import Tenant
-from app.uploads.part_file import PartFile
+from app.uploads.receiver import PartFile
 from tests.app.asgi import Reply, post
 from tests.app.conftest import MakeClient
 

@@ -1,4 +1,4 @@
-from app.web.views.heat_map import NUM_CLASSES, NUM_SHADES, HeatMap, Pair
+from app.web.views.audit_report import NUM_CLASSES, NUM_SHADES, HeatMap, Pair
 
 
 def _pair(given: str, suggested: str, count: int) -> Pair:

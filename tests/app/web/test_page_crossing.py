@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from httpx2 import Response
 from sqlalchemy import update
 
-from app.accounts.keys import make_key
 from app.accounts.schemas import Scope
+from app.accounts.service import make_key
 from app.core.clock import utc_now
 from app.core.storage import BlobStore
 from app.http.context import AppContext
@@ -47,6 +47,7 @@ PAGES = {
     "GET /jobs/{job_id}": Kind.ITEM,
     "GET /jobs/{job_id}/report": Kind.ITEM,
     "GET /jobs/{job_id}/review": Kind.ITEM,
+    "GET /jobs/{job_id}/review/first-look": Kind.ITEM,
     "GET /jobs/{job_id}/review/share": Kind.ITEM,
     "GET /jobs/{job_id}/review/differences": Kind.ITEM,
     "GET /jobs/{job_id}/review/promises": Kind.ITEM,

@@ -5,11 +5,11 @@ from http.cookies import SimpleCookie
 import pytest
 from fastapi import FastAPI
 
-from app.accounts import session_service
-from app.accounts.cookies import SessionCookie
-from app.accounts.keys import make_key
+from app.accounts import service
+from app.accounts.auth import SessionCookie
 from app.accounts.rate_limit import MAX_FAILURES, FailedSignIns
 from app.accounts.schemas import Scope
+from app.accounts.service import make_key
 from app.core.clock import utc_now
 from app.core.settings import Settings
 from app.http.context import AppContext
@@ -153,8 +153,8 @@ class TestSession:
         self, browser: FakeBrowser, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         browser.sign_in(tenant.id)
-        later = utc_now() + session_service.LIFETIME + timedelta(seconds=1)
-        monkeypatch.setattr(session_service, "utc_now", lambda: later)
+        later = utc_now() + service.SESSION_LIFETIME + timedelta(seconds=1)
+        monkeypatch.setattr(service, "utc_now", lambda: later)
         assert browser.get("/v1/datasets").status_code == 401
 
     def test_has_the_rights_of_its_key(self, browser: FakeBrowser, tenant: Tenant) -> None:

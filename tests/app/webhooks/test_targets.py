@@ -2,8 +2,8 @@ import socket
 
 import pytest
 
-from app.webhooks.errors import InvalidWebhookUrlError
-from app.webhooks.targets import Target, parse_target, resolve
+from app.webhooks.delivery import Target, parse_target, resolve
+from app.webhooks.schemas import InvalidWebhookUrlError
 
 PRIVATE = (
     "127.0.0.1",

@@ -18,7 +18,7 @@ from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import BlobStore, DataFolder
-from app.jobs.attempt_repository import AttemptRepository
+from app.jobs.lease_repository import AttemptRepository
 from app.models import (
     Artifact,
     AttemptOutcome,

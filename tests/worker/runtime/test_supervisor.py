@@ -14,8 +14,7 @@ from typing_extensions import override
 from app.core.db import Database
 from app.core.durable import write_json
 from app.core.settings import Settings
-from app.jobs.attempt_repository import MAX_LOG_CHARACTERS
-from app.jobs.lease_repository import Fence, FencedError, LeaseRepository
+from app.jobs.lease_repository import MAX_LOG_CHARACTERS, Fence, FencedError, LeaseRepository
 from app.models import Job, JobAttempt, JobEvent, Queue
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.support.waiting import wait_for

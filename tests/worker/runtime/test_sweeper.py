@@ -14,8 +14,7 @@ from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
 from app.core.storage import DataFolder
-from app.jobs.attempt_repository import AttemptRepository
-from app.jobs.lease_repository import LeaseRepository
+from app.jobs.lease_repository import AttemptRepository, LeaseRepository
 from app.models import AttemptOutcome, Job, JobState, Queue, Upload
 from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant

@@ -14,7 +14,7 @@ from app.core.db import Database
 from app.core.settings import Settings
 from app.jobs.lease_repository import Fence, LeaseRepository
 from app.models import JobState, Queue, Webhook, WebhookDelivery
-from app.webhooks.signing import secret_of
+from app.webhooks.delivery import secret_of
 from tests.support.receivers import Receiver
 from tests.support.rows import make_dataset, make_job, make_tenant
 from worker.runtime.webhooks import RETRY_SECONDS, Deliverer, retry_pause

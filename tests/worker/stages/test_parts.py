@@ -30,9 +30,8 @@ from app.models import (
     StepKind,
     Tenant,
 )
-from app.reviews.history import History
 from app.reviews.schemas import DecisionWrite, StepChoice
-from app.reviews.service import ReviewService
+from app.reviews.service import History, ReviewService
 from tests.support.engines import on_sqlite
 from tests.support.rows import make_dataset, make_job, make_tenant
 from tests.worker.stages.ingest.formats import arrays_of

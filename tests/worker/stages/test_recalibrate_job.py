@@ -11,7 +11,7 @@ from celery import Celery
 from sqlalchemy import func, select, update
 
 import ml
-from app.accounts.quota_service import Quotas
+from app.accounts.quotas import Quotas
 from app.core.db import Database
 from app.core.queue import WakeUps
 from app.core.settings import Settings
