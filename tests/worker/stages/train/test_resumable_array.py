@@ -120,7 +120,7 @@ def test_a_killed_process_leaves_whole_shards_and_no_lock(tmp_path: Path) -> Non
     code = f"""
 import os, signal
 from pathlib import Path
-from tests.worker import test_resumable_array
+from tests.worker.stages.train import test_resumable_array
 from worker.stages.train import resumable_array
 resumable_array.SHARD_ROWS = 4
 class Killed(test_resumable_array.Work):
