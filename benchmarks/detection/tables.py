@@ -16,10 +16,12 @@ def detection_sections(folder: Path) -> dict[str, str]:
     """Return title and text of every table."""
     file = folder / "detection-sets.json"
     found = read(file) if file.exists() else {}
+    learned = folder / "learning.json"
     return {
         "From predictions alone": _sets(found.get("sets")),
         "From predictions alone: F1 by group": _groups(found.get("sets")),
         "From predictions alone: what is stated": _stated(found.get("sets")),
+        "What decisions teach": _learning(read(learned) if learned.exists() else None),
         "Small sets": _small(found.get("small")),
         "Many classes": _scale(found.get("scale")),
     }
@@ -46,6 +48,43 @@ Of `verified` sets people judged only some samples: all but the noise rate is ov
             _figure(row["sure_wrong"]),
         ]
         for row in _rows(found)
+    ]
+    return section(text, head, rows, [found] if found else [])
+
+
+def _learning(found: Result | None) -> str:
+    text = """\
+`benchmarks.detection.learning`: 30 or 100 decisions by the truth on the samples to look at first,
+means over the draws. `width` is that of the interval of the noise rate after, by that before; `held`
+is how often it holds the truth. Of verified sets the noise rate is only a lower bound, and chance
+draws among the judged samples, which people chose."""
+    head = ["set", "decisions", "wrong", "F1 before", "F1", "ECE before", "ECE", "width", "held"]
+    rows = [
+        [
+            row["set"],
+            str(row["num"]),
+            f"{row['truth']:.4f}",
+            _figure(row["before"]["f1"] if row["truth"] else None),
+            _figure(row["f1"] if row["truth"] else None),
+            _figure(row["before"]["ece"]),
+            _figure(row["ece"]),
+            f"{row['width_ratio']:.2f}",
+            f"{row['held']:.2f}",
+        ]
+        for row in (found["rows"] if found else [])
+    ]
+    groups = found["groups"] if found else {}
+    rows += [
+        [
+            "mean of the groups",
+            num,
+            "",
+            "",
+            *("" if name is None else _figure(group[name]["mean"]) for name in ("f1", None, "ece")),
+            "",
+            "",
+        ]
+        for num, group in groups.items()
     ]
     return section(text, head, rows, [found] if found else [])
 
