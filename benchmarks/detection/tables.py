@@ -55,9 +55,9 @@ Of `verified` sets people judged only some samples: all but the noise rate is ov
 def _learning(found: Result | None) -> str:
     text = """\
 `benchmarks.detection.learning`: 30 or 100 decisions by the truth on the samples to look at first,
-means over the draws. `width` is that of the interval of the noise rate after, by that before; `held`
-is how often it holds the truth. Of verified sets the noise rate is only a lower bound, and chance
-draws among the judged samples, which people chose."""
+means over the draws. `width` is that of the interval of the noise rate after, by that before;
+`held` is how often it holds the truth. Of verified sets the noise rate is only a lower bound, and
+chance draws among the judged samples, which people chose."""
     head = ["set", "decisions", "wrong", "F1 before", "F1", "ECE before", "ECE", "width", "held"]
     rows = [
         [
