@@ -251,6 +251,8 @@ class TestWatch:
     ) -> None:
         with database.unit_of_work() as session:
             session.get_one(Job, lease.fence.job_id).attempt = 7
+        with pytest.raises(FencedError), lease.transaction():
+            pytest.fail("the block is not entered")
         with pytest.raises(FencedError), lease.transaction(stage="store"):
             pytest.fail("the block is not entered")
         assert _job(database, lease).stage != "store"
