@@ -257,7 +257,8 @@ def warn_of_report(
     """
     warnings = []
     low, high = report["noise_rate_interval"]
-    if UNINFORMATIVE not in report["fallbacks"] and WIDE_INTERVAL < high - low < 1.0:
+    is_told = UNINFORMATIVE not in report["fallbacks"] and "calibration" not in report
+    if is_told and WIDE_INTERVAL < high - low < 1.0:
         warnings.append(
             f"Between {low:.0%} and {high:.0%} of the labels are wrong: predictions alone do not "
             "tell whether the network or the annotators are unsure of hard images. Thirty "

@@ -184,7 +184,7 @@ class TestRecalibration:
     ) -> None:
         labels, others = np.array([0, 1]), ["cat/1.png is odd."]
         said = ml.warn_of_report(REPORT, labels, ["cat", "dog"])
-        assert any("40% and 60%" in text for text in said)
+        assert any("Thirty decisions" in text for text in said)
         audited = make_audited(database, settings, report=REPORT | {"warnings": said + others})
         review(database, audited, DECIDED)
         for _ in range(2):
@@ -194,6 +194,8 @@ class TestRecalibration:
         renewed = ml.warn_of_report(report, labels, ["cat", "dog"])
         assert report["warnings"] == others + renewed
         assert not set(said) & set(renewed)
+        # Decisions have spoken: that they would narrow the interval is said no more.
+        assert not any("Thirty decisions" in text for text in report["warnings"])
 
     @on_sqlite
     def test_a_network_that_learned_too_little_flags_nothing_after_few_decisions_either(

@@ -54,15 +54,13 @@ def main(spec: dict[str, Any], stop: StopRequest) -> None:
     stop.check()
     findings = renewed(columns, fitted, was_told=UNINFORMATIVE not in before["fallbacks"])
     np.savez(folder / RESULTS, p_mislabeled=findings.p_mislabeled, flagged=findings.flagged)
-    learned = _renewed_report(report, findings, columns, spec["classes"])
     calibration = describe(columns, fitted, findings.p_mislabeled) | {
         "decided_until": spec["decided_until"],
-        "rates": {"before": before, "after": {name: learned[name] for name in RATES}},
+        "rates": {"before": before, "after": {name: getattr(findings, name) for name in RATES}},
     }
-    if calibration["predictive_check"] < MIN_FITTING:
-        learned["warnings"].append(MISFIT)
     write_json(folder / CALIBRATION, calibration)
-    write_json(folder / REPORT, learned | {"calibration": calibration})
+    learned = _renewed_report(report, calibration, findings, columns, spec["classes"])
+    write_json(folder / REPORT, learned)
 
 
 def original(report: dict[str, Any]) -> dict[str, Any]:
@@ -156,7 +154,11 @@ def _count(columns: Columns, fitted: ml.Correction, where: npt.NDArray[np.bool_]
 
 
 def _renewed_report(
-    report: dict[str, Any], findings: ml.Findings, columns: Columns, classes: list[str]
+    report: dict[str, Any],
+    calibration: dict[str, Any],
+    findings: ml.Findings,
+    columns: Columns,
+    classes: list[str],
 ) -> dict[str, Any]:
     """Return the report with the parts that tell of probabilities and flags made anew."""
     label = columns["given_label"]
@@ -170,10 +172,11 @@ def _renewed_report(
     )
     others = [name for name in report["fallbacks"] if name != UNINFORMATIVE]
     summary["fallbacks"] = others + summary["fallbacks"]
-    told = report | {name: summary[name] for name in RENEWED}
+    told = report | {name: summary[name] for name in RENEWED} | {"calibration": calibration}
     stale = [*ml.warn_of_report(report, label, classes), MISFIT]
     kept = [text for text in report["warnings"] if text not in stale]
-    return told | {"warnings": kept + ml.warn_of_report(told, label, classes)}
+    misfit = [MISFIT] if calibration["predictive_check"] < MIN_FITTING else []
+    return told | {"warnings": kept + ml.warn_of_report(told, label, classes) + misfit}
 
 
 def describe(columns: Columns, fitted: ml.Correction, p_new: Floats) -> dict[str, Any]:
