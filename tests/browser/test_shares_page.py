@@ -109,10 +109,9 @@ def test_differences_are_settled_by_keyboard(
         bodies = ({"decision": "keep"}, {"decision": "relabel", "label": "frog"})
         decide(service.http, sample_id, **bodies[place % 2])
     page = open_page(suspects.review_path)
-    press(page, "g g")
-    page.wait_for_url("**/review/share")
-    press(page, "g")
-    page.wait_for_url("**/review/differences")
+    for name in ("first-look", "share", "differences"):
+        press(page, "g")
+        page.wait_for_url(f"**/review/{name}")
     expect(page.locator(".tile")).to_have_count(3)
     page.get_by_text("Two people looked at 6 samples and see 3 of them alike: 50").wait_for()
     shots.take(page, "differences")
