@@ -25,6 +25,7 @@ Result = dict[str, Any]
 def facts(options: argparse.Namespace | None = None) -> Result:
     """Return commit, machine, versions and arguments; to be asked before the run.
 
+    Of a path only its last name is kept: where it lies on this machine says nothing to others.
     The version of PyTorch is named where the measurement has loaded it.
     """
     code = code_version()
@@ -40,7 +41,7 @@ def facts(options: argparse.Namespace | None = None) -> Result:
         found["torch"] = sys.modules["torch"].__version__
     if options is not None:
         found["arguments"] = {
-            name: str(value) if isinstance(value, Path) else value
+            name: value.name if isinstance(value, Path) else value
             for name, value in vars(options).items()
         }
     return found
