@@ -1,6 +1,7 @@
 """First looks, progress and re-calibrations of a job."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -10,7 +11,7 @@ from app.accounts.quotas import Quotas
 from app.accounts.schemas import Principal
 from app.claims.service import ClaimService
 from app.core.ids import not_found
-from app.core.pagination import NUMBER_KEY, Cursors, PageRequest
+from app.core.pagination import NUMBER_KEY, Cursors, PageRequest, paginate
 from app.core.queue import WakeUps
 from app.core.schemas import Page
 from app.datasets.service import DatasetService
@@ -203,11 +204,9 @@ class LearningService:
         job, version = self._findings.published(job_id)
         classes = self._datasets.find(str(job.dataset_id)).classes
         cursors = Cursors(NUMBER_KEY, {"first look": job.id})
-        rows = self._looks.page(
-            job.id, version.id, after=cursors.decode(page.cursor), limit=page.limit + 1
-        )
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: row[0].position)
-        return Page(items=[FirstLookRead.of(row, classes) for row in kept], next_cursor=cursor)
+        looks = partial(self._looks.page, job.id, version.id)
+        rows, cursor = paginate(page, cursors, looks, key=lambda row: row[0].position)
+        return Page(items=[FirstLookRead.of(row, classes) for row in rows], next_cursor=cursor)
 
     def rates(self, job_id: str) -> RatesRead | None:
         """Return what was stated before decisions and after; None before it has learned."""

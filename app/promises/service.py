@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +12,14 @@ from app.accounts.schemas import Principal
 from app.claims.service import ClaimService
 from app.core.clock import utc_now
 from app.core.ids import not_found, parse_sample_id, parse_uuid
-from app.core.pagination import CREATED_KEY, NUMBER_KEY, Cursors, PageRequest
+from app.core.pagination import (
+    CREATED_KEY,
+    NUMBER_KEY,
+    Cursors,
+    PageRequest,
+    created_key,
+    paginate,
+)
 from app.core.queue import WakeUps
 from app.core.schemas import Page
 from app.datasets.service import DatasetService
@@ -187,9 +195,8 @@ class PromiseService:
         """List the promises of an audit, newest first."""
         job = self._jobs.find(job_id)
         cursors = Cursors(CREATED_KEY, {"promises": job.id})
-        rows = self._rows.newest(job.id, after=cursors.decode(page.cursor), limit=page.limit + 1)
-        kept, cursor = cursors.cut(rows, page.limit, key=lambda row: (row.created_at, row.id))
-        return Page(items=[self._described(self._look(row)) for row in kept], next_cursor=cursor)
+        rows, cursor = paginate(page, cursors, partial(self._rows.newest, job.id), key=created_key)
+        return Page(items=[self._described(self._look(row)) for row in rows], next_cursor=cursor)
 
     def read(self, promise_id: str) -> PromiseRead:
         """Describe a promise.
