@@ -6,15 +6,13 @@ from app.accounts.auth import Reader, Reviewer
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quotas import Quotas
 from app.core.errors import (
-    ForbiddenError,
     InvalidCursorError,
     NotFoundError,
-    UnauthenticatedError,
 )
 from app.core.schemas import Page
 from app.findings.schemas import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 from app.learning.schemas import (
@@ -27,20 +25,13 @@ from app.learning.schemas import (
 )
 from app.learning.service import LearningService
 
-_ALWAYS = (
-    UnauthenticatedError,
-    ForbiddenError,
-    NotFoundError,
-    ValidationFailedError,
-    DatabaseUnavailableError,
-)
 _UNFINISHED = (NotFinishedError, NoFindingsError)
 
 router = APIRouter(
     prefix="/v1/jobs/{job_id}",
     tags=["learning"],
     route_class=IdempotentRoute,
-    responses=problems(*_ALWAYS, *_UNFINISHED),
+    responses=problems(*COMMON_ERRORS, NotFoundError, *_UNFINISHED),
 )
 
 

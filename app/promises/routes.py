@@ -6,16 +6,14 @@ from app.accounts.auth import Reader, Reviewer
 from app.accounts.idempotency import IdempotentRoute
 from app.accounts.quotas import Quotas
 from app.core.errors import (
-    ForbiddenError,
     InvalidCursorError,
     NotFoundError,
-    UnauthenticatedError,
 )
 from app.core.schemas import Page
 from app.datasets.schemas import UnknownClassError
 from app.findings.schemas import NoFindingsError, NotFinishedError
 from app.http.deps import ContextDep, ReadSession, WriteOnDemand, WriteSession
-from app.http.errors import DatabaseUnavailableError, ValidationFailedError
+from app.http.errors import COMMON_ERRORS, ValidationFailedError
 from app.http.pagination import PagingDep
 from app.http.problems import problems
 from app.promises.schemas import (
@@ -37,13 +35,7 @@ router = APIRouter(
     prefix="/v1",
     tags=["promises"],
     route_class=IdempotentRoute,
-    responses=problems(
-        UnauthenticatedError,
-        ForbiddenError,
-        NotFoundError,
-        ValidationFailedError,
-        DatabaseUnavailableError,
-    ),
+    responses=problems(*COMMON_ERRORS, NotFoundError),
 )
 
 
